@@ -1,0 +1,1 @@
+//! Everything the database knows. The only SQL in the house.

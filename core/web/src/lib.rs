@@ -1,0 +1,1 @@
+//! The web page as files embedded into the program.

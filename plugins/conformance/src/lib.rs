@@ -1,0 +1,1 @@
+//! The judge of plugins: one suite, run on both sides of the plugin boundary.

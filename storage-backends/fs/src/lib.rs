@@ -1,0 +1,1 @@
+//! The fs storage backend of BoxVault, as a plugin library.

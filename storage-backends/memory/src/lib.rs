@@ -1,0 +1,1 @@
+//! The memory storage backend of BoxVault, as a plugin library.

@@ -1,0 +1,1 @@
+//! An OpenDAL operator as a BoxVault storage backend.
