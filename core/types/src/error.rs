@@ -1,0 +1,172 @@
+//! The closed list of ways a request can fail.
+//!
+//! A [`ErrorCode`] is what a client may rely on; its [`ErrorKind`] decides the HTTP status, in one table of the server.
+
+use std::fmt;
+
+/// The class of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The request is malformed, or a value in it is not allowed.
+    Invalid,
+    /// No credentials, or bad ones.
+    Unauthenticated,
+    /// Known, but not allowed.
+    Forbidden,
+    /// It does not exist, or the caller may not know that it does.
+    NotFound,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// It conflicts with the present state.
+    Conflict,
+    /// A condition of the request does not hold any more.
+    PreconditionFailed,
+    /// Over a limit.
+    TooLarge,
+    /// The body is of a type that is not taken.
+    UnsupportedMediaType,
+    /// The range lies outside the file.
+    RangeNotSatisfiable,
+    /// The bytes do not match what was declared of them.
+    Unprocessable,
+    /// Too many requests.
+    TooManyRequests,
+    /// The client was too slow.
+    RequestTimeout,
+    /// A part that we depend on is out of reach; try again.
+    Unavailable,
+    /// The store is full.
+    StorageFull,
+    /// A defect of ours.
+    Internal,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal, $kind:ident;)+) => {
+        /// A stable code, upper snake case, listed in the API document.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ErrorCode {
+            $($(#[$doc])* $variant),+
+        }
+
+        impl ErrorCode {
+            /// Every code, in the order of its declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The code as clients see it.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text),+
+                }
+            }
+
+            /// Its class.
+            pub const fn kind(self) -> ErrorKind {
+                match self {
+                    $(Self::$variant => ErrorKind::$kind),+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body is not the JSON that the operation takes.
+    MalformedBody = "MALFORMED_BODY", Invalid;
+    /// A value is not allowed; `fields` tells which and why.
+    InvalidInput = "INVALID_INPUT", Invalid;
+    /// No credentials where some are needed.
+    CredentialsMissing = "CREDENTIALS_MISSING", Unauthenticated;
+    /// The presented credentials are unknown, forged, expired or revoked.
+    CredentialsInvalid = "CREDENTIALS_INVALID", Unauthenticated;
+    /// User name or password is wrong, or the account may not sign in.
+    SignInFailed = "SIGN_IN_FAILED", Unauthenticated;
+    /// The refresh token is unknown, expired or was used before.
+    RefreshTokenInvalid = "REFRESH_TOKEN_INVALID", Unauthenticated;
+    /// The one-time set-up token is wrong.
+    SetupTokenInvalid = "SETUP_TOKEN_INVALID", Unauthenticated;
+    /// The caller is known, but a policy does not allow it.
+    PermissionDenied = "PERMISSION_DENIED", Forbidden;
+    /// The server does not take new accounts.
+    SignUpClosed = "SIGN_UP_CLOSED", Forbidden;
+    /// No such path.
+    PathNotFound = "PATH_NOT_FOUND", NotFound;
+    /// No such user.
+    UserNotFound = "USER_NOT_FOUND", NotFound;
+    /// No such organization.
+    OrganizationNotFound = "ORGANIZATION_NOT_FOUND", NotFound;
+    /// No such member.
+    MemberNotFound = "MEMBER_NOT_FOUND", NotFound;
+    /// No such box.
+    BoxNotFound = "BOX_NOT_FOUND", NotFound;
+    /// No such version.
+    VersionNotFound = "VERSION_NOT_FOUND", NotFound;
+    /// No such provider.
+    ProviderNotFound = "PROVIDER_NOT_FOUND", NotFound;
+    /// No such architecture.
+    ArchitectureNotFound = "ARCHITECTURE_NOT_FOUND", NotFound;
+    /// Nothing was uploaded there.
+    FileNotFound = "FILE_NOT_FOUND", NotFound;
+    /// No such API token.
+    TokenNotFound = "TOKEN_NOT_FOUND", NotFound;
+    /// No such session.
+    SessionNotFound = "SESSION_NOT_FOUND", NotFound;
+    /// The path exists, the method does not.
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", MethodNotAllowed;
+    /// Something of that name exists.
+    AlreadyExists = "ALREADY_EXISTS", Conflict;
+    /// The server is set up.
+    AlreadySetUp = "ALREADY_SET_UP", Conflict;
+    /// The version has been released: its files are immutable.
+    VersionReleased = "VERSION_RELEASED", Conflict;
+    /// The version has no file that a client could fetch.
+    VersionEmpty = "VERSION_EMPTY", Conflict;
+    /// The version is in a state that does not allow it.
+    VersionState = "VERSION_STATE", Conflict;
+    /// Somebody else changed it at the same time; read it again.
+    LostRace = "LOST_RACE", Conflict;
+    /// An organization always has an owner.
+    LastOwner = "LAST_OWNER", Conflict;
+    /// It is still in use.
+    NotEmpty = "NOT_EMPTY", Conflict;
+    /// `If-Match` names an older state.
+    PreconditionFailed = "PRECONDITION_FAILED", PreconditionFailed;
+    /// The body is longer than the limit.
+    BodyTooLarge = "BODY_TOO_LARGE", TooLarge;
+    /// The body is of a type that is not taken here.
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UnsupportedMediaType;
+    /// The range lies outside the file.
+    RangeNotSatisfiable = "RANGE_NOT_SATISFIABLE", RangeNotSatisfiable;
+    /// The bytes have another checksum than was declared.
+    ChecksumMismatch = "CHECKSUM_MISMATCH", Unprocessable;
+    /// Fewer or more bytes came than were declared.
+    LengthMismatch = "LENGTH_MISMATCH", Unprocessable;
+    /// The file is not a Vagrant box.
+    NotABox = "NOT_A_BOX", Unprocessable;
+    /// The box is for another provider than the one it was uploaded to.
+    ProviderMismatch = "PROVIDER_MISMATCH", Unprocessable;
+    /// Too many requests; `Retry-After` tells when to come back.
+    RateLimited = "RATE_LIMITED", TooManyRequests;
+    /// Too many failed sign-ins; `Retry-After` tells when to come back.
+    SignInThrottled = "SIGN_IN_THROTTLED", TooManyRequests;
+    /// The client sent nothing for too long.
+    ClientTooSlow = "CLIENT_TOO_SLOW", RequestTimeout;
+    /// The database is out of reach.
+    CatalogUnavailable = "CATALOG_UNAVAILABLE", Unavailable;
+    /// The store is out of reach.
+    StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
+    /// An auth provider is out of reach.
+    AuthProviderUnavailable = "AUTH_PROVIDER_UNAVAILABLE", Unavailable;
+    /// Too much at once; `Retry-After` tells when to come back.
+    Busy = "BUSY", Unavailable;
+    /// The store has no room left.
+    StorageFull = "STORAGE_FULL", StorageFull;
+    /// A defect of the server; the request id finds it in the log.
+    Internal = "INTERNAL", Internal;
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

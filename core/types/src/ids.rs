@@ -1,0 +1,82 @@
+//! Identifiers: newtypes over UUIDv7, so that rows sort by their making and cannot be mixed up.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new identifier, above every earlier one of this process.
+            #[expect(clippy::new_without_default, reason = "a default id would be a different id each time")]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+id! {
+    /// A user.
+    UserId
+}
+id! {
+    /// An organization.
+    OrganizationId
+}
+id! {
+    /// A box.
+    BoxId
+}
+id! {
+    /// A version of a box.
+    VersionId
+}
+id! {
+    /// A provider of a version.
+    ProviderId
+}
+id! {
+    /// The artifact of one version, provider and architecture.
+    ArtifactId
+}
+id! {
+    /// Immutable bytes in a store.
+    BlobId
+}
+id! {
+    /// An unfinished upload.
+    UploadId
+}
+id! {
+    /// A session: one sign-in and all its refreshes.
+    SessionId
+}
+id! {
+    /// An API token.
+    TokenId
+}
+id! {
+    /// An audit row.
+    AuditId
+}

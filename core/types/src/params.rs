@@ -1,0 +1,1 @@
+//! Request bodies and queries, one module per noun.
