@@ -1,1 +1,27 @@
 //! What a BoxVault plugin is written against: safe traits over a C table.
+//!
+//! An author implements [`StorageBackend`] or [`AuthProvider`], exports it with one macro, and
+//! builds a `cdylib`; the host hands back an object that implements the same trait. What crosses in
+//! between is plain C (`abi`, `include/boxvault_plugin.h`), so that a plugin outlives compilers.
+//! The contract has its own version and knows nothing of the server's nouns.
+
+pub mod auth;
+pub mod config;
+mod error;
+mod secret;
+pub mod storage;
+
+pub use async_trait::async_trait;
+pub use auth::{
+    AuthFacets, AuthPlugin, AuthProvider, Claims, Credentials, RedirectFinish, RedirectRequest,
+    RedirectStart,
+};
+pub use bytes::Bytes;
+pub use error::{PluginError, PluginErrorKind, Result};
+pub use schemars;
+pub use secret::Secret;
+pub use serde;
+pub use storage::{
+    ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PresignOptions,
+    StorageBackend, StoragePlugin, WriteOptions,
+};
