@@ -1,4 +1,4 @@
-//! Identifiers: newtypes over UUIDv7, so that rows sort by their making and cannot be mixed up.
+//! Identifiers: newtypes over `UUIDv7`, so that rows sort by their making and cannot be mixed up.
 
 use std::{fmt, str::FromStr};
 

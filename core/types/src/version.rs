@@ -89,7 +89,9 @@ impl BoxVersion {
                         "n00"
                     });
                 }
-                Segment::Number(digits) => key.push_str(&format!("n{:02}{digits}", digits.len())),
+                Segment::Number(digits) => {
+                    key.extend(["n", &format!("{:02}", digits.len()), digits])
+                }
             }
         }
         key.push('m');
