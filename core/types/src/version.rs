@@ -90,7 +90,7 @@ impl BoxVersion {
                     });
                 }
                 Segment::Number(digits) => {
-                    key.extend(["n", &format!("{:02}", digits.len()), digits])
+                    key.extend(["n", &format!("{:02}", digits.len()), digits]);
                 }
             }
         }
