@@ -1,1 +1,3 @@
 //! A self-hosted registry for Vagrant boxes.
+
+pub mod config;

@@ -1,0 +1,147 @@
+//! The configuration: `config.toml` < environment `BOXVAULT_…` < arguments, checked as a whole.
+//!
+//! This is the only reader of the environment and of secret files. What is unknown, misspelt or
+//! contradictory is an error with its place, and all errors are reported in one go. The decision
+//! worth knowing: figment merges and extracts, but the places (file and line, variable, argument)
+//! are kept by our own layers, because figment's TOML provider forgets the lines.
+
+mod duration;
+mod limits;
+mod listen;
+mod plugin_entry;
+mod public_url;
+mod secret;
+mod sections;
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    duration::{DurationError, HumanDuration},
+    limits::LimitsConfig,
+    listen::{Listen, ListenAddress, Network},
+    plugin_entry::PluginEntry,
+    public_url::PublicUrl,
+    secret::{REDACTED, Secret},
+    sections::{
+        AuthConfig, DatabaseConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig,
+        PluginsConfig, PolicyConfig, ServerConfig, SignUp, StorageConfig,
+    },
+};
+
+/// The whole configuration, valid and complete. [`Config::default`] is one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Listeners, addresses, the data folder.
+    pub server: ServerConfig,
+    /// The catalog.
+    pub database: DatabaseConfig,
+    /// Where plugin libraries are found.
+    pub plugins: PluginsConfig,
+    /// The stores, by name. Default: `main`, the `fs` plugin with `blobs` in the data folder.
+    pub stores: BTreeMap<String, PluginEntry>,
+    /// How the stores are used.
+    pub storage: StorageConfig,
+    /// Accounts and sessions.
+    pub auth: AuthConfig,
+    /// Who may do what.
+    pub policy: PolicyConfig,
+    /// What a caller may cost.
+    pub limits: LimitsConfig,
+    /// Log lines.
+    pub log: LogConfig,
+    /// Numbers for monitoring.
+    pub metrics: MetricsConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let server = ServerConfig::default();
+        Self {
+            stores: default_stores(&server),
+            server,
+            database: DatabaseConfig::default(),
+            plugins: PluginsConfig::default(),
+            storage: StorageConfig::default(),
+            auth: AuthConfig::default(),
+            policy: PolicyConfig::default(),
+            limits: LimitsConfig::default(),
+            log: LogConfig::default(),
+            metrics: MetricsConfig::default(),
+        }
+    }
+}
+
+/// The one store of a server whose configuration names none.
+fn default_stores(server: &ServerConfig) -> BTreeMap<String, PluginEntry> {
+    let root = server.data_dir.join("blobs").to_string_lossy().into_owned();
+    BTreeMap::from([("main".to_owned(), PluginEntry::new("fs").with_option("root", root))])
+}
+
+impl Config {
+    /// The defaults, with another data folder; what a test or a demonstration needs.
+    pub fn with_data_dir(data_dir: impl Into<PathBuf>) -> Self {
+        let server = ServerConfig { data_dir: data_dir.into(), ..ServerConfig::default() };
+        Self { stores: default_stores(&server), server, ..Self::default() }
+    }
+
+    /// The catalog's URL: `database.url`, or a SQLite file in the data folder.
+    pub fn database_url(&self) -> Secret {
+        self.database.url.clone().unwrap_or_else(|| {
+            let path = self.server.data_dir.join("catalog.sqlite3");
+            Secret::new(format!("sqlite://{}", escape_path(&path.to_string_lossy())))
+        })
+    }
+
+    /// The addresses of the HTTP listener; none when it is off.
+    pub fn http_addresses(&self) -> Vec<SocketAddr> {
+        self.server.http_listen.resolve(self.server.bind)
+    }
+
+    /// The addresses of the HTTPS listener; none when it is off.
+    pub fn https_addresses(&self) -> Vec<SocketAddr> {
+        self.server.https_listen.resolve(self.server.bind)
+    }
+
+    /// How clients reach the server: `server.public_url`, or else the first HTTP listener, or else
+    /// the first HTTPS listener. An unspecified address (`0.0.0.0`) becomes this machine's own, so
+    /// that a server opened to the network should have a `public_url`.
+    ///
+    /// `bound` are the real addresses (HTTP, HTTPS) where a port was 0; pass `None` otherwise.
+    pub fn public_url(&self, bound: Option<(&[SocketAddr], &[SocketAddr])>) -> PublicUrl {
+        if let Some(url) = &self.server.public_url {
+            return url.clone();
+        }
+        let (http, https) = match bound {
+            Some((http, https)) => (http.to_vec(), https.to_vec()),
+            None => (self.http_addresses(), self.https_addresses()),
+        };
+        let derived = match (http.first(), https.first()) {
+            (Some(address), _) => format!("http://{}", reachable(*address)),
+            (None, Some(address)) => format!("https://{}", reachable(*address)),
+            (None, None) => "http://localhost".to_owned(),
+        };
+        derived.parse().expect("a scheme and a socket address make a URL")
+    }
+}
+
+/// The same address, with this machine's own in place of "every address".
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// Writes a path so that it survives as part of a URL: `?`, `#` and `%` would end or change it.
+fn escape_path(path: &str) -> String {
+    path.replace('%', "%25").replace('?', "%3F").replace('#', "%23")
+}

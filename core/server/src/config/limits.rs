@@ -1,0 +1,76 @@
+//! `[limits]`: what one caller, one request and one file may cost.
+//!
+//! Every limit on untrusted input has its key here; a limit that is no key is a named constant
+//! beside the code that keeps it.
+
+use boxvault_types::byte_count::ByteCount;
+use serde::{Deserialize, Serialize};
+
+use super::duration::HumanDuration;
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+
+/// Limits on sizes, times, counts and rates.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// The body of a request that carries JSON. Default 1 MiB.
+    pub json_body_bytes_max: ByteCount,
+    /// One uploaded file. Default 200 GiB.
+    pub upload_bytes_max: ByteCount,
+    /// Uploads that run at once on this server; more get 503. Default 64.
+    pub uploads_concurrent_max: usize,
+    /// The longest pause between two pieces of an upload. Default 60 s.
+    pub upload_idle_timeout: HumanDuration,
+    /// The age at which an upload that nobody finished is swept. Default 1 day.
+    pub uploads_abandoned_after: HumanDuration,
+    /// The longest time a client may take no byte of an answer. Default 60 s.
+    pub download_write_timeout: HumanDuration,
+    /// The time to send a request's head. Default 30 s.
+    pub header_timeout: HumanDuration,
+    /// The time to answer a request that moves no file. Default 30 s.
+    pub request_timeout: HumanDuration,
+    /// The longest pause on a connection between two requests. Default 120 s (2 min).
+    pub connection_idle_timeout: HumanDuration,
+    /// Requests that one user, or one address without a user, may make in a minute; zero is no
+    /// limit. Default 1200.
+    pub requests_per_minute: u32,
+    /// Requests beyond that rate that are let through at once. Default 300.
+    pub requests_burst: u32,
+    /// Sign-ins and other guesses at a password that one address may make in a minute; zero is no
+    /// limit. Default 30.
+    pub sign_in_requests_per_minute: u32,
+    /// What a box archive may unpack to while its `metadata.json` is looked for. Default 1 TiB.
+    pub archive_decompressed_bytes_max: ByteCount,
+    /// The size of the `metadata.json` in a box archive. Default 1 MiB.
+    pub archive_metadata_bytes_max: ByteCount,
+    /// Items on a page of a list, when the caller does not say. Default 30.
+    pub page_size_default: u32,
+    /// Items on a page of a list, at most. Default 200.
+    pub page_size_max: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            json_body_bytes_max: ByteCount(MIB),
+            upload_bytes_max: ByteCount(200 * GIB),
+            uploads_concurrent_max: 64,
+            upload_idle_timeout: HumanDuration::from_mins(1),
+            uploads_abandoned_after: HumanDuration::from_days(1),
+            download_write_timeout: HumanDuration::from_mins(1),
+            header_timeout: HumanDuration::from_secs(30),
+            request_timeout: HumanDuration::from_secs(30),
+            connection_idle_timeout: HumanDuration::from_mins(2),
+            requests_per_minute: 1200,
+            requests_burst: 300,
+            sign_in_requests_per_minute: 30,
+            archive_decompressed_bytes_max: ByteCount(TIB),
+            archive_metadata_bytes_max: ByteCount(MIB),
+            page_size_default: 30,
+            page_size_max: 200,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `PluginEntry`: the plugin that a store or an auth provider uses, and the plugin's own table.
+//!
+//! The table is free-form here. The plugin's JSON Schema judges it when the plugin is created, so
+//! that a new plugin needs no change in the server.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::secret::{REDACTED, is_secret_name, redact_url};
+
+/// One `[stores.<name>]` or `[auth.providers.<name>]`.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct PluginEntry {
+    /// The plugin's name, such as `fs`, or the path of its library.
+    pub plugin: String,
+    /// Every other key of the table, as the plugin gets it. May hold secrets.
+    #[serde(flatten)]
+    pub options: Map<String, Value>,
+}
+
+impl PluginEntry {
+    /// An entry without options.
+    pub fn new(plugin: impl Into<String>) -> Self {
+        Self { plugin: plugin.into(), options: Map::new() }
+    }
+
+    /// Adds one option.
+    #[must_use]
+    pub fn with_option(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.options.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// The options as the JSON text that crosses into the plugin. May hold secrets: never log it.
+    pub fn options_json(&self) -> String {
+        Value::Object(self.options.clone()).to_string()
+    }
+}
+
+impl fmt::Debug for PluginEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginEntry")
+            .field("plugin", &self.plugin)
+            .field("options", &redact_options(&self.options))
+            .finish()
+    }
+}
+
+/// The options with every secret replaced, also in nested tables.
+pub(crate) fn redact_options(options: &Map<String, Value>) -> Map<String, Value> {
+    options.iter().map(|(key, value)| (key.clone(), redact(key, value))).collect()
+}
+
+fn redact(key: &str, value: &Value) -> Value {
+    match value {
+        _ if is_secret_name(key) => REDACTED.into(),
+        Value::Object(table) => Value::Object(redact_options(table)),
+        Value::Array(list) => list.iter().map(|item| redact(key, item)).collect(),
+        Value::String(text) => redact_url(text).into(),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_hides_secrets_at_every_depth() {
+        let entry = PluginEntry::new("s3")
+            .with_option("bucket", "boxes")
+            .with_option("secret_access_key", "canary-1")
+            .with_option("proxy", serde_json::json!({"url": "http://u:canary-2@proxy"}))
+            .with_option("tokens", serde_json::json!(["canary-3"]));
+        let shown = format!("{entry:?}");
+        assert!(shown.contains("boxes") && shown.contains("http://u:<redacted>@proxy"), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+        assert!(entry.options_json().contains("canary-1"));
+    }
+}

@@ -1,0 +1,259 @@
+//! The sections of the configuration, except `[limits]`: typed, each key with its unit and default.
+//!
+//! A default stands once, in the section's `Default`; the reference file `config.toml` repeats it,
+//! and a test holds the two together. `None` means "derived", and the comment says from what.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    duration::HumanDuration,
+    listen::{Listen, Network},
+    plugin_entry::PluginEntry,
+    public_url::PublicUrl,
+    secret::Secret,
+};
+
+/// `[server]`: where it listens, how it is called from outside, where its data lies.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// The address for listeners that name only a port. Default `127.0.0.1`: this machine only.
+    pub bind: IpAddr,
+    /// Plain HTTP. A port, an address with a port, a list of them, or `"off"`. Default 5000.
+    pub http_listen: Listen,
+    /// HTTPS, in the same form. Default 5001.
+    pub https_listen: Listen,
+    /// How clients reach the server; the beginning of every URL it prints. Default: derived from
+    /// the first listener, see [`Config::public_url`](super::Config::public_url).
+    pub public_url: Option<PublicUrl>,
+    /// Hosts (`name` or `name:port`) that may stand in generated URLs instead of `public_url`'s,
+    /// when a request names them. Default: none.
+    pub allowed_hosts: Vec<String>,
+    /// The folder of everything that the server keeps. Default `data`.
+    pub data_dir: PathBuf,
+    /// The certificate chain in PEM form. Default: a self-signed one in the data folder.
+    pub tls_certificate_file: Option<PathBuf>,
+    /// The certificate's private key in PEM form. Set both or neither.
+    pub tls_private_key_file: Option<PathBuf>,
+    /// Proxies whose `X-Forwarded-For` is believed: addresses or networks. Default: none.
+    pub trusted_proxies: Vec<Network>,
+    /// How long running requests may take to end when the server stops. Default 30 s.
+    pub shutdown_timeout: HumanDuration,
+    /// Origins whose pages may call the API from a browser. Default: none (CORS is off).
+    pub cors_allowed_origins: Vec<String>,
+    /// Open connections, all listeners together. Default 4096.
+    pub connections_max: usize,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            http_listen: Listen::port(5000),
+            https_listen: Listen::port(5001),
+            public_url: None,
+            allowed_hosts: Vec::new(),
+            data_dir: PathBuf::from("data"),
+            tls_certificate_file: None,
+            tls_private_key_file: None,
+            trusted_proxies: Vec::new(),
+            shutdown_timeout: HumanDuration::from_secs(30),
+            cors_allowed_origins: Vec::new(),
+            connections_max: 4096,
+        }
+    }
+}
+
+/// `[database]`: the catalog.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `sqlite:`, `postgresql://` or `mysql://` (MariaDB) URL; secret, because it may hold a
+    /// password. Default: `catalog.sqlite3` in the data folder.
+    pub url: Option<Secret>,
+    /// Open connections to the database. Default 16.
+    pub connections_max: u32,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self { url: None, connections_max: 16 }
+    }
+}
+
+/// `[plugins]`: where plugin libraries are looked for, and which are trusted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginsConfig {
+    /// Folders searched, in this order, before those beside the program. Default: none.
+    pub search_paths: Vec<PathBuf>,
+    /// Whether a library without a pin is refused. Default false.
+    pub require_pins: bool,
+    /// Plugin name to the SHA-256 of its library, 64 hexadecimal digits. Default: none.
+    pub pins: BTreeMap<String, String>,
+    /// How long one call into a plugin may take. Default 60 s.
+    pub call_timeout: HumanDuration,
+}
+
+impl Default for PluginsConfig {
+    fn default() -> Self {
+        Self {
+            search_paths: Vec::new(),
+            require_pins: false,
+            pins: BTreeMap::new(),
+            call_timeout: HumanDuration::from_mins(1),
+        }
+    }
+}
+
+/// `[storage]`: how the stores of `[stores.<name>]` are used.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StorageConfig {
+    /// The store that takes new files. Default `main`.
+    pub default_store: String,
+    /// How often leftovers are swept; zero is never. Default 1 h.
+    pub sweep_interval: HumanDuration,
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self { default_store: "main".to_owned(), sweep_interval: HumanDuration::from_hours(1) }
+    }
+}
+
+/// Who may create an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignUp {
+    /// Everybody who reaches the server.
+    Open,
+    /// Nobody; platform admins create accounts.
+    Closed,
+    /// Those whom an organization invited.
+    InvitationOnly,
+}
+
+/// `[auth]`: accounts, sessions, and the ways to sign in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthConfig {
+    /// Who may create an account: `open`, `closed` or `invitation_only`. Default `open`.
+    pub sign_up: SignUp,
+    /// How long an access token is good for. Default 15 min.
+    pub access_token_ttl: HumanDuration,
+    /// How long a session lasts unused, when the user asked to stay signed in. Default 30 days.
+    pub refresh_token_ttl: HumanDuration,
+    /// How long a session lasts unused otherwise. Default 12 h.
+    pub refresh_token_short_ttl: HumanDuration,
+    /// How long a download link is good for. Default 15 min.
+    pub download_link_ttl: HumanDuration,
+    /// How long an upload link (what Vagrant calls `upload_path`) is good for. Default 1 h.
+    pub upload_link_ttl: HumanDuration,
+    /// Characters in a password, at least; not below 8. Default 10.
+    pub password_length_min: usize,
+    /// Failed sign-ins in a row, after which an account is locked for a while. Default 10.
+    pub lockout_failures_max: u32,
+    /// Failed sign-ins from one address within `lockout_duration`. Default 100.
+    pub lockout_address_failures_max: u32,
+    /// How long a lock-out lasts. Default 15 min.
+    pub lockout_duration: HumanDuration,
+    /// The ways to sign in, by name. Default: `local`, the accounts in the catalog.
+    pub providers: BTreeMap<String, PluginEntry>,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            sign_up: SignUp::Open,
+            access_token_ttl: HumanDuration::from_mins(15),
+            refresh_token_ttl: HumanDuration::from_days(30),
+            refresh_token_short_ttl: HumanDuration::from_hours(12),
+            download_link_ttl: HumanDuration::from_mins(15),
+            upload_link_ttl: HumanDuration::from_hours(1),
+            password_length_min: 10,
+            lockout_failures_max: 10,
+            lockout_address_failures_max: 100,
+            lockout_duration: HumanDuration::from_mins(15),
+            providers: BTreeMap::from([("local".to_owned(), PluginEntry::new("local"))]),
+        }
+    }
+}
+
+/// `[policy]`: who may do what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// The folder of `model.conf` and `policy.csv`; when it is absent, the rules inside the program
+    /// hold. Default `policies`.
+    pub dir: PathBuf,
+    /// How often the files are looked at for a change; zero is never. Default 2 s.
+    pub watch_interval: HumanDuration,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self { dir: PathBuf::from("policies"), watch_interval: HumanDuration::from_secs(2) }
+    }
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// One line for people.
+    Text,
+    /// One JSON object for machines.
+    Json,
+}
+
+/// `[log]`: what is written to standard error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// `text` or `json`. Default `text`.
+    pub format: LogFormat,
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`), and per module after it, such as
+    /// `info,boxvault=debug`. Default `info`.
+    pub filter: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// Who may read the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricsAccess {
+    /// Callers on this machine.
+    Loopback,
+    /// Callers whom the policy lets.
+    Authenticated,
+    /// Everybody who reaches the server.
+    Public,
+}
+
+/// `[metrics]`: the numbers at `/metrics`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Whether `/metrics` exists. Default true.
+    pub enabled: bool,
+    /// Who may read it: `loopback`, `authenticated` or `public`. Default `loopback`.
+    pub access: MetricsAccess,
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self { enabled: true, access: MetricsAccess::Loopback }
+    }
+}
