@@ -83,13 +83,14 @@ impl Credential {
 }
 
 /// What an API token may at most be used for. It never gives more than its owner has.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TokenScope {
     /// The actions; `None` for all.
     pub actions: Option<Vec<Action>>,
     /// The organization that it is limited to; `None` for all.
     pub organization: Option<OrganizationName>,
     /// The box that it is limited to; `None` for all. Only together with an organization.
+    #[serde(rename = "box")]
     pub box_name: Option<BoxName>,
 }
 

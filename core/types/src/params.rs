@@ -1,1 +1,41 @@
-//! Request bodies and queries, one module per noun.
+//! Request bodies and queries, one module per noun. JSON names are camelCase.
+//!
+//! A missing field of an update leaves the value as it is. Unknown fields are refused, so that a misspelt one is
+//! not silently ignored.
+
+pub mod account;
+pub mod boxes;
+pub mod organizations;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// What every list takes.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Counted from 1.
+    #[param(minimum = 1, example = 1)]
+    pub page: Option<u64>,
+    /// How many items a page has.
+    #[param(minimum = 1, maximum = 200, example = 30)]
+    pub per_page: Option<u64>,
+    /// What to sort by: `name`, `created`, `updated`, and for boxes `downloads`.
+    pub sort: Option<String>,
+    /// Which way to sort.
+    pub order: Option<Order>,
+    /// Only items whose name or short description holds this text, in any case.
+    #[param(max_length = 128)]
+    pub q: Option<String>,
+}
+
+/// Which way to sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Smallest first.
+    #[default]
+    Asc,
+    /// Largest first.
+    Desc,
+}

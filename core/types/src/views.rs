@@ -1,1 +1,84 @@
-//! Response bodies, one module per noun.
+//! Response bodies, one module per noun. JSON names are camelCase, times are RFC 3339 UTC, sizes are bytes.
+//!
+//! Every answer of the API is an [`Envelope`]; every failure an [`ErrorEnvelope`].
+
+pub mod account;
+pub mod boxes;
+pub mod files;
+pub mod organizations;
+pub mod system;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What every successful answer is wrapped in.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Envelope<T> {
+    /// Always true.
+    #[schema(example = true)]
+    pub success: bool,
+    /// What was done, for people.
+    pub message: String,
+    /// What was asked for.
+    pub data: T,
+}
+
+/// What every list is wrapped in.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ListEnvelope<T> {
+    /// Always true.
+    #[schema(example = true)]
+    pub success: bool,
+    /// What was done, for people.
+    pub message: String,
+    /// The items of this page.
+    pub data: Vec<T>,
+    /// Where this page lies.
+    pub page: PageView,
+}
+
+/// An answer that carries nothing but its message. `data` is null.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Nothing;
+
+/// Where a page lies in its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PageView {
+    /// Counted from 1.
+    #[schema(example = 1)]
+    pub number: u64,
+    /// How many items a page has at most.
+    #[schema(example = 30)]
+    pub size: u64,
+    /// How many items the whole list has.
+    #[schema(example = 1)]
+    pub total: u64,
+}
+
+/// What every failure is wrapped in.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ErrorEnvelope {
+    /// Always false.
+    #[schema(example = false)]
+    pub success: bool,
+    /// What went wrong and what to do, for people.
+    #[schema(example = "there is no box \"debian12\" in \"acme\"")]
+    pub message: String,
+    /// What went wrong, for programs.
+    pub error: ErrorView,
+}
+
+/// What went wrong, for programs.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ErrorView {
+    /// A stable code.
+    #[schema(example = "BOX_NOT_FOUND")]
+    pub code: String,
+    /// The fields that were refused, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// Finds the request in the server's log.
+    pub request_id: String,
+}

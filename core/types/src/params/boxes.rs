@@ -1,0 +1,155 @@
+//! Boxes, versions, providers, architectures.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::names::{ArchitectureName, BoxName, ProviderName};
+use crate::version::BoxVersion;
+
+/// Whether clients see a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VersionStatus {
+    /// Being prepared: files may change, clients do not see it.
+    #[default]
+    Unreleased,
+    /// Clients see it: its files are immutable.
+    Released,
+    /// Withdrawn: clients do not see it any more.
+    Revoked,
+}
+
+impl VersionStatus {
+    /// The word in the catalog and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreleased => "unreleased",
+            Self::Released => "released",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Parses the word in the catalog and the API.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Unreleased, Self::Released, Self::Revoked]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+    }
+}
+
+/// A new box.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateBoxParams {
+    /// The second half of `organization/box`.
+    pub name: BoxName,
+    /// One line.
+    #[serde(default)]
+    #[schema(max_length = 255)]
+    pub short_description: String,
+    /// Markdown.
+    #[serde(default)]
+    #[schema(max_length = 65_536)]
+    pub description: String,
+    /// Markdown.
+    #[schema(max_length = 262_144)]
+    pub readme: Option<String>,
+    /// Whether everybody may fetch it.
+    #[serde(default)]
+    pub is_public: bool,
+}
+
+/// What to change of a box.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateBoxParams {
+    /// A new name.
+    pub name: Option<BoxName>,
+    /// One line.
+    #[schema(max_length = 255)]
+    pub short_description: Option<String>,
+    /// Markdown.
+    #[schema(max_length = 65_536)]
+    pub description: Option<String>,
+    /// Markdown.
+    #[schema(max_length = 262_144)]
+    pub readme: Option<String>,
+    /// Whether everybody may fetch it.
+    pub is_public: Option<bool>,
+}
+
+/// A new version.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateVersionParams {
+    /// Valid for Vagrant, such as `1.0.0`.
+    #[serde(alias = "version")]
+    pub version_number: BoxVersion,
+    /// Markdown.
+    #[serde(default)]
+    #[schema(max_length = 65_536)]
+    pub description: String,
+    /// Markdown.
+    #[schema(max_length = 262_144)]
+    pub release_notes: Option<String>,
+}
+
+/// What to change of a version.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateVersionParams {
+    /// Another number; only while it is unreleased.
+    #[serde(alias = "version")]
+    pub version_number: Option<BoxVersion>,
+    /// Markdown.
+    #[schema(max_length = 65_536)]
+    pub description: Option<String>,
+    /// Markdown.
+    #[serde(alias = "release_notes")]
+    #[schema(max_length = 262_144)]
+    pub release_notes: Option<String>,
+}
+
+/// A new provider.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateProviderParams {
+    /// As Vagrant calls it.
+    pub name: ProviderName,
+    /// What is special about it.
+    #[serde(default)]
+    #[schema(max_length = 4096)]
+    pub description: String,
+}
+
+/// What to change of a provider.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateProviderParams {
+    /// Another name; only while the version is unreleased.
+    pub name: Option<ProviderName>,
+    /// What is special about it.
+    #[schema(max_length = 4096)]
+    pub description: Option<String>,
+}
+
+/// A new architecture.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateArchitectureParams {
+    /// As Vagrant calls it.
+    pub name: ArchitectureName,
+    /// Whether clients get it when they ask for none. The first one of a provider is, whatever this says.
+    #[serde(default)]
+    pub default_box: bool,
+}
+
+/// What to change of an architecture.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateArchitectureParams {
+    /// Another name; only while the version is unreleased.
+    pub name: Option<ArchitectureName>,
+    /// True makes it the default in the place of the present one; false is refused for the default one.
+    pub default_box: Option<bool>,
+}

@@ -1,0 +1,98 @@
+//! Boxes, versions, providers, architectures.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::files::FileView;
+use crate::ids::{ArtifactId, BoxId, ProviderId, VersionId};
+use crate::params::boxes::VersionStatus;
+
+/// A box.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BoxView {
+    /// Never changes.
+    pub id: BoxId,
+    /// The second half of `organization/box`.
+    #[schema(example = "debian12")]
+    pub name: String,
+    /// Whose it is.
+    #[schema(example = "acme")]
+    pub organization: String,
+    /// One line.
+    pub short_description: String,
+    /// Markdown.
+    pub description: String,
+    /// Markdown.
+    pub readme: Option<String>,
+    /// Whether everybody may fetch it.
+    pub is_public: bool,
+    /// How often it was fetched.
+    pub download_count: u64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A version of a box.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionView {
+    /// Never changes.
+    pub id: VersionId,
+    /// Valid for Vagrant.
+    #[schema(example = "1.0.0")]
+    pub version_number: String,
+    /// Markdown.
+    pub description: String,
+    /// Markdown.
+    pub release_notes: Option<String>,
+    /// Whether clients see it.
+    pub status: VersionStatus,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it was released.
+    pub released_at: Option<DateTime<Utc>>,
+    /// When it was revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// A provider of a version.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderView {
+    /// Never changes.
+    pub id: ProviderId,
+    /// As Vagrant calls it.
+    #[schema(example = "virtualbox")]
+    pub name: String,
+    /// What is special about it.
+    pub description: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// An architecture of a provider.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ArchitectureView {
+    /// Never changes.
+    pub id: ArtifactId,
+    /// As Vagrant calls it.
+    #[schema(example = "amd64")]
+    pub name: String,
+    /// Whether clients get it when they ask for none. Exactly one of a provider is.
+    pub default_box: bool,
+    /// What was uploaded.
+    pub file: Option<FileView>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
