@@ -1,0 +1,70 @@
+# Helpers of .ci/run; sourced, not run.
+
+STEPS_LOG=$(mktemp)      # one line per step: seconds, name
+SUMMARY_LOG=$(mktemp)    # the test runner's summary lines
+
+# Runs when the script ends, however it ends.
+cleanup() {
+  local status=$?
+  rm -f "$STEPS_LOG" "$SUMMARY_LOG"
+  return "$status"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# step NAME COMMAND…: runs the command without standard input, and notes its time; a failure ends the run.
+step() {
+  local name=$1 started=$SECONDS log status=0
+  shift
+  printf '\n=== %s\n' "$name"
+  log=$(mktemp)
+  set +e
+  (set -e; "$@") </dev/null 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  set -e
+  grep -E '^ *Summary \[|^test result: ' "$log" >>"$SUMMARY_LOG" || true
+  rm -f "$log"
+  printf '%5d s  %s\n' "$((SECONDS - started))" "$name" >>"$STEPS_LOG"
+  if [ "$status" -ne 0 ]; then
+    printf '\n=== FAILED: %s (exit status %d)\n' "$name" "$status" >&2
+    closing >&2
+    exit "$status"
+  fi
+}
+
+# The times, then the test runner's own words.
+closing() {
+  printf '\n=== times\n'
+  cat "$STEPS_LOG"
+  printf '%5d s  in all\n\n' "$SECONDS"
+  cat "$SUMMARY_LOG"
+}
+
+# Debian packages for the tools and servers that the checks start. Nothing is installed that is there already.
+PACKAGES="ca-certificates curl docker-registry gcc libarchive-tools libc6-dev make mariadb-server nginx openssl
+  packer postgresql vagrant wrk xz-utils zstd"
+
+install_packages() {
+  local missing=() package
+  for package in $PACKAGES; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  if [ "${#missing[@]}" -eq 0 ]; then
+    echo "all packages are installed"
+  else
+    echo "installing: ${missing[*]}"
+    apt-get update -q
+    # The tests start their own servers on free ports; those of the packages would only take memory.
+    local refuse_to_start=/usr/sbin/policy-rc.d
+    [ -e "$refuse_to_start" ] && refuse_to_start=$(mktemp)
+    printf '#!/bin/sh\nexit 101\n' >"$refuse_to_start"
+    chmod 755 "$refuse_to_start"
+    local status=0
+    apt-get install -q -y --no-install-recommends "${missing[@]}" || status=$?
+    rm -f "$refuse_to_start"
+    [ "$status" -eq 0 ] || return "$status"
+  fi
+  rustup component add rustfmt clippy >/dev/null 2>&1 || true
+  cargo fmt --version
+  cargo clippy --version
+}

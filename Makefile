@@ -1,0 +1,29 @@
+# Thin recipes; what they do is in the scripts they call.
+.PHONY: help run test check bench demo dist fmt
+.DEFAULT_GOAL := help
+
+help: ## list these recipes
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## build the server with its plugins and start it on http://127.0.0.1:5000 and https://127.0.0.1:5001
+	cargo run --release
+
+test: ## run every test that this machine can run; say which were skipped, and why
+	@.ci/test
+
+check: ## format, lints and tests of the workspace: what to run before a commit
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	@.ci/test
+
+bench: ## measure against nginx and docker-registry on this machine
+	@tests/bench/run
+
+demo: ## publish a small box to an empty server and fetch it again
+	@examples/curl/demo.sh
+
+dist: ## build what is published: the program and its plugin libraries, in target/dist
+	cargo build --profile dist --locked
+
+fmt: ## format all code
+	cargo fmt --all
