@@ -1,0 +1,135 @@
+//! One file, open and mapped for reading. One of the two files of this crate with `unsafe`.
+//!
+//! A mapping is address space, not memory: pages come in only when somebody reads the bytes, and
+//! the kernel sends them from its own cache without that. Whoever holds a slice holds the mapping.
+#![expect(
+    unsafe_code,
+    reason = "a mapped file can change under us; here is said why ours does not"
+)]
+
+use std::{
+    fs::File,
+    io,
+    ops::Range,
+    path::PathBuf,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use memmap2::Mmap;
+
+use crate::local_file::Shelf;
+
+/// What a file is, apart from its name: the same numbers mean the same file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileIdentity {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    pub(crate) size_bytes: u64,
+}
+
+/// An open file and its mapping; an empty file has none.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    // Dropped in this order: first the addresses are given back, then the descriptor.
+    memory: Option<Mmap>,
+    file: File,
+    path: PathBuf,
+    identity: FileIdentity,
+    /// Set when the kernel said once that this file cannot be sent by `sendfile(2)`.
+    unsendable: AtomicBool,
+    shelf: Weak<Shelf>,
+}
+
+impl Mapping {
+    /// Maps the whole of `file`.
+    ///
+    /// # Errors
+    ///
+    /// What the system said, for instance when the file is larger than the address space.
+    pub(crate) fn new(
+        file: File,
+        path: PathBuf,
+        identity: FileIdentity,
+        shelf: Weak<Shelf>,
+    ) -> io::Result<Self> {
+        let memory = if identity.size_bytes == 0 {
+            None
+        } else {
+            // SAFETY: the mapping is read-only and private to this struct. The promise that the
+            // file does not change or shrink while it is mapped is kept by the stores: a blob is
+            // written under a name never used before and is never opened for writing again;
+            // deleting it leaves the mapping whole. Were it cut from outside all the same,
+            // `FileBody` asks for the last byte of each window before it hands the window on.
+            Some(unsafe { Mmap::map(&file) }?)
+        };
+        let unsendable = AtomicBool::new(false);
+        Ok(Self { memory, file, path, identity, unsendable, shelf })
+    }
+
+    /// The addresses of the mapping.
+    pub(crate) fn addresses(&self) -> Range<usize> {
+        let bytes = self.memory.as_deref().unwrap_or_default().as_ptr_range();
+        bytes.start.addr()..bytes.end.addr()
+    }
+
+    /// Where in the file `slice` lies, if it is a slice of this mapping.
+    pub(crate) fn offset_of(&self, slice: &[u8]) -> Option<u64> {
+        let start = slice.as_ptr().addr();
+        let addresses = self.addresses();
+        addresses.contains(&start).then(|| (start - addresses.start) as u64)
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(crate) fn path(&self) -> &PathBuf {
+        &self.path
+    }
+
+    pub(crate) fn identity(&self) -> FileIdentity {
+        self.identity
+    }
+
+    /// Whether the kernel may be asked to send this file.
+    pub(crate) fn sendable(&self) -> bool {
+        !self.unsendable.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that the kernel cannot send this file.
+    pub(crate) fn refuse_sending(&self) {
+        self.unsendable.store(true, Ordering::Relaxed);
+    }
+
+    /// A slice of the file; empty when the range does not lie inside it.
+    pub(crate) fn slice(self: &Arc<Self>, range: Range<u64>) -> Bytes {
+        let whole = Bytes::from_owner(Holder(Arc::clone(self)));
+        let inside = |offset: u64| usize::try_from(offset).ok().filter(|it| *it <= whole.len());
+        match (inside(range.start), inside(range.end)) {
+            (Some(start), Some(end)) if start < end => whole.slice(start..end),
+            _ => Bytes::new(),
+        }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // Before the addresses are given back, so that nobody who gets them next is taken for us.
+        if let Some(shelf) = self.shelf.upgrade() {
+            shelf.forget(self);
+        }
+    }
+}
+
+/// What a slice keeps alive.
+struct Holder(Arc<Mapping>);
+
+impl AsRef<[u8]> for Holder {
+    fn as_ref(&self) -> &[u8] {
+        self.0.memory.as_deref().unwrap_or_default()
+    }
+}

@@ -1,0 +1,157 @@
+//! A TCP stream that lets the kernel send slices of mapped files.
+//!
+//! hyper hands the body's slices to the socket as they are. A slice that lies in a file of
+//! [`LocalFiles`] is not written but sent with `sendfile(2)`, so its bytes never enter the process.
+//! Everything else, and everything on systems without that call, is written as usual.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    net::TcpStream,
+};
+
+use crate::{LocalFiles, mapping::Mapping, os};
+
+/// Shorter slices are copied: one system call for head and body is cheaper than two.
+const SEND_FILE_MIN_BYTES: usize = 16 << 10;
+
+/// The most that one call may send, so that a fast client does not keep a worker for itself.
+const SEND_FILE_MAX_BYTES: usize = 2 << 20;
+
+/// The stream of one plain connection.
+#[derive(Debug)]
+pub struct FileSocket {
+    tcp: TcpStream,
+    files: Option<LocalFiles>,
+    /// The file of the last slice. Weak, so that an idle connection keeps no deleted file; an
+    /// upgrade succeeds only while the addresses are still that file's.
+    last: Weak<Mapping>,
+}
+
+impl FileSocket {
+    /// Wraps a stream. Without `files` it writes everything as usual.
+    pub(crate) fn new(tcp: TcpStream, files: Option<LocalFiles>) -> Self {
+        Self { tcp, files, last: Weak::new() }
+    }
+
+    /// The file that the kernel can send this slice from.
+    fn mapping_of(&mut self, slice: &[u8]) -> Option<(Arc<Mapping>, u64)> {
+        if slice.len() < SEND_FILE_MIN_BYTES {
+            return None;
+        }
+        let files = self.files.as_ref()?;
+        let remembered = self.last.upgrade().filter(|it| it.offset_of(slice).is_some());
+        let mapping = if let Some(mapping) = remembered {
+            mapping
+        } else {
+            let found = files.find(slice)?;
+            self.last = Arc::downgrade(&found);
+            found
+        };
+        let offset = mapping.offset_of(slice)?;
+        mapping.sendable().then_some((mapping, offset))
+    }
+
+    /// Sends the beginning of a slice, or says by `None` that it must be written as usual.
+    fn poll_send_file(
+        &self,
+        cx: &mut Context<'_>,
+        mapping: &Mapping,
+        offset: u64,
+        bytes: usize,
+    ) -> Poll<Option<io::Result<usize>>> {
+        let bytes = bytes.min(SEND_FILE_MAX_BYTES);
+        loop {
+            if let Err(error) = ready!(self.tcp.poll_write_ready(cx)) {
+                return Poll::Ready(Some(Err(error)));
+            }
+            let sent = self.tcp.try_io(Interest::WRITABLE, || {
+                os::send_file(&self.tcp, mapping.file(), offset, bytes)
+            });
+            return Poll::Ready(match sent {
+                Ok(0) => Some(Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    format!("{} was cut short at offset {offset}", mapping.path().display()),
+                ))),
+                Ok(sent) => Some(Ok(sent)),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => continue,
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => {
+                        tracing::debug!(
+                            path = %mapping.path().display(),
+                            "the file system cannot send files, writing the bytes instead"
+                        );
+                        mapping.refuse_sending();
+                        None
+                    }
+                    _ => Some(Err(error)),
+                },
+            });
+        }
+    }
+}
+
+impl AsyncRead for FileSocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for FileSocket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Some((mapping, offset)) = self.mapping_of(bytes)
+            && let Some(sent) = ready!(self.poll_send_file(cx, &mapping, offset, bytes.len()))
+        {
+            return Poll::Ready(sent);
+        }
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Some(first) = slices.iter().position(|slice| !slice.is_empty()) else {
+            return Poll::Ready(Ok(0));
+        };
+        let (_, slices) = slices.split_at(first);
+        if let Some(slice) = slices.first()
+            && let Some((mapping, offset)) = self.mapping_of(slice)
+            && let Some(sent) = ready!(self.poll_send_file(cx, &mapping, offset, slice.len()))
+        {
+            return Poll::Ready(sent);
+        }
+        // The first is written as usual, whatever it is; the rest only up to the next file slice.
+        let next_file = slices.iter().skip(1).position(|slice| self.mapping_of(slice).is_some());
+        let ordinary = next_file.map_or(slices.len(), |after_first| after_first + 1);
+        let (ordinary, _) = slices.split_at(ordinary);
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, ordinary)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
