@@ -5,13 +5,19 @@
 //! worth knowing: figment merges and extracts, but the places (file and line, variable, argument)
 //! are kept by our own layers, because figment's TOML provider forgets the lines.
 
+mod check;
 mod duration;
+mod keys;
+mod layers;
 mod limits;
 mod listen;
+mod load;
 mod plugin_entry;
+mod problem;
 mod public_url;
 mod secret;
 mod sections;
+mod show;
 
 use std::{
     collections::BTreeMap,
@@ -23,18 +29,23 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     duration::{DurationError, HumanDuration},
+    layers::Setting,
     limits::LimitsConfig,
     listen::{Listen, ListenAddress, Network},
+    load::{Inputs, Loaded},
     plugin_entry::PluginEntry,
+    problem::{ConfigError, Place, Problem},
     public_url::PublicUrl,
     secret::{REDACTED, Secret},
     sections::{
         AuthConfig, DatabaseConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig,
         PluginsConfig, PolicyConfig, ServerConfig, SignUp, StorageConfig,
     },
+    show::Origins,
 };
 
-/// The whole configuration, valid and complete. [`Config::default`] is one.
+/// The whole configuration, valid and complete. Get one from [`Inputs::load`], or
+/// [`Config::default`] in a test.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -145,3 +156,6 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 fn escape_path(path: &str) -> String {
     path.replace('%', "%25").replace('?', "%3F").replace('#', "%23")
 }
+
+#[cfg(test)]
+mod tests;

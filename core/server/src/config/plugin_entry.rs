@@ -5,13 +5,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
 use super::secret::{REDACTED, is_secret_name, redact_url};
 
 /// One `[stores.<name>]` or `[auth.providers.<name>]`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 pub struct PluginEntry {
     /// The plugin's name, such as `fs`, or the path of its library.
     pub plugin: String,
@@ -48,8 +48,20 @@ impl fmt::Debug for PluginEntry {
     }
 }
 
+/// Serialises with every secret replaced, because what is serialised is going to be seen.
+impl Serialize for PluginEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("plugin", &self.plugin)?;
+        for (key, value) in redact_options(&self.options) {
+            map.serialize_entry(&key, &value)?;
+        }
+        map.end()
+    }
+}
+
 /// The options with every secret replaced, also in nested tables.
-pub(crate) fn redact_options(options: &Map<String, Value>) -> Map<String, Value> {
+fn redact_options(options: &Map<String, Value>) -> Map<String, Value> {
     options.iter().map(|(key, value)| (key.clone(), redact(key, value))).collect()
 }
 
@@ -68,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_output_hides_secrets_at_every_depth() {
+    fn what_is_shown_hides_secrets_at_every_depth() {
         let entry = PluginEntry::new("s3")
             .with_option("bucket", "boxes")
             .with_option("secret_access_key", "canary-1")
@@ -77,6 +89,7 @@ mod tests {
         let shown = format!("{entry:?}");
         assert!(shown.contains("boxes") && shown.contains("http://u:<redacted>@proxy"), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
+        assert!(!serde_json::to_string(&entry).unwrap().contains("canary"));
         assert!(entry.options_json().contains("canary-1"));
     }
 }

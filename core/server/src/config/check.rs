@@ -1,0 +1,278 @@
+//! What no single value shows: keys that contradict each other, and values that parse and still
+//! cannot be meant.
+
+use std::collections::BTreeMap;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    Config, Listen,
+    load::place_of,
+    problem::{Place, Problem},
+};
+
+/// Passwords shorter than this are guessed, whatever the hash.
+const PASSWORD_LENGTH_FLOOR: usize = 8;
+
+/// Argon2 takes longer for more, and a request body is bounded anyway.
+const PASSWORD_LENGTH_CEILING: usize = 128;
+
+/// Reports every contradiction.
+pub(super) fn check(
+    config: &Config,
+    places: &BTreeMap<Vec<String>, Place>,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) {
+    let mut findings = Findings { places, found: Vec::new() };
+    check_server(config, &mut findings);
+    check_database(config, &mut findings);
+    check_plugins(config, &mut findings);
+    check_auth(config, &mut findings);
+    check_limits(config, &mut findings);
+    check_log(config, &mut findings);
+    problems.append(&mut findings.found);
+
+    let mut findings = Findings { places, found: Vec::new() };
+    warn(config, &mut findings);
+    warnings.append(&mut findings.found);
+}
+
+struct Findings<'a> {
+    places: &'a BTreeMap<Vec<String>, Place>,
+    found: Vec<Problem>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, key: &str, message: impl Into<String>) {
+        let path: Vec<String> = key.split('.').map(str::to_owned).collect();
+        self.found.push(Problem::new(place_of(self.places, &path), &path, message));
+    }
+
+    fn add_if(&mut self, wrong: bool, key: &str, message: &str) {
+        if wrong {
+            self.add(key, message);
+        }
+    }
+}
+
+fn check_server(config: &Config, findings: &mut Findings<'_>) {
+    let server = &config.server;
+    let (http, https) = (config.http_addresses(), config.https_addresses());
+    findings.add_if(
+        http.is_empty() && https.is_empty(),
+        "server.http_listen",
+        "and server.https_listen are both \"off\": the server would listen nowhere",
+    );
+    if let Some(both) = http.iter().find(|address| address.port() != 0 && https.contains(address)) {
+        findings
+            .add("server.https_listen", format!("names {both}, and so does server.http_listen"));
+    }
+    match (&server.tls_certificate_file, &server.tls_private_key_file) {
+        (Some(_), None) => findings.add(
+            "server.tls_certificate_file",
+            "is set and server.tls_private_key_file is not: a certificate needs its private key",
+        ),
+        (None, Some(_)) => findings.add(
+            "server.tls_private_key_file",
+            "is set and server.tls_certificate_file is not: a private key needs its certificate",
+        ),
+        _ => {}
+    }
+    for host in &server.allowed_hosts {
+        let url = format!("http://{host}").parse::<super::PublicUrl>();
+        if url.is_err() || host.is_empty() {
+            findings.add(
+                "server.allowed_hosts",
+                format!("has \"{host}\", which is no host: write a name, or a name and port"),
+            );
+        }
+    }
+    for origin in server.cors_allowed_origins.iter().filter(|origin| *origin != "*") {
+        let url = origin.parse::<super::PublicUrl>();
+        if url.is_err() || origin.ends_with('/') {
+            findings.add(
+                "server.cors_allowed_origins",
+                format!(
+                    "has \"{origin}\", which is no origin: write for instance \
+                     \"https://ci.example.com\""
+                ),
+            );
+        }
+    }
+    findings.add_if(server.connections_max == 0, "server.connections_max", "must be at least 1");
+    findings.add_if(
+        server.data_dir.as_os_str().is_empty(),
+        "server.data_dir",
+        "must name a folder; \".\" is the one that the server starts in",
+    );
+}
+
+fn check_database(config: &Config, findings: &mut Findings<'_>) {
+    if let Some(url) = &config.database.url {
+        // The URL may hold a password, so that only its scheme is ever quoted.
+        match url.expose().split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite" | "postgres" | "postgresql" | "mysql" | "mariadb") => {}
+            Some(scheme) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => findings.add(
+                "database.url",
+                format!(
+                    "begins with \"{scheme}:\"; known are sqlite:, postgresql:// and mysql:// \
+                     (also for MariaDB)"
+                ),
+            ),
+            _ => findings.add(
+                "database.url",
+                "is not a URL: write for instance postgresql://boxvault@localhost/boxvault",
+            ),
+        }
+    }
+    findings.add_if(
+        config.database.connections_max == 0,
+        "database.connections_max",
+        "must be at least 1",
+    );
+}
+
+fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
+    for (plugin, pin) in &config.plugins.pins {
+        if pin.len() != 64 || !pin.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            findings.add(
+                &format!("plugins.pins.{plugin}"),
+                "must be a SHA-256 digest: 64 hexadecimal digits",
+            );
+        }
+    }
+    findings.add_if(
+        config.plugins.call_timeout.is_zero(),
+        "plugins.call_timeout",
+        "must be longer than zero",
+    );
+    let entries = config.stores.iter().map(|(name, entry)| (format!("stores.{name}"), entry));
+    let providers = &config.auth.providers;
+    let providers = providers.iter().map(|(name, entry)| (format!("auth.providers.{name}"), entry));
+    for (key, entry) in entries.chain(providers) {
+        findings.add_if(entry.plugin.is_empty(), &key, "names no plugin");
+    }
+    let default_store = &config.storage.default_store;
+    if !config.stores.contains_key(default_store) {
+        let names: Vec<&str> = config.stores.keys().map(String::as_str).collect();
+        findings.add(
+            "storage.default_store",
+            format!(
+                "is \"{default_store}\", and there is no [stores.{default_store}]; configured \
+                 are: {}",
+                names.join(", ")
+            ),
+        );
+    }
+}
+
+fn check_auth(config: &Config, findings: &mut Findings<'_>) {
+    let auth = &config.auth;
+    if !(PASSWORD_LENGTH_FLOOR..=PASSWORD_LENGTH_CEILING).contains(&auth.password_length_min) {
+        findings.add(
+            "auth.password_length_min",
+            format!("must be from {PASSWORD_LENGTH_FLOOR} to {PASSWORD_LENGTH_CEILING}"),
+        );
+    }
+    for (key, ttl) in [
+        ("auth.access_token_ttl", auth.access_token_ttl),
+        ("auth.refresh_token_ttl", auth.refresh_token_ttl),
+        ("auth.refresh_token_short_ttl", auth.refresh_token_short_ttl),
+        ("auth.download_link_ttl", auth.download_link_ttl),
+        ("auth.upload_link_ttl", auth.upload_link_ttl),
+        ("auth.lockout_duration", auth.lockout_duration),
+    ] {
+        findings.add_if(ttl.get().as_secs() == 0, key, "must be at least 1 s");
+    }
+    findings.add_if(
+        auth.access_token_ttl > auth.refresh_token_short_ttl,
+        "auth.access_token_ttl",
+        "is longer than auth.refresh_token_short_ttl: a session would end after its token",
+    );
+    findings.add_if(
+        auth.refresh_token_short_ttl > auth.refresh_token_ttl,
+        "auth.refresh_token_short_ttl",
+        "is longer than auth.refresh_token_ttl, which is for those who stay signed in",
+    );
+    for (key, number) in [
+        ("auth.lockout_failures_max", auth.lockout_failures_max),
+        ("auth.lockout_address_failures_max", auth.lockout_address_failures_max),
+    ] {
+        findings.add_if(number == 0, key, "must be at least 1");
+    }
+}
+
+fn check_limits(config: &Config, findings: &mut Findings<'_>) {
+    let limits = &config.limits;
+    for (key, bytes) in [
+        ("limits.json_body_bytes_max", limits.json_body_bytes_max),
+        ("limits.upload_bytes_max", limits.upload_bytes_max),
+        ("limits.archive_decompressed_bytes_max", limits.archive_decompressed_bytes_max),
+        ("limits.archive_metadata_bytes_max", limits.archive_metadata_bytes_max),
+    ] {
+        findings.add_if(bytes.bytes() == 0, key, "must be at least 1 byte");
+        // Sizes are signed 64-bit numbers in the catalog.
+        findings.add_if(i64::try_from(bytes.bytes()).is_err(), key, "must be below 8 EiB");
+    }
+    for (key, time) in [
+        ("limits.upload_idle_timeout", limits.upload_idle_timeout),
+        ("limits.uploads_abandoned_after", limits.uploads_abandoned_after),
+        ("limits.download_write_timeout", limits.download_write_timeout),
+        ("limits.header_timeout", limits.header_timeout),
+        ("limits.request_timeout", limits.request_timeout),
+        ("limits.connection_idle_timeout", limits.connection_idle_timeout),
+    ] {
+        findings.add_if(time.is_zero(), key, "must be longer than zero");
+    }
+    findings.add_if(
+        limits.uploads_abandoned_after <= limits.upload_idle_timeout,
+        "limits.uploads_abandoned_after",
+        "must be longer than limits.upload_idle_timeout, or a running upload could be swept",
+    );
+    findings.add_if(
+        limits.uploads_concurrent_max == 0,
+        "limits.uploads_concurrent_max",
+        "must be at least 1",
+    );
+    findings.add_if(
+        !(1..=1000).contains(&limits.page_size_max),
+        "limits.page_size_max",
+        "must be from 1 to 1000",
+    );
+    findings.add_if(
+        limits.page_size_default == 0 || limits.page_size_default > limits.page_size_max,
+        "limits.page_size_default",
+        "must be from 1 to limits.page_size_max",
+    );
+}
+
+fn check_log(config: &Config, findings: &mut Findings<'_>) {
+    if let Err(error) = EnvFilter::try_new(&config.log.filter) {
+        findings.add(
+            "log.filter",
+            format!("is not a filter ({error}): write for instance \"info,boxvault=debug\""),
+        );
+    }
+}
+
+fn warn(config: &Config, findings: &mut Findings<'_>) {
+    let server = &config.server;
+    let addresses = || config.http_addresses().into_iter().chain(config.https_addresses());
+    findings.add_if(
+        server.public_url.is_none() && addresses().any(|address| address.ip().is_unspecified()),
+        "server.public_url",
+        "is not set while the server listens on all addresses: URLs in metadata will name this \
+         machine's loopback address, which other machines cannot use",
+    );
+    findings.add_if(
+        server.https_listen == Listen::off() && server.tls_certificate_file.is_some(),
+        "server.tls_certificate_file",
+        "is set and has no effect, because server.https_listen is \"off\"",
+    );
+    findings.add_if(
+        server.cors_allowed_origins.iter().any(|origin| origin == "*"),
+        "server.cors_allowed_origins",
+        "lets the pages of every site call the API",
+    );
+}
