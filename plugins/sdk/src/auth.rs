@@ -305,6 +305,15 @@ pub trait AuthPlugin: Send + Sync + 'static {
     /// The plugin's own table in the configuration.
     type Config: DeserializeOwned + JsonSchema + Send + 'static;
 
+    /// Checks what the schema cannot say, without side effects.
+    ///
+    /// # Errors
+    /// `InvalidConfig`, naming the key.
+    fn validate(config: &Self::Config) -> Result<()> {
+        let _ = config;
+        Ok(())
+    }
+
     /// Makes an instance. Several can live at once.
     ///
     /// # Errors

@@ -5,8 +5,10 @@
 //! between is plain C (`abi`, `include/boxvault_plugin.h`), so that a plugin outlives compilers.
 //! The contract has its own version and knows nothing of the server's nouns.
 
+pub mod abi;
 pub mod auth;
 pub mod config;
+pub mod crossing;
 mod error;
 mod secret;
 pub mod storage;

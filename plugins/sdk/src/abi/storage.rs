@@ -1,0 +1,191 @@
+//! The table of a storage backend, and its optional extensions.
+
+use std::ffi::c_void;
+
+use super::{Completion, Host, OwnedBytes, Str, Zeroable};
+
+/// `read_open` fetches only the asked range.
+pub const CAPABILITY_RANGE_READ: u64 = 1;
+/// Memory does not grow with the size of a written object.
+pub const CAPABILITY_STREAMED_WRITE: u64 = 2;
+/// A taken key is refused with `ERROR_ALREADY_EXISTS`, at `write_open` or at `write_finish`.
+pub const CAPABILITY_CREATE_NEW: u64 = 4;
+/// `list` works.
+pub const CAPABILITY_LIST: u64 = 8;
+/// The extension `EXTENSION_LOCAL_PATH` works.
+pub const CAPABILITY_LOCAL_PATH: u64 = 16;
+/// The extension `EXTENSION_PRESIGN` works.
+pub const CAPABILITY_PRESIGN_READ: u64 = 32;
+
+/// As the `length` of `read_open`: to the end.
+pub const LENGTH_TO_END: u64 = u64::MAX;
+/// As the `size_hint` of `WriteOptions`: nobody knows.
+pub const SIZE_UNKNOWN: u64 = u64::MAX;
+
+/// The name of `LocalPathTable`.
+pub const EXTENSION_LOCAL_PATH: &str = "boxvault.storage.local_path.1";
+/// The name of `PresignTable`.
+pub const EXTENSION_PRESIGN: &str = "boxvault.storage.presign.1";
+
+/// What is known about an object before it is written. Valid only for the call.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct WriteOptions {
+    /// `sizeof` of this struct, as the host knows it.
+    pub size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// The length in bytes, or `SIZE_UNKNOWN`. A hint: more or less may come.
+    pub size_hint: u64,
+}
+
+/// One row of a listing.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Entry {
+    /// The whole key; valid as long as the bytes that hold the entries.
+    pub key: Str,
+    /// Length in bytes.
+    pub size: u64,
+    /// Milliseconds since 1970 (UTC), or `TIME_UNKNOWN`.
+    pub modified_ms: i64,
+}
+
+/// How a presigned address shall behave. Valid only for the call.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct PresignOptions {
+    /// `sizeof` of this struct, as the host knows it.
+    pub size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// How long it works, in seconds.
+    pub expires_in_s: u64,
+    /// The `Content-Disposition` to answer with; empty for none.
+    pub content_disposition: Str,
+    /// The `Content-Type` to answer with; empty for none.
+    pub content_type: Str,
+}
+
+/// A place for immutable objects.
+///
+/// All functions are required. Keys: segments of UTF-8 text between single slashes, at most 1024
+/// bytes, no leading or trailing slash, no `.` or `..` segment, no backslash, no control character;
+/// anything else is answered with `ERROR_INVALID_INPUT`. The host has at most one call under way
+/// for each reader and each writer; for an instance, any number at once.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct StorageTable {
+    /// `sizeof` of this struct, as the plugin knows it.
+    pub size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// Checks a configuration (JSON) without side effects.
+    pub validate: Option<unsafe extern "C" fn(host: *const Host, config: Str, done: Completion)>,
+    /// Makes an instance from a configuration (JSON): `handle`. `host` stays valid for ever.
+    pub create: Option<unsafe extern "C" fn(host: *const Host, config: Str, done: Completion)>,
+    /// The `CAPABILITY_…` of an instance. Constant; answers at once.
+    pub capabilities: Option<unsafe extern "C" fn(instance: *mut c_void) -> u64>,
+    /// Asks the outside world whether it answers.
+    pub health: Option<unsafe extern "C" fn(instance: *mut c_void, done: Completion)>,
+    /// Looks up an object: `value` = size, `time_ms` = when it was finished, `data` = the backend's
+    /// tag or nothing.
+    pub stat: Option<unsafe extern "C" fn(instance: *mut c_void, key: Str, done: Completion)>,
+    /// Opens an object for reading: `handle`. `length` may be `LENGTH_TO_END`. The range is clipped
+    /// to the object; one behind its end reads nothing and is no error.
+    pub read_open: Option<
+        unsafe extern "C" fn(
+            instance: *mut c_void,
+            key: Str,
+            offset: u64,
+            length: u64,
+            done: Completion,
+        ),
+    >,
+    /// The next chunk of a reader: `data`, not empty; or `STATUS_END`.
+    pub read_next: Option<unsafe extern "C" fn(reader: *mut c_void, done: Completion)>,
+    /// Opens a new object for writing: `handle`. Nothing is visible under the key before
+    /// `write_finish`. Releasing an unfinished writer aborts it.
+    pub write_open: Option<
+        unsafe extern "C" fn(
+            instance: *mut c_void,
+            key: Str,
+            options: *const WriteOptions,
+            done: Completion,
+        ),
+    >,
+    /// Takes the next chunk. The plugin owns `chunk` from now on, also when it fails. May answer
+    /// before the bytes are written; then a failure comes with the next call on the writer.
+    pub write:
+        Option<unsafe extern "C" fn(writer: *mut c_void, chunk: OwnedBytes, done: Completion)>,
+    /// Makes the object visible, whole and durable: answers like `stat`. After this, or after
+    /// `write_abort`, only `release` is called.
+    pub write_finish: Option<unsafe extern "C" fn(writer: *mut c_void, done: Completion)>,
+    /// Throws away what was written; nothing is left.
+    pub write_abort: Option<unsafe extern "C" fn(writer: *mut c_void, done: Completion)>,
+    /// Removes an object. One that is not there is no error.
+    pub remove: Option<unsafe extern "C" fn(instance: *mut c_void, key: Str, done: Completion)>,
+    /// Lists the objects whose key starts with `prefix` and sorts after `after` (empty: from the
+    /// start), by the bytes of the key, at most `limit`: `data` = an array of `Entry`, `value` =
+    /// how many. Fewer than `limit` means the end. Unfinished objects are not listed.
+    pub list: Option<
+        unsafe extern "C" fn(
+            instance: *mut c_void,
+            prefix: Str,
+            after: Str,
+            limit: u32,
+            done: Completion,
+        ),
+    >,
+}
+
+/// The extension `EXTENSION_LOCAL_PATH`: objects are plain files that the host may open itself.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct LocalPathTable {
+    /// `sizeof` of this struct, as the plugin knows it.
+    pub size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// The absolute path of the file that holds the object: `data`.
+    pub local_path: Option<unsafe extern "C" fn(instance: *mut c_void, key: Str, done: Completion)>,
+}
+
+/// The extension `EXTENSION_PRESIGN`: clients may fetch objects from the store themselves.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct PresignTable {
+    /// `sizeof` of this struct, as the plugin knows it.
+    pub size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// An address from which anybody can read the object for a while: `data`.
+    pub presign_read: Option<
+        unsafe extern "C" fn(
+            instance: *mut c_void,
+            key: Str,
+            options: *const PresignOptions,
+            done: Completion,
+        ),
+    >,
+}
+
+#[expect(unsafe_code, reason = "integers and optional functions only")]
+// SAFETY: every field is an integer or an optional function pointer.
+unsafe impl Zeroable for StorageTable {}
+
+#[expect(unsafe_code, reason = "integers and optional functions only")]
+// SAFETY: every field is an integer or an optional function pointer.
+unsafe impl Zeroable for LocalPathTable {}
+
+#[expect(unsafe_code, reason = "integers and optional functions only")]
+// SAFETY: every field is an integer or an optional function pointer.
+unsafe impl Zeroable for PresignTable {}
+
+#[expect(unsafe_code, reason = "integers only")]
+// SAFETY: every field is an integer.
+unsafe impl Zeroable for WriteOptions {}
+
+#[expect(unsafe_code, reason = "integers and raw pointers only")]
+// SAFETY: every field is an integer or a raw pointer.
+unsafe impl Zeroable for PresignOptions {}
