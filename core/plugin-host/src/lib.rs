@@ -1,1 +1,31 @@
 //! Loads plugin libraries and hands back safe traits. The only host-side unsafe code for plugins.
+//!
+//! [`PluginHost`] finds a library, checks who could have changed it, compares its handshake field by
+//! field, checks the configuration against its schema, and makes an instance. What comes back,
+//! [`LoadedStorage`] or [`LoadedAuthProvider`], implements the same trait that the author wrote.
+//! Deadlines, the limit of open calls and the counters live here, alike for all plugins.
+//!
+//! A library is never unloaded: its runtime's threads live on. Replacing a plugin is a restart.
+
+mod auth;
+mod bridge;
+mod config;
+mod counters;
+mod error;
+mod host;
+mod library;
+mod log;
+mod options;
+mod probe;
+mod search;
+mod storage;
+mod trust;
+
+pub use auth::LoadedAuthProvider;
+pub use counters::PluginCounters;
+pub use error::{ConfigProblem, LoadError};
+pub use host::PluginHost;
+pub use library::{PluginInfo, PluginKind};
+pub use options::{Deadlines, HostOptions, PluginSource};
+pub use probe::ProbeReport;
+pub use storage::LoadedStorage;
