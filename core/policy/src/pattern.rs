@@ -1,0 +1,235 @@
+//! Objects and the patterns that match them, segment by segment.
+//!
+//! The rule: a literal segment is itself; `*` is exactly one name; `**`, only as the last segment, is zero or more
+//! segments. So `box/**` is the collection, every box and everything in them; `box/*/**` is every box and everything
+//! in them, but not the collection; `**` alone is everything. The nouns between the names (`version`, `provider`, …)
+//! are always written out, so a pattern that can match nothing is told from one that can, when the file is read.
+
+use boxvault_types::action::ResourceKind;
+
+use crate::rules::words::{did_you_mean, name_problem};
+
+/// A place for a name in [`SHAPES`].
+const NAME: &str = "<name>";
+/// A place for a version: the only name whose case matters.
+const VERSION: &str = "<version>";
+
+/// Every form an object can have. `Resource::object` makes them; a test compares the two.
+const SHAPES: &[(ResourceKind, &[&str])] = &[
+    (ResourceKind::Setup, &["setup"]),
+    (ResourceKind::Account, &["account"]),
+    (ResourceKind::Session, &["session"]),
+    (ResourceKind::Profile, &["profile"]),
+    (ResourceKind::Token, &["token"]),
+    (ResourceKind::User, &["user"]),
+    (ResourceKind::User, &["user", NAME]),
+    (ResourceKind::Organization, &["organization"]),
+    (ResourceKind::Member, &["member"]),
+    (ResourceKind::Member, &["member", NAME]),
+    (ResourceKind::Box, &["box"]),
+    (ResourceKind::Box, &["box", NAME]),
+    (ResourceKind::Version, &["box", NAME, "version"]),
+    (ResourceKind::Version, &["box", NAME, "version", VERSION]),
+    (ResourceKind::Provider, &["box", NAME, "version", VERSION, "provider"]),
+    (ResourceKind::Provider, &["box", NAME, "version", VERSION, "provider", NAME]),
+    (
+        ResourceKind::Architecture,
+        &["box", NAME, "version", VERSION, "provider", NAME, "architecture"],
+    ),
+    (
+        ResourceKind::Architecture,
+        &["box", NAME, "version", VERSION, "provider", NAME, "architecture", NAME],
+    ),
+    (
+        ResourceKind::File,
+        &["box", NAME, "version", VERSION, "provider", NAME, "architecture", NAME, "file"],
+    ),
+    (ResourceKind::Policy, &["policy"]),
+    (ResourceKind::Audit, &["audit"]),
+    (ResourceKind::System, &["system", NAME]),
+];
+
+/// What is wrong with a pattern, and at which character of it (from 0).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct PatternProblem {
+    pub(crate) offset: usize,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// Whether an object lies within a pattern. Both are trusted: the pattern was [`check`]ed.
+pub(crate) fn matches(pattern: &str, object: &str) -> bool {
+    let mut object = object.split('/');
+    for segment in pattern.split('/') {
+        if segment == "**" {
+            return true;
+        }
+        match object.next() {
+            Some(found) if segment == "*" || segment == found => {}
+            _ => return false,
+        }
+    }
+    object.next().is_none()
+}
+
+/// The kinds of objects that a pattern can match: never none.
+pub(crate) fn check(pattern: &str) -> Result<Vec<ResourceKind>, PatternProblem> {
+    let segments: Vec<&str> = pattern.split('/').collect();
+    check_segments(&segments)?;
+    let mut kinds: Vec<ResourceKind> = Vec::new();
+    let mut furthest = 0;
+    for (kind, shape) in SHAPES {
+        match reach(&segments, shape) {
+            Reach::Whole if kinds.contains(kind) => {}
+            Reach::Whole => kinds.push(*kind),
+            Reach::Until(index) => furthest = furthest.max(index),
+        }
+    }
+    if kinds.is_empty() { Err(no_such_object(&segments, furthest)) } else { Ok(kinds) }
+}
+
+fn check_segments(segments: &[&str]) -> Result<(), PatternProblem> {
+    let last = segments.len() - 1;
+    let mut offset = 0;
+    for (index, segment) in segments.iter().enumerate() {
+        let problem = |message: String, hint: &str| {
+            Err(PatternProblem { offset, message, hint: Some(hint.to_owned()) })
+        };
+        if segment.is_empty() {
+            return problem(
+                "a pattern may not begin or end with '/', nor hold '//'".to_owned(),
+                "write it like box/debian12/version/*",
+            );
+        }
+        if *segment == "**" && index != last {
+            return problem(
+                "** may stand only at the end of a pattern".to_owned(),
+                "it means the rest, however long; * is one name",
+            );
+        }
+        if segment.contains('*') && *segment != "*" && *segment != "**" {
+            return problem(
+                format!("{segment:?} mixes letters and wildcards"),
+                "* stands for one whole name and ** for the rest; a part of a name cannot be matched",
+            );
+        }
+        offset += segment.chars().count() + 1;
+    }
+    Ok(())
+}
+
+enum Reach {
+    Whole,
+    Until(usize),
+}
+
+/// How far a pattern agrees with a shape.
+fn reach(segments: &[&str], shape: &[&str]) -> Reach {
+    for (index, segment) in segments.iter().enumerate() {
+        if *segment == "**" {
+            return Reach::Whole;
+        }
+        let fits = match shape.get(index) {
+            Some(&NAME) => *segment == "*" || name_problem(segment).is_none(),
+            Some(&VERSION) => {
+                *segment == "*" || name_problem(&segment.to_ascii_lowercase()).is_none()
+            }
+            Some(noun) => noun == segment,
+            None => false,
+        };
+        if !fits {
+            return Reach::Until(index);
+        }
+    }
+    if segments.len() == shape.len() { Reach::Whole } else { Reach::Until(segments.len()) }
+}
+
+fn no_such_object(segments: &[&str], furthest: usize) -> PatternProblem {
+    let offset =
+        segments.iter().take(furthest).map(|segment| segment.chars().count() + 1).sum::<usize>();
+    let mut expected: Vec<&str> = SHAPES
+        .iter()
+        .filter(|(_, shape)| matches!(reach(segments, shape), Reach::Until(at) if at == furthest))
+        .filter_map(|(_, shape)| shape.get(furthest).copied())
+        .collect();
+    expected.dedup();
+    let Some(segment) = segments.get(furthest) else {
+        return PatternProblem {
+            offset: 0,
+            message: format!("no object has the form {:?}", segments.join("/")),
+            hint: Some(format!("after it comes {}, or **", expected.join(" or "))),
+        };
+    };
+    if expected.iter().any(|word| *word == NAME || *word == VERSION) {
+        let problem = name_problem(segment).unwrap_or("is no name");
+        return PatternProblem {
+            offset,
+            message: format!("{segment:?} cannot be a name: it {problem}"),
+            hint: Some("write a name in lower case, * for any name, or ** for the rest".to_owned()),
+        };
+    }
+    let message = match furthest {
+        0 => format!("unknown object {segment:?}; known are: {}, **", expected.join(", ")),
+        _ if expected.is_empty() => format!("nothing comes after {:?}", {
+            segments.get(furthest - 1).copied().unwrap_or_default()
+        }),
+        _ => format!("unknown object {segment:?}; here comes {}", expected.join(" or ")),
+    };
+    let hint = match *segment {
+        "*" => Some("* stands for a name; the nouns between names are written out".to_owned()),
+        _ => did_you_mean(segment, &expected),
+    };
+    PatternProblem { offset, message, hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_one_name_and_two_stars_are_the_rest() {
+        assert!(matches("box/*", "box/debian12"));
+        assert!(!matches("box/*", "box"));
+        assert!(!matches("box/*", "box/debian12/version"));
+        assert!(matches("box/**", "box"));
+        assert!(matches("box/**", "box/debian12/version/1.0"));
+        assert!(!matches("box/**", "boxes"));
+        assert!(!matches("box/*/**", "box"));
+        assert!(matches("box/*/**", "box/debian12"));
+        assert!(matches("**", "policy"));
+        assert!(matches("box/a/version/*", "box/a/version/2.0"));
+        assert!(!matches("box/a/version/*", "box/b/version/2.0"));
+        assert!(!matches("box/a", "box/a/version"));
+        assert!(!matches("box/a/version", "box/a"));
+    }
+
+    #[test]
+    fn a_pattern_knows_the_kinds_it_can_match() {
+        use ResourceKind::{Architecture, Box, File, Provider, Version};
+        assert_eq!(check("box").unwrap(), [Box]);
+        assert_eq!(check("box/*/version/**").unwrap(), [Version, Provider, Architecture, File]);
+        assert_eq!(check("box/**").unwrap(), [Box, Version, Provider, Architecture, File]);
+        assert_eq!(check("**").unwrap(), ResourceKind::ALL);
+        assert_eq!(check("box/*/version/1.0.RC1").unwrap(), [Version]);
+    }
+
+    #[test]
+    fn a_pattern_that_matches_nothing_is_told() {
+        let problem = |pattern: &str| {
+            let problem = check(pattern).unwrap_err();
+            format!("{}: {}; {}", problem.offset, problem.message, problem.hint.unwrap_or_default())
+        };
+        assert!(problem("boxs/**").contains("did you mean \"box\""), "{}", problem("boxs/**"));
+        assert!(problem("boxs/**").contains("known are: setup, account"));
+        assert!(problem("box/a/versions").starts_with("6: unknown object \"versions\""));
+        assert!(problem("box/*/*").contains("nouns between names"), "{}", problem("box/*/*"));
+        assert!(problem("box/deb*").starts_with("4: \"deb*\" mixes"));
+        assert!(problem("box/**/file").contains("only at the end"));
+        assert!(problem("box/Debian").contains("lower case"), "{}", problem("box/Debian"));
+        assert!(problem("box/..").contains("cannot be a name"), "{}", problem("box/.."));
+        assert!(problem("/box").contains("begin or end"));
+        assert!(problem("box/").contains("begin or end"));
+        assert!(problem("system").contains("no object has the form"), "{}", problem("system"));
+        assert!(problem("policy/x").contains("nothing comes after"), "{}", problem("policy/x"));
+    }
+}

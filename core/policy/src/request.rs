@@ -1,0 +1,171 @@
+//! The question (who wants to do what to which object, in which domain) and the answer.
+//!
+//! [`AccessRequest::new`] is the one place where a kind of credential could make a difference, and the only one it
+//! makes: a token's scope is applied before any rule, so a token never gives more than its owner has.
+
+use std::{fmt, sync::Arc};
+
+use boxvault_types::action::{Action, Resource, ResourceKind};
+use boxvault_types::identity::{Caller, Identity, TokenScope};
+
+/// How the caller stands to the very thing that is asked about; the server knows it from the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Relations {
+    /// The caller created this box, or the box that the thing belongs to. Counts only while the caller is a member
+    /// of the organization: whoever left has no rights there.
+    pub creator: bool,
+    /// Everybody may see it: a public box and what is in it, or an organization (and its list of boxes) that is
+    /// visible to all.
+    pub public: bool,
+}
+
+/// One question to the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessRequest {
+    pub(crate) subjects: Vec<String>,
+    pub(crate) domain: String,
+    pub(crate) object: String,
+    pub(crate) kind: ResourceKind,
+    pub(crate) action: Action,
+    pub(crate) within_scope: bool,
+}
+
+impl AccessRequest {
+    /// Builds the question: the caller's whole set of subjects, and whether the credential covers it at all.
+    pub fn new(
+        identity: &Identity,
+        resource: &Resource,
+        action: Action,
+        relations: Relations,
+    ) -> Self {
+        let object = resource.object();
+        let kind = resource.kind();
+        let mut subjects = Vec::with_capacity(8);
+        let mut within_scope = true;
+        match identity.caller() {
+            None => subjects.push("anonymous".to_owned()),
+            Some(caller) => {
+                push_caller(&mut subjects, caller, resource, relations);
+                within_scope = caller.scope.covers(action, resource.organization(), &object)
+                    && !(is_limited(&caller.scope) && changes_sign_in(kind, action));
+            }
+        }
+        if relations.public {
+            subjects.push("role:public".to_owned());
+        }
+        Self { subjects, domain: resource.domain(), object, kind, action, within_scope }
+    }
+
+    /// The subjects that the caller is, before `g` lines are followed.
+    pub fn subjects(&self) -> &[String] {
+        &self.subjects
+    }
+
+    /// The organization's name in lower case, or `-`.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// The object as policy files write it.
+    pub fn object(&self) -> &str {
+        &self.object
+    }
+
+    /// What the caller wants to do.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+}
+
+fn push_caller(
+    subjects: &mut Vec<String>,
+    caller: &Caller,
+    resource: &Resource,
+    relations: Relations,
+) {
+    subjects.push("authenticated".to_owned());
+    subjects.push(format!("user:{}:{}", caller.issuer, caller.name.key()));
+    subjects.extend(caller.groups.iter().map(|group| format!("group:{group}")));
+    if caller.platform_admin {
+        subjects.push("role:platform-admin".to_owned());
+    }
+    if let Some(role) = resource.organization().and_then(|name| caller.role_in(name)) {
+        subjects.push(format!("role:{role}"));
+        if relations.creator {
+            subjects.push("role:creator".to_owned());
+        }
+    }
+}
+
+fn is_limited(scope: &TokenScope) -> bool {
+    scope.actions.is_some() || scope.organization.is_some() || scope.box_name.is_some()
+}
+
+/// A limited token must not make itself, or its owner's account, into something unlimited.
+fn changes_sign_in(kind: ResourceKind, action: Action) -> bool {
+    matches!(kind, ResourceKind::Token | ResourceKind::Profile | ResourceKind::Session)
+        && action != Action::Read
+}
+
+/// The line of a policy file that decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleRef {
+    /// The file's name, without its folder.
+    pub file: String,
+    /// Counted from 1.
+    pub line: u32,
+    /// The line as it stands in the file.
+    pub text: String,
+}
+
+impl fmt::Display for RuleRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.text)
+    }
+}
+
+/// Why a decision came out as it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// A rule allows it, and none denies it.
+    Allowed,
+    /// A rule denies it, whatever others allow.
+    Denied,
+    /// No rule speaks of it, and the default is no.
+    NoRule,
+    /// The token that was presented is limited to other things.
+    TokenScope,
+    /// The evaluation failed, which counts as no. A defect: it is logged and counted.
+    Failed,
+}
+
+impl Reason {
+    /// The word in logs and audit rows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::NoRule => "no_rule",
+            Self::TokenScope => "token_scope",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The answer to an [`AccessRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a decision that nobody looks at protects nothing"]
+pub struct Decision {
+    /// Whether it may be done.
+    pub allowed: bool,
+    /// Why.
+    pub reason: Reason,
+    /// The rule that decided; absent when none did.
+    pub rule: Option<Arc<RuleRef>>,
+}
+
+impl Decision {
+    pub(crate) fn refused(reason: Reason) -> Self {
+        Self { allowed: false, reason, rule: None }
+    }
+}

@@ -1,0 +1,303 @@
+//! Reads policy files strictly, before Casbin sees them, and keeps file and line for every message and decision.
+//!
+//! A rule that cannot be understood is an error, never a rule less: Casbin's own reader would drop it silently, and
+//! the rule that is dropped may be a deny. All problems of all files are collected, not only the first.
+
+pub(crate) mod csv;
+pub(crate) mod model;
+pub(crate) mod words;
+
+use std::sync::Arc;
+
+use boxvault_types::action::{Action, ResourceKind};
+
+use crate::error::Problem;
+use crate::pattern;
+use crate::request::RuleRef;
+use csv::{Field, Place};
+use words::WordProblem;
+
+/// The largest policy file. A few dozen rules are a few KiB; memberships belong in the catalog.
+pub(crate) const FILE_BYTES_MAX: usize = 1 << 20;
+/// The longest line. The longest sensible rule has a few hundred characters.
+const LINE_BYTES_MAX: usize = 4096;
+/// Every uncached decision costs time in proportion to the `p` lines of its action and kind of object.
+const RULES_MAX: usize = 2_000;
+/// `g` lines cost memory only, but thousands of them are a directory, and belong into one.
+const BINDINGS_MAX: usize = 20_000;
+
+/// A `p` line.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub(crate) subject: String,
+    pub(crate) domain: String,
+    pub(crate) object: String,
+    pub(crate) action: String,
+    pub(crate) allow: bool,
+    /// The kinds of objects and the actions that it can match.
+    pub(crate) kinds: Vec<ResourceKind>,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) source: Arc<RuleRef>,
+}
+
+impl Rule {
+    /// The fields as Casbin wants them.
+    pub(crate) fn row(&self) -> Vec<String> {
+        vec![
+            self.subject.clone(),
+            self.domain.clone(),
+            self.object.clone(),
+            self.action.clone(),
+            self.effect().to_owned(),
+        ]
+    }
+
+    pub(crate) fn effect(&self) -> &'static str {
+        if self.allow { "allow" } else { "deny" }
+    }
+}
+
+/// A `g` line: whoever is `member` is also `role`, in the domain.
+#[derive(Debug, Clone)]
+pub(crate) struct Binding {
+    pub(crate) member: String,
+    pub(crate) role: String,
+    pub(crate) domain: String,
+    pub(crate) source: Arc<RuleRef>,
+}
+
+/// The lines of all files, in the order of reading.
+#[derive(Debug, Default)]
+pub(crate) struct RuleSet {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) bindings: Vec<Binding>,
+}
+
+impl RuleSet {
+    /// Reads one file into the set.
+    pub(crate) fn read(&mut self, file: &str, bytes: &[u8], problems: &mut Vec<Problem>) {
+        let Some(text) = text(file, bytes, problems) else { return };
+        if text.is_empty() {
+            problems.push(
+                Problem::new(file, 0, 0, "the file is empty").hint(
+                    "it may have been cut off; a file without rules holds at least a comment",
+                ),
+            );
+        }
+        for (index, line) in text.split('\n').enumerate() {
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            let place = Place { file, line: u32::try_from(index + 1).unwrap_or(u32::MAX) };
+            if let Err(found) = self.read_line(place, line) {
+                problems.extend(found);
+            }
+        }
+    }
+
+    /// Checks what can be known only when all files were read.
+    pub(crate) fn check_size(&self, problems: &mut Vec<Problem>) {
+        for (what, count, max, hint) in [
+            (
+                "p",
+                self.rules.len(),
+                RULES_MAX,
+                "give rights to roles, not to single boxes or people",
+            ),
+            ("g", self.bindings.len(), BINDINGS_MAX, "bind groups, or make people members instead"),
+        ] {
+            if count > max {
+                problems.push(
+                    Problem::new("policy.csv", 0, 0, format!(
+                        "all files together have {count} {what} lines; at most {max} are allowed"
+                    ))
+                    .hint(hint),
+                );
+            }
+        }
+    }
+
+    fn read_line(&mut self, place: Place<'_>, line: &str) -> Result<(), Vec<Problem>> {
+        if line.len() > LINE_BYTES_MAX {
+            let message =
+                format!("the line has {} bytes; at most {LINE_BYTES_MAX} are allowed", line.len());
+            return Err(vec![place.problem(0, message)]);
+        }
+        let start = line.trim_start_matches([' ', '\t']);
+        if start.is_empty() || start.starts_with('#') {
+            return csv::invisible(place, line).map_err(|problem| vec![problem]);
+        }
+        let fields = csv::fields(place, line).map_err(|problem| vec![problem])?;
+        let source = Arc::new(RuleRef {
+            file: place.file.to_owned(),
+            line: place.line,
+            text: line.trim_matches([' ', '\t']).to_owned(),
+        });
+        match fields.as_slice() {
+            [kind, subject, domain, object, action, effect] if kind.text == "p" => {
+                self.rules.push(rule(place, [subject, domain, object, action, effect], source)?);
+                Ok(())
+            }
+            [kind, member, role, domain] if kind.text == "g" => {
+                self.bindings.push(binding(place, [member, role, domain], source)?);
+                Ok(())
+            }
+            fields => Err(vec![misshapen(place, line, fields)]),
+        }
+    }
+}
+
+/// The file as text, or the reason why it is none.
+fn text<'a>(file: &str, bytes: &'a [u8], problems: &mut Vec<Problem>) -> Option<&'a str> {
+    if bytes.len() > FILE_BYTES_MAX {
+        let message = format!("the file is longer than {FILE_BYTES_MAX} bytes");
+        problems.push(
+            Problem::new(file, 0, 0, message)
+                .hint("give rights to roles, and make people members in the catalog"),
+        );
+        return None;
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        problems.push(
+            Problem::new(file, 1, 1, "the file begins with a byte-order mark")
+                .hint("save it as UTF-8 without BOM"),
+        );
+        return None;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            problems.push(
+                Problem::new(file, u32::try_from(line).unwrap_or(u32::MAX), 0, "this is not UTF-8")
+                    .hint("save the file as UTF-8 without BOM"),
+            );
+            None
+        }
+    }
+}
+
+fn rule(
+    place: Place<'_>,
+    [subject, domain, object, action, effect]: [&Field; 5],
+    source: Arc<RuleRef>,
+) -> Result<Rule, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut told = |field: &Field, problem: WordProblem| {
+        problems.push(place.problem(field.column, problem.message).maybe_hint(problem.hint));
+    };
+    if let Err(problem) = words::check_subject(&subject.text) {
+        told(subject, problem);
+    }
+    if let Err(problem) = words::check_domain(&domain.text) {
+        told(domain, problem);
+    }
+    let actions = words::check_action(&action.text).map_err(|problem| told(action, problem));
+    let allow = words::check_effect(&effect.text).map_err(|problem| told(effect, problem));
+    let kinds = pattern::check(&object.text).map_err(|problem| {
+        let column = object.column + u32::try_from(problem.offset).unwrap_or_default();
+        problems.push(place.problem(column, problem.message).maybe_hint(problem.hint));
+    });
+    problems.sort_by_key(|problem| problem.column);
+    match (actions, allow, kinds) {
+        (Ok(actions), Ok(allow), Ok(kinds)) if problems.is_empty() => Ok(Rule {
+            subject: subject.text.clone(),
+            domain: domain.text.clone(),
+            object: object.text.clone(),
+            action: action.text.clone(),
+            allow,
+            kinds,
+            actions,
+            source,
+        }),
+        _ => Err(problems),
+    }
+}
+
+fn binding(
+    place: Place<'_>,
+    [member, role, domain]: [&Field; 3],
+    source: Arc<RuleRef>,
+) -> Result<Binding, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut told = |field: &Field, problem: WordProblem| {
+        problems.push(place.problem(field.column, problem.message).maybe_hint(problem.hint));
+    };
+    match words::check_subject(&member.text) {
+        Err(problem) => told(member, problem),
+        Ok(()) if matches!(member.text.as_str(), "anonymous" | "role:public") => {
+            told(
+                member,
+                WordProblem {
+                    message: format!("{:?} may not be given a role", member.text),
+                    hint: Some(
+                        "everybody on the network would have it; write p lines instead".into(),
+                    ),
+                },
+            );
+        }
+        Ok(()) => {}
+    }
+    match words::check_subject(&role.text) {
+        Err(problem) => told(role, problem),
+        Ok(()) if !role.text.starts_with("role:") => told(
+            role,
+            WordProblem {
+                message: format!("{:?} is no role", role.text),
+                hint: Some("write g, <who>, role:<name>, <organization>".into()),
+            },
+        ),
+        Ok(()) if matches!(role.text.as_str(), "role:creator" | "role:public") => {
+            told(
+                role,
+                WordProblem {
+                    message: format!("{:?} cannot be given: the server knows who it is", role.text),
+                    hint: Some("give role:admin, or a role of your own".into()),
+                },
+            );
+        }
+        Ok(()) => {}
+    }
+    if let Err(problem) = words::check_domain(&domain.text) {
+        told(domain, problem);
+    }
+    if problems.is_empty() {
+        Ok(Binding {
+            member: member.text.clone(),
+            role: role.text.clone(),
+            domain: domain.text.clone(),
+            source,
+        })
+    } else {
+        Err(problems)
+    }
+}
+
+/// What is wrong with a line that is neither a `p` nor a `g` line of the right length.
+fn misshapen(place: Place<'_>, line: &str, fields: &[Field]) -> Problem {
+    const RULE: &str = "p, subject, domain, object, action, effect";
+    const BINDING: &str = "g, member, role, domain";
+    let first = fields.first().map_or("", |field| field.text.as_str());
+    let column = fields.first().map_or(1, |field| field.column);
+    if fields.len() == 1 && line.contains(';') {
+        return place
+            .problem(column, "fields are separated by commas, not by semicolons")
+            .hint("save the file with commas; spreadsheets offer it as \"CSV, comma\"");
+    }
+    let (form, wanted) = match first {
+        "p" => (RULE, 6),
+        "g" => (BINDING, 4),
+        _ => {
+            let message = format!("unknown line type {first:?}; known are: p, g");
+            let hint = match first.to_ascii_lowercase().as_str() {
+                "p" => "write p in lower case".to_owned(),
+                "g" => "write g in lower case".to_owned(),
+                _ => format!("write {RULE}, or {BINDING}; a comment begins with #"),
+            };
+            return place.problem(column, message).hint(hint);
+        }
+    };
+    let extra = fields.get(wanted).map_or(0, |field| field.column);
+    place
+        .problem(extra, format!("a {first} line has {wanted} fields, not {}", fields.len()))
+        .hint(format!("write {form}; quote a field that holds a comma"))
+}
