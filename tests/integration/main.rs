@@ -1,1 +1,11 @@
 //! The list of test modules.
+//!
+//! What each is about stands in its own head; how to write one stands in `tests/README.md`.
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
+mod vagrant;

@@ -1,0 +1,84 @@
+//! Where the checkout, its files and its built program are.
+//!
+//! Cargo tells a test only of programs of its own package, so the server is looked for beside the test program, and
+//! built when it is missing or older than a source file that went into it.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+    time::SystemTime,
+};
+
+/// The root of the checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root").to_owned()
+}
+
+/// The folder of one build profile, such as `target/debug`: the test program lies in its `deps/`.
+pub fn profile_dir() -> PathBuf {
+    let program = std::env::current_exe().expect("a running program has a path");
+    program.ancestors().nth(2).expect("a test program lies in <profile>/deps").to_owned()
+}
+
+/// The program `boxvault`, with its plugin libraries beside it. Builds them when they are missing or stale.
+///
+/// `BOXVAULT_BIN` names another one, for instance an installed one.
+pub fn boxvault() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        if let Some(path) = std::env::var_os("BOXVAULT_BIN") {
+            return PathBuf::from(path);
+        }
+        let dir = profile_dir();
+        let built = [
+            dir.join("boxvault"),
+            dir.join("libboxvault_storage_fs.so"),
+            dir.join("libboxvault_storage_memory.so"),
+        ];
+        if built.iter().any(|file| is_stale(file)) {
+            build(&dir);
+        }
+        dir.join("boxvault")
+    })
+}
+
+/// Whether a built file is missing or older than what it was built from, by the list that cargo wrote beside it.
+fn is_stale(built: &Path) -> bool {
+    let modified = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
+    let Some(when_built) = modified(built) else { return true };
+    let Ok(list) = fs::read_to_string(built.with_extension("d")) else { return true };
+    let Some((_, sources)) = list.split_once(": ") else { return true };
+    // Blanks within a path are written as "\ ".
+    sources
+        .replace("\\ ", "\0")
+        .split_whitespace()
+        .map(|source| source.replace('\0', " "))
+        .any(|source| modified(Path::new(&source)).is_none_or(|time: SystemTime| time > when_built))
+}
+
+/// Runs `cargo build` for this profile. One process at a time: the others find it done.
+fn build(dir: &Path) {
+    let lock = File::create(dir.join("boxvault-tests.lock")).expect("the target folder is ours");
+    lock.lock().expect("a lock file on a local disk can be locked");
+    let profile = match dir.file_name().and_then(|name| name.to_str()) {
+        Some("debug") => "dev",
+        Some(other) => other,
+        None => panic!("{} has no name", dir.display()),
+    };
+    let target = dir.parent().expect("a profile folder lies in the target folder");
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--profile", profile, "--target-dir"])
+        .arg(target)
+        .current_dir(root())
+        .status()
+        .expect("cargo runs, since it built this test");
+    assert!(status.success(), "cargo build failed; the tests start the program that it builds");
+}
+
+/// Finds a program on the `PATH`.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
