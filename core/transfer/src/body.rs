@@ -238,3 +238,6 @@ fn check(file: &LocalFile, range: &Range<u64>) -> Result<(), TransferError> {
     let path = file.path().to_owned();
     Err(TransferError::RangeOutside { path, start: range.start, end: range.end, size_bytes })
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,3 +29,38 @@ impl Coalesce {
         (!self.joined.is_empty()).then(|| self.joined.freeze())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::pattern;
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_only_the_last_is_small(
+            sizes in prop::collection::vec(0_usize..40, 0..60),
+        ) {
+            let all = pattern(sizes.iter().sum());
+            let (mut coalesce, mut out, mut rest) = (Coalesce::new(16), Vec::new(), &all[..]);
+            for size in sizes {
+                let (chunk, after) = rest.split_at(size);
+                rest = after;
+                out.extend(coalesce.push(Bytes::copy_from_slice(chunk)));
+            }
+            for chunk in &out {
+                prop_assert!(chunk.len() >= 16);
+            }
+            out.extend(coalesce.finish());
+            prop_assert_eq!(out.concat(), all);
+        }
+    }
+
+    #[test]
+    fn a_large_chunk_is_not_copied() {
+        let chunk = Bytes::from(vec![1; 64]);
+        let passed = Coalesce::new(16).push(chunk.clone()).unwrap();
+        assert_eq!(passed.as_ptr(), chunk.as_ptr());
+    }
+}

@@ -69,3 +69,6 @@ where
         Poll::Ready(item)
     }
 }
+
+#[cfg(test)]
+mod tests;

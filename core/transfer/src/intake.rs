@@ -182,3 +182,6 @@ impl<S> std::fmt::Debug for Lane<S> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,8 @@ mod mapping;
 mod os;
 mod range;
 mod socket;
+#[cfg(test)]
+mod testing;
 
 pub use archive::{ArchiveLimits, ArchiveRefusal, BoxArchive, BoxInspector, Compression};
 pub use body::{Delivery, FileBody, MultipartBody};

@@ -211,21 +211,24 @@ impl Shelf {
         let other = by_path.get(mapping.path()).and_then(Weak::upgrade);
         let same = other.as_ref().is_some_and(|it| it.identity() == mapping.identity());
         if !same {
+            // By address first: whoever finds it by path may ask for its slices at once.
+            self.remember_addresses(&mapping);
             by_path.insert(mapping.path().clone(), Arc::downgrade(&mapping));
         }
         // Unlocked before any mapping may be dropped, which takes the same lock.
         drop(by_path);
-        if let Some(other) = other
-            && same
-        {
-            return other;
+        match other {
+            Some(other) if same => other,
+            _ => mapping,
         }
+    }
+
+    fn remember_addresses(&self, mapping: &Arc<Mapping>) {
         let addresses = mapping.addresses();
         if !addresses.is_empty() {
             let mut by_address = self.by_address.write().unwrap_or_else(PoisonError::into_inner);
-            by_address.insert(addresses.start, (addresses.end, Arc::downgrade(&mapping)));
+            by_address.insert(addresses.start, (addresses.end, Arc::downgrade(mapping)));
         }
-        mapping
     }
 
     /// Takes a mapping out of both indexes, unless a newer one stands there.
@@ -251,3 +254,6 @@ fn identity(metadata: &Metadata) -> FileIdentity {
 fn stride() -> usize {
     usize::try_from(PROBE_STRIDE_BYTES).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

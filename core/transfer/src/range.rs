@@ -108,3 +108,6 @@ fn number(digits: &str) -> Option<u64> {
 fn length(range: &Range<u64>) -> u64 {
     range.end.saturating_sub(range.start)
 }
+
+#[cfg(test)]
+mod tests;
