@@ -1,5 +1,7 @@
 //! Boxes, versions, providers, architectures.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,6 +22,9 @@ pub enum VersionStatus {
 }
 
 impl VersionStatus {
+    /// Every status.
+    pub const ALL: &'static [Self] = &[Self::Unreleased, Self::Released, Self::Revoked];
+
     /// The word in the catalog and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,9 +36,13 @@ impl VersionStatus {
 
     /// Parses the word in the catalog and the API.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Unreleased, Self::Released, Self::Revoked]
-            .into_iter()
-            .find(|status| status.as_str() == text)
+        Self::ALL.iter().copied().find(|status| status.as_str() == text)
+    }
+}
+
+impl fmt::Display for VersionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

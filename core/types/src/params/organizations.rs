@@ -1,5 +1,7 @@
 //! Organizations and their members.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,6 +22,9 @@ pub enum AccessMode {
 }
 
 impl AccessMode {
+    /// Every mode.
+    pub const ALL: &'static [Self] = &[Self::Private, Self::InviteOnly, Self::RequestToJoin];
+
     /// The word in the catalog and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,9 +36,13 @@ impl AccessMode {
 
     /// Parses the word in the catalog and the API.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Private, Self::InviteOnly, Self::RequestToJoin]
-            .into_iter()
-            .find(|mode| mode.as_str() == text)
+        Self::ALL.iter().copied().find(|mode| mode.as_str() == text)
+    }
+}
+
+impl fmt::Display for AccessMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
