@@ -1,3 +1,6 @@
 //! A self-hosted registry for Vagrant boxes.
 
 pub mod config;
+pub mod data_dir;
+pub mod telemetry;
+pub mod tls;

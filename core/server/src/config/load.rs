@@ -19,6 +19,7 @@ use super::{
     keys::{KeyKind, Keys, is_secret},
     layers::{CONFIG_VARIABLE, Layer, Setting, insert},
     problem::{ConfigError, Place, Problem},
+    secret::redact_url,
 };
 
 /// The largest file that is read: far above any real one, and far below what would hurt.
@@ -89,11 +90,11 @@ impl Inputs {
 
         let mut extraction = Extraction { keys: &keys, places: &places, problems: &mut problems };
         let config = extraction.extract(layers);
-        if let Some(path) = &file {
-            warn_about_open_file(path, &places, &mut warnings);
-        }
         match config {
             Some(mut config) => {
+                if let Some(path) = &file {
+                    warn_about_open_file(path, &config, &places, &mut warnings);
+                }
                 if !is_set(&places, &["stores"]) {
                     config.stores = default_stores(&config.server);
                 }
@@ -213,14 +214,17 @@ fn read_secrets(
 
 fn warn_about_open_file(
     file: &Path,
+    config: &Config,
     places: &BTreeMap<Vec<String>, Place>,
     warnings: &mut Vec<Problem>,
 ) {
-    let holds = |place: &Place| matches!(place, Place::File { .. });
-    let Some((path, place)) = places.iter().find(|(path, place)| is_secret(path) && holds(place))
-    else {
-        return;
-    };
+    let in_file = |place: &Place| matches!(place, Place::File { .. });
+    let url = config.database_url();
+    let has_password = redact_url(url.expose()) != url.expose();
+    let is_worth_hiding =
+        |path: &[String]| is_secret(path) && (has_password || path != ["database", "url"]);
+    let found = places.iter().find(|(path, place)| is_worth_hiding(path) && in_file(place));
+    let Some((path, place)) = found else { return };
     if is_open_to_others(file) {
         let message = "is a secret in a file that every user of this machine can read; \
                        chmod 600 the file, or set the key with _file";

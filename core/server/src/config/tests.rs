@@ -1,6 +1,8 @@
 //! Loading, as an operator meets it: files, variables, arguments, secrets and mistakes.
 #![expect(clippy::disallowed_methods, reason = "a test may write its files without an executor")]
 
+mod reference;
+
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use boxvault_types::byte_count::ByteCount;
@@ -248,6 +250,20 @@ fn a_secret_file_that_everybody_can_read_is_warned_about() {
     let loaded = sources.variable("BOXVAULT_DATABASE__URL_FILE", &url).load();
     let warning = loaded.warnings[0].to_string();
     assert!(warning.contains("chmod 600") && warning.contains(&url), "{warning}");
+}
+
+#[test]
+fn a_password_in_a_file_that_everybody_can_read_is_warned_about() {
+    for (url, warnings) in [
+        ("postgresql://bv:canary@db/boxvault", 1),
+        ("postgresql:///boxvault?host=/var/run/postgresql", 0),
+    ] {
+        let sources = Sources::new().file(&format!("[database]\nurl = \"{url}\"\n"));
+        assert_eq!(sources.load().warnings.len(), warnings, "{url}");
+        let private = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&sources.inputs.default_file, private).unwrap();
+        assert!(sources.load().warnings.is_empty(), "{url}");
+    }
 }
 
 #[test]
