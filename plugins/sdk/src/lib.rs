@@ -10,6 +10,9 @@ pub mod auth;
 pub mod config;
 pub mod crossing;
 mod error;
+pub mod export;
+mod log;
+mod runtime;
 mod secret;
 pub mod storage;
 
