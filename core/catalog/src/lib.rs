@@ -1,1 +1,45 @@
 //! Everything the database knows. The only SQL in the house.
+//!
+//! One module per noun, whose functions are the verbs: `boxes::find(&catalog, …)`. What comes back are plain records
+//! of our own; nothing of the object-relational mapper is in a public signature. SQLite, PostgreSQL and MariaDB answer
+//! alike: texts compare byte by byte, times are UTC in whole microseconds, sizes are `i64`.
+//! The one decision worth knowing: every write is one statement or one short transaction that [`Catalog`] begins, and
+//! none is ever open while bytes stream.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod connect;
+mod entity;
+mod error;
+mod migration;
+mod paging;
+mod rows;
+
+pub mod accounts;
+pub mod artifacts;
+pub mod attempts;
+pub mod audit;
+pub mod blobs;
+pub mod boxes;
+pub mod downloads;
+pub mod memberships;
+pub mod organizations;
+pub mod providers;
+pub mod sessions;
+pub mod settings;
+pub mod signing_keys;
+pub mod tokens;
+pub mod uploads;
+pub mod users;
+pub mod versions;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use clock::{Clock, SystemClock};
+pub use connect::{Catalog, Database, Options, QueryFacts, QueryObserver};
+pub use error::{CatalogError, ConflictReason, Noun, Source, Taken};
+pub use paging::{Order, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, Paged};
+
+/// What every function of the catalog answers.
+pub type Result<T> = std::result::Result<T, CatalogError>;

@@ -1,0 +1,146 @@
+//! Counts of downloads, written in batches: of each artifact, of each box, and of each box by day.
+
+use std::collections::BTreeMap;
+
+use boxvault_types::ids::{ArtifactId, BoxId};
+use chrono::NaiveDate;
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, JoinType,
+    QueryFilter, QueryOrder, QuerySelect,
+};
+
+use crate::artifacts::{to_provider, to_version};
+use crate::entity::{
+    artifacts as artifact_rows, box_downloads as table, boxes as box_rows, versions as version_rows,
+};
+use crate::{Catalog, Database, Result};
+
+/// How many artifacts one statement counts.
+const CHUNK: usize = 200;
+
+/// The most days of one answer.
+const DAYS_MAX: u64 = 3_660;
+
+/// Adds downloads: for each artifact, how many more. Artifacts that are gone are left out.
+///
+/// All or nothing, by five statements for each 200 artifacts.
+pub async fn add(catalog: &Catalog, counts: &[(ArtifactId, u32)]) -> Result<()> {
+    let mut sums = BTreeMap::<Uuid, i64>::new();
+    for (id, count) in counts {
+        *sums.entry(id.0).or_default() += i64::from(*count);
+    }
+    let sums = sums.into_iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>();
+    if sums.is_empty() {
+        return Ok(());
+    }
+    let transaction = catalog.begin().await?;
+    for some in sums.chunks(CHUNK) {
+        let counts = some.iter().copied().collect::<BTreeMap<_, _>>();
+        add_chunk(catalog, &transaction, &counts).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn add_chunk<C: ConnectionTrait>(
+    catalog: &Catalog,
+    db: &C,
+    counts: &BTreeMap<Uuid, i64>,
+) -> Result<()> {
+    let ids = counts.keys().copied().collect::<Vec<_>>();
+    let owners = artifact_rows::Entity::find()
+        .select_only()
+        .column(artifact_rows::Column::Id)
+        .column(version_rows::Column::BoxId)
+        .join(JoinType::InnerJoin, to_provider())
+        .join(JoinType::InnerJoin, to_version())
+        .filter(artifact_rows::Column::Id.is_in(ids.iter().copied()))
+        .into_tuple::<(Uuid, Uuid)>()
+        .all(db)
+        .await?;
+    let mut of_boxes = BTreeMap::<Uuid, i64>::new();
+    for (artifact, owner) in owners {
+        *of_boxes.entry(owner).or_default() += counts.get(&artifact).copied().unwrap_or_default();
+    }
+    // boxes first and in order, and held, so that two servers cannot wait for each other
+    let boxes = box_rows::Entity::find()
+        .select_only()
+        .column(box_rows::Column::Id)
+        .filter(box_rows::Column::Id.is_in(of_boxes.keys().copied()))
+        .order_by_asc(box_rows::Column::Id)
+        .lock_exclusive()
+        .into_tuple::<Uuid>()
+        .all(db)
+        .await?;
+    of_boxes.retain(|id, _| boxes.contains(id));
+    if of_boxes.is_empty() {
+        return Ok(());
+    }
+    let more = case(counts, |id| artifact_rows::Column::Id.eq(id));
+    artifact_rows::Entity::update_many()
+        .col_expr(
+            artifact_rows::Column::Downloads,
+            Expr::col(artifact_rows::Column::Downloads).add(more),
+        )
+        .filter(artifact_rows::Column::Id.is_in(ids))
+        .exec(db)
+        .await?;
+    let more = case(&of_boxes, |id| box_rows::Column::Id.eq(id));
+    box_rows::Entity::update_many()
+        .col_expr(box_rows::Column::Downloads, Expr::col(box_rows::Column::Downloads).add(more))
+        .filter(box_rows::Column::Id.is_in(of_boxes.keys().copied()))
+        .exec(db)
+        .await?;
+    add_to_today(catalog, db, &of_boxes).await
+}
+
+async fn add_to_today<C: ConnectionTrait>(
+    catalog: &Catalog,
+    db: &C,
+    of_boxes: &BTreeMap<Uuid, i64>,
+) -> Result<()> {
+    let day = catalog.now().date_naive();
+    let rows = of_boxes.iter().map(|(id, count)| {
+        let row = table::Model { box_id: *id, day, downloads: *count };
+        row.into_active_model().reset_all()
+    });
+    let inserted = match catalog.database() {
+        Database::MariaDb => "VALUES(downloads)",
+        Database::Sqlite | Database::PostgreSql => "excluded.downloads",
+    };
+    let sum = Expr::col((table::Entity, table::Column::Downloads)).add(Expr::cust(inserted));
+    table::Entity::insert_many(rows)
+        .on_conflict(
+            OnConflict::columns([table::Column::BoxId, table::Column::Day])
+                .value(table::Column::Downloads, sum)
+                .to_owned(),
+        )
+        .exec_without_returning(db)
+        .await?;
+    Ok(())
+}
+
+fn case(counts: &BTreeMap<Uuid, i64>, is: impl Fn(Uuid) -> Expr) -> CaseStatement {
+    counts
+        .iter()
+        .fold(CaseStatement::new(), |case, (id, count)| case.case(is(*id), *count))
+        .finally(0_i64)
+}
+
+/// How often files of a box were downloaded on each day since one; days without any are left out.
+pub async fn by_day(
+    catalog: &Catalog,
+    box_id: BoxId,
+    since: NaiveDate,
+) -> Result<Vec<(NaiveDate, i64)>> {
+    let rows = table::Entity::find()
+        .filter(table::Column::BoxId.eq(box_id.0))
+        .filter(table::Column::Day.gte(since))
+        .order_by_asc(table::Column::Day)
+        .limit(DAYS_MAX)
+        .all(catalog.reader())
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.day, row.downloads)).collect())
+}

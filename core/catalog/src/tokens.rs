@@ -1,0 +1,159 @@
+//! API tokens: long-lived, opaque, kept only as the SHA-256 of their secret.
+
+use boxvault_types::identity::TokenScope;
+use boxvault_types::ids::{TokenId, UserId};
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use crate::accounts::{self, Account};
+use crate::clock::whole_micros;
+use crate::entity::{api_tokens as table, users as user_rows};
+use crate::rows::{Hash, clean, insert, stored, stored_some};
+use crate::{Catalog, CatalogError, Noun, Page, Paged, Result, paging, users};
+
+/// An API token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiToken {
+    /// Its id.
+    pub id: TokenId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// What it is for.
+    pub description: String,
+    /// What it may at most be used for.
+    pub scope: TokenScope,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it ends by itself.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was last used, give or take a batch.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// When it was withdrawn.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// A token to make.
+#[derive(Clone)]
+pub struct NewToken {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// What it is for.
+    pub description: String,
+    /// The SHA-256 of its secret.
+    pub token_hash: Hash,
+    /// What it may at most be used for.
+    pub scope: TokenScope,
+    /// When it ends by itself.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Makes a token.
+///
+/// # Errors
+/// `AlreadyExists(Token)`; `NotFound(User)` when the account is gone.
+pub async fn create(catalog: &Catalog, new: NewToken) -> Result<ApiToken> {
+    let row = table::Model {
+        id: TokenId::new().0,
+        user_id: new.user_id.0,
+        description: clean(&new.description),
+        token_hash: new.token_hash.to_vec(),
+        scope: serde_json::to_string(&new.scope).map_err(CatalogError::unexpected)?,
+        created_at: catalog.now(),
+        expires_at: new.expires_at.map(whole_micros),
+        last_used_at: None,
+        revoked_at: None,
+    };
+    insert(catalog.writer(), row.clone())
+        .await
+        .map_err(|error| error.without_parent(Noun::User))?;
+    from_row(row)
+}
+
+/// Finds a token that is neither withdrawn nor expired, and whose account may sign in, by three queries.
+pub async fn find_live(catalog: &Catalog, hash: &Hash) -> Result<Option<(ApiToken, Account)>> {
+    let row = table::Entity::find()
+        .join(JoinType::InnerJoin, to_user())
+        .select_also(user_rows::Entity)
+        .filter(table::Column::TokenHash.eq(hash.to_vec()))
+        .filter(live(catalog.now()))
+        .filter(user_rows::Column::SuspendedAt.is_null())
+        .one(catalog.reader())
+        .await?;
+    let Some((row, user)) = row else {
+        return Ok(None);
+    };
+    let user = users::from_row(stored_some("api_tokens.user_id", user)?)?;
+    let account = accounts::complete(catalog.reader(), user).await?;
+    Ok(Some((from_row(row)?, account)))
+}
+
+/// Lists the tokens of a user that are not withdrawn, newest first; expired ones, too.
+pub async fn list(catalog: &Catalog, user: UserId, page: Page) -> Result<Paged<ApiToken>> {
+    let select = table::Entity::find()
+        .filter(table::Column::UserId.eq(user.0))
+        .filter(table::Column::RevokedAt.is_null())
+        .order_by_desc(table::Column::CreatedAt)
+        .order_by_desc(table::Column::Id);
+    paging::fetch(catalog.reader(), select, page, from_row).await
+}
+
+/// Withdraws a token of a user.
+///
+/// # Errors
+/// `NotFound(Token)` when the user has no such token, or it was withdrawn before.
+pub async fn revoke(catalog: &Catalog, user: UserId, id: TokenId) -> Result<()> {
+    let revoked = table::Entity::update_many()
+        .col_expr(table::Column::RevokedAt, Expr::value(Some(catalog.now())))
+        .filter(table::Column::Id.eq(id.0))
+        .filter(table::Column::UserId.eq(user.0))
+        .filter(table::Column::RevokedAt.is_null())
+        .exec(catalog.writer())
+        .await?;
+    if revoked.rows_affected == 0 {
+        return Err(CatalogError::not_found(Noun::Token));
+    }
+    Ok(())
+}
+
+/// Notes that tokens were used just now, all by one statement.
+pub async fn touch(catalog: &Catalog, ids: &[TokenId]) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    table::Entity::update_many()
+        .col_expr(table::Column::LastUsedAt, Expr::value(Some(catalog.now())))
+        .filter(table::Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .exec(catalog.writer())
+        .await?;
+    Ok(())
+}
+
+fn live(now: DateTime<Utc>) -> Condition {
+    let unexpired = Condition::any()
+        .add(table::Column::ExpiresAt.is_null())
+        .add(table::Column::ExpiresAt.gt(now));
+    Condition::all().add(table::Column::RevokedAt.is_null()).add(unexpired)
+}
+
+fn to_user() -> sea_orm::RelationDef {
+    table::Entity::belongs_to(user_rows::Entity)
+        .from(table::Column::UserId)
+        .to(user_rows::Column::Id)
+        .into()
+}
+
+fn from_row(row: table::Model) -> Result<ApiToken> {
+    Ok(ApiToken {
+        id: TokenId(row.id),
+        user_id: UserId(row.user_id),
+        description: row.description,
+        scope: stored("api_tokens.scope", serde_json::from_str(&row.scope))?,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        last_used_at: row.last_used_at,
+        revoked_at: row.revoked_at,
+    })
+}

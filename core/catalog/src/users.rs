@@ -1,0 +1,475 @@
+//! Accounts: who can sign in, built-in or vouched for by an auth provider.
+//!
+//! A password is known here only as the hash that the server made of it.
+
+use std::fmt;
+
+use boxvault_types::identity::{LOCAL_ISSUER, Role};
+use boxvault_types::ids::{OrganizationId, UserId};
+use boxvault_types::names::UserName;
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use crate::entity::{memberships as member_rows, settings as setting_rows};
+use crate::entity::{user_groups, users as table};
+use crate::rows::{clean, insert, matches, search_text, stored};
+use crate::{Catalog, CatalogError, ConflictReason, Noun, Order, Page, Paged, Result, paging};
+
+/// The row of `settings` that whoever makes the first admin waits on.
+pub(crate) const FIRST_ADMIN_LOCK: &str = "lock.first_admin";
+
+/// An account.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// The name to sign in by.
+    pub name: UserName,
+    /// The e-mail address; external accounts may lack one.
+    pub email: Option<String>,
+    /// How people see it; may be empty.
+    pub display_name: String,
+    /// The password's hash, for built-in accounts that have one.
+    pub password_hash: Option<String>,
+    /// Who vouches for it: [`LOCAL_ISSUER`], or the name of an auth provider.
+    pub issuer: String,
+    /// Its name with that issuer; for built-in accounts the id.
+    pub subject: String,
+    /// Whether it administers the whole server.
+    pub platform_admin: bool,
+    /// Since when it may not sign in.
+    pub suspended_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it last signed in.
+    pub last_sign_in_at: Option<DateTime<Utc>>,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("issuer", &self.issuer)
+            .field("platform_admin", &self.platform_admin)
+            .field("suspended_at", &self.suspended_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A built-in account to make.
+#[derive(Clone)]
+pub struct NewUser {
+    /// The name to sign in by.
+    pub name: UserName,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// How people see it.
+    pub display_name: String,
+    /// The password's hash; without one nobody can sign in by password.
+    pub password_hash: Option<String>,
+    /// Whether it administers the whole server.
+    pub platform_admin: bool,
+}
+
+impl fmt::Debug for NewUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewUser")
+            .field("name", &self.name)
+            .field("platform_admin", &self.platform_admin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an auth provider said of somebody who signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// The auth provider's name, never [`LOCAL_ISSUER`].
+    pub issuer: String,
+    /// Who it is, for ever, in the auth provider's words.
+    pub subject: String,
+    /// The name that a new account gets.
+    pub name: UserName,
+    /// The e-mail address; left out of the account where another account has it.
+    pub email: Option<String>,
+    /// How people see it.
+    pub display_name: String,
+    /// All its groups; those of earlier sign-ins are forgotten.
+    pub groups: Vec<String>,
+}
+
+/// What to change of an account; `None` leaves it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserChanges {
+    /// The name to sign in by.
+    pub name: Option<UserName>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// How people see it.
+    pub display_name: Option<String>,
+}
+
+/// What a list of accounts is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UserSort {
+    /// The name.
+    #[default]
+    Name,
+    /// When it was made.
+    Created,
+    /// When it last signed in.
+    LastSignIn,
+}
+
+/// Which accounts to list, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserFilter {
+    /// Part of the name, e-mail address or display name.
+    pub q: Option<String>,
+    /// What to sort by.
+    pub sort: UserSort,
+    /// Which end first.
+    pub order: Order,
+}
+
+/// Makes a built-in account.
+///
+/// # Errors
+/// `AlreadyExists` for the name or the e-mail address.
+pub async fn create(catalog: &Catalog, new: NewUser) -> Result<User> {
+    create_in(catalog.writer(), catalog.now(), new).await
+}
+
+/// Makes the first account of a new server, a platform admin. Of several attempts one wins.
+///
+/// # Errors
+/// `Conflict(AlreadySetUp)` when any account exists.
+pub async fn create_first_admin(catalog: &Catalog, new: NewUser) -> Result<User> {
+    let transaction = catalog.begin().await?;
+    setting_rows::Entity::find_by_id(FIRST_ADMIN_LOCK).lock_exclusive().one(&transaction).await?;
+    if table::Entity::find().limit(1).one(&transaction).await?.is_some() {
+        return Err(CatalogError::conflict(ConflictReason::AlreadySetUp));
+    }
+    let new = NewUser { platform_admin: true, ..new };
+    let user = create_in(&transaction, catalog.now(), new).await?;
+    transaction.commit().await?;
+    Ok(user)
+}
+
+async fn create_in<C: ConnectionTrait>(db: &C, now: DateTime<Utc>, new: NewUser) -> Result<User> {
+    let id = UserId::new();
+    let email = new.email.as_deref().map(clean);
+    let display_name = clean(&new.display_name);
+    let row = table::Model {
+        id: id.0,
+        name: new.name.as_str().to_owned(),
+        name_key: new.name.key(),
+        email_key: email.as_deref().map(str::to_lowercase),
+        search_text: search_of(new.name.as_str(), email.as_deref(), &display_name),
+        email,
+        display_name,
+        password_hash: new.password_hash,
+        issuer: LOCAL_ISSUER.to_owned(),
+        subject: id.to_string(),
+        platform_admin: new.platform_admin,
+        suspended_at: None,
+        created_at: now,
+        updated_at: now,
+        last_sign_in_at: None,
+    };
+    insert(db, row.clone()).await?;
+    from_row(row)
+}
+
+/// Finds an account by its id.
+pub async fn find(catalog: &Catalog, id: UserId) -> Result<Option<User>> {
+    let row = table::Entity::find_by_id(id.0).one(catalog.reader()).await?;
+    row.map(from_row).transpose()
+}
+
+/// Finds an account by its name.
+pub async fn find_by_name(catalog: &Catalog, name: &UserName) -> Result<Option<User>> {
+    let named = table::Column::NameKey.eq(name.key());
+    let row = table::Entity::find().filter(named).one(catalog.reader()).await?;
+    row.map(from_row).transpose()
+}
+
+/// Finds a built-in account by what somebody typed at sign-in: its name, or its e-mail address.
+///
+/// A name never holds `@`, so the two cannot be taken for each other.
+pub async fn find_by_name_or_email(catalog: &Catalog, typed: &str) -> Result<Option<User>> {
+    let key = clean(typed.trim()).to_lowercase();
+    let column = if key.contains('@') { table::Column::EmailKey } else { table::Column::NameKey };
+    let row = table::Entity::find()
+        .filter(column.eq(key))
+        .filter(table::Column::Issuer.eq(LOCAL_ISSUER))
+        .one(catalog.reader())
+        .await?;
+    row.map(from_row).transpose()
+}
+
+/// Finds an account by who vouches for it.
+pub async fn find_by_subject(
+    catalog: &Catalog,
+    issuer: &str,
+    subject: &str,
+) -> Result<Option<User>> {
+    let row = by_subject(issuer, subject).one(catalog.reader()).await?;
+    row.map(from_row).transpose()
+}
+
+fn by_subject(issuer: &str, subject: &str) -> sea_orm::Select<table::Entity> {
+    table::Entity::find()
+        .filter(table::Column::Issuer.eq(clean(issuer)))
+        .filter(table::Column::Subject.eq(clean(subject)))
+}
+
+/// Lists accounts.
+pub async fn list(catalog: &Catalog, filter: &UserFilter, page: Page) -> Result<Paged<User>> {
+    let column = match filter.sort {
+        UserSort::Name => table::Column::NameKey,
+        UserSort::Created => table::Column::CreatedAt,
+        UserSort::LastSignIn => table::Column::LastSignInAt,
+    };
+    let mut select = table::Entity::find();
+    if let Some(found) = matches(table::Column::SearchText, filter.q.as_deref()) {
+        select = select.filter(found);
+    }
+    let select = select.order_by(column, filter.order.into()).order_by_asc(table::Column::Id);
+    paging::fetch(catalog.reader(), select, page, from_row).await
+}
+
+/// How many accounts there are.
+pub async fn count(catalog: &Catalog) -> Result<u64> {
+    Ok(table::Entity::find().count(catalog.reader()).await?)
+}
+
+/// Changes an account.
+///
+/// # Errors
+/// `NotFound`; `AlreadyExists` for the name or the e-mail address.
+pub async fn update(catalog: &Catalog, id: UserId, changes: UserChanges) -> Result<User> {
+    let transaction = catalog.begin().await?;
+    let before = lock(&transaction, id).await?;
+    let name = changes.name.as_ref().map_or(before.name.as_str(), UserName::as_str).to_owned();
+    let email = changes.email.as_deref().map(clean).or_else(|| before.email.clone());
+    let display_name =
+        changes.display_name.as_deref().map_or_else(|| before.display_name.clone(), clean);
+    let search = search_of(&name, email.as_deref(), &display_name);
+    let mut row = before.into_active_model();
+    row.name_key = Set(name.to_ascii_lowercase());
+    row.name = Set(name);
+    row.email_key = Set(email.as_deref().map(str::to_lowercase));
+    row.email = Set(email);
+    row.display_name = Set(display_name);
+    row.search_text = Set(search);
+    row.updated_at = Set(catalog.now());
+    let row = row.update(&transaction).await?;
+    transaction.commit().await?;
+    from_row(row)
+}
+
+/// Sets the hash of an account's password, or takes it away.
+pub async fn set_password(catalog: &Catalog, id: UserId, hash: Option<String>) -> Result<()> {
+    set(catalog, id, table::Column::PasswordHash, Expr::value(hash)).await
+}
+
+/// Makes an account a platform admin.
+pub async fn grant_platform_admin(catalog: &Catalog, id: UserId) -> Result<()> {
+    set(catalog, id, table::Column::PlatformAdmin, Expr::value(true)).await
+}
+
+/// Makes an account an ordinary one again.
+pub async fn withdraw_platform_admin(catalog: &Catalog, id: UserId) -> Result<()> {
+    set(catalog, id, table::Column::PlatformAdmin, Expr::value(false)).await
+}
+
+/// Keeps an account from signing in. Its sessions and tokens are refused from now on.
+pub async fn suspend(catalog: &Catalog, id: UserId) -> Result<()> {
+    set(catalog, id, table::Column::SuspendedAt, Expr::value(Some(catalog.now()))).await
+}
+
+/// Lets a suspended account in again.
+pub async fn resume(catalog: &Catalog, id: UserId) -> Result<()> {
+    set(catalog, id, table::Column::SuspendedAt, Expr::value(None::<DateTime<Utc>>)).await
+}
+
+/// Notes that an account signed in just now.
+pub async fn record_sign_in(catalog: &Catalog, id: UserId) -> Result<()> {
+    let changed = table::Entity::update_many()
+        .col_expr(table::Column::LastSignInAt, Expr::value(Some(catalog.now())))
+        .filter(table::Column::Id.eq(id.0))
+        .exec(catalog.writer())
+        .await?;
+    found(changed.rows_affected)
+}
+
+async fn set(catalog: &Catalog, id: UserId, column: table::Column, to: Expr) -> Result<()> {
+    let changed = table::Entity::update_many()
+        .col_expr(column, to)
+        .col_expr(table::Column::UpdatedAt, Expr::value(catalog.now()))
+        .filter(table::Column::Id.eq(id.0))
+        .exec(catalog.writer())
+        .await?;
+    found(changed.rows_affected)
+}
+
+fn found(rows: u64) -> Result<()> {
+    if rows == 0 { Err(CatalogError::not_found(Noun::User)) } else { Ok(()) }
+}
+
+/// Removes an account with its memberships, sessions and tokens. Boxes and organizations stay.
+///
+/// # Errors
+/// `NotFound`; `Conflict(LastOwner)` while it is the only owner of an organization that has other members.
+pub async fn delete(catalog: &Catalog, id: UserId) -> Result<()> {
+    let transaction = catalog.begin().await?;
+    lock(&transaction, id).await?;
+    let owned = member_rows::Entity::find()
+        .filter(member_rows::Column::UserId.eq(id.0))
+        .filter(member_rows::Column::Role.eq(Role::Owner.as_str()))
+        .all(&transaction)
+        .await?;
+    let ids = owned.iter().map(|row| OrganizationId(row.organization_id)).collect::<Vec<_>>();
+    crate::memberships::lock_organizations(&transaction, &ids).await?;
+    let others = member_rows::Entity::find()
+        .filter(member_rows::Column::OrganizationId.is_in(ids.iter().map(|id| id.0)))
+        .filter(member_rows::Column::UserId.ne(id.0))
+        .all(&transaction)
+        .await?;
+    let shared = |organization: &OrganizationId| {
+        others.iter().any(|row| row.organization_id == organization.0)
+    };
+    let owned_by_others = |organization: &OrganizationId| {
+        let owner = Role::Owner.as_str();
+        others.iter().any(|row| row.organization_id == organization.0 && row.role == owner)
+    };
+    if ids.iter().any(|organization| shared(organization) && !owned_by_others(organization)) {
+        return Err(CatalogError::conflict(ConflictReason::LastOwner));
+    }
+    table::Entity::delete_by_id(id.0).exec(&transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Finds or makes the account that an auth provider vouches for, and takes over what it says.
+///
+/// # Errors
+/// `AlreadyExists(UserName)` when the account is new and another one has its name.
+pub async fn upsert_external(catalog: &Catalog, claims: Claims) -> Result<User> {
+    let transaction = catalog.begin().await?;
+    let now = catalog.now();
+    let known =
+        by_subject(&claims.issuer, &claims.subject).lock_exclusive().one(&transaction).await?;
+    let id = known.as_ref().map_or_else(|| UserId::new().0, |row| row.id);
+    let email = claims.email.as_deref().map(clean);
+    let email_key = email.as_deref().map(str::to_lowercase);
+    let (email, email_key) = match email_key {
+        Some(key) if !email_is_taken(&transaction, &key, id).await? => (email, Some(key)),
+        _ => {
+            known.as_ref().map(|row| (row.email.clone(), row.email_key.clone())).unwrap_or_default()
+        }
+    };
+    let display_name = clean(&claims.display_name);
+    let row = if let Some(known) = known {
+        let search = search_of(&known.name, email.as_deref(), &display_name);
+        let mut row = known.into_active_model();
+        row.email = Set(email);
+        row.email_key = Set(email_key);
+        row.display_name = Set(display_name);
+        row.search_text = Set(search);
+        row.updated_at = Set(now);
+        row.last_sign_in_at = Set(Some(now));
+        row.update(&transaction).await?
+    } else {
+        let row = table::Model {
+            id,
+            name: claims.name.as_str().to_owned(),
+            name_key: claims.name.key(),
+            search_text: search_of(claims.name.as_str(), email.as_deref(), &display_name),
+            email,
+            email_key,
+            display_name,
+            password_hash: None,
+            issuer: clean(&claims.issuer),
+            subject: clean(&claims.subject),
+            platform_admin: false,
+            suspended_at: None,
+            created_at: now,
+            updated_at: now,
+            last_sign_in_at: Some(now),
+        };
+        insert(&transaction, row.clone()).await?;
+        row
+    };
+    replace_groups(&transaction, UserId(id), claims.groups).await?;
+    transaction.commit().await?;
+    from_row(row)
+}
+
+async fn email_is_taken<C: ConnectionTrait>(
+    db: &C,
+    key: &str,
+    by_other_than: sea_orm::prelude::Uuid,
+) -> Result<bool> {
+    let row = table::Entity::find()
+        .filter(table::Column::EmailKey.eq(key))
+        .filter(table::Column::Id.ne(by_other_than))
+        .one(db)
+        .await?;
+    Ok(row.is_some())
+}
+
+async fn replace_groups<C: ConnectionTrait>(
+    db: &C,
+    id: UserId,
+    mut groups: Vec<String>,
+) -> Result<()> {
+    user_groups::Entity::delete_many()
+        .filter(user_groups::Column::UserId.eq(id.0))
+        .exec(db)
+        .await?;
+    groups.sort();
+    groups.dedup();
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let rows = groups.into_iter().map(|name| {
+        let row = user_groups::Model { user_id: id.0, name: clean(&name) };
+        row.into_active_model().reset_all()
+    });
+    user_groups::Entity::insert_many(rows).exec_without_returning(db).await?;
+    Ok(())
+}
+
+async fn lock<C: ConnectionTrait>(db: &C, id: UserId) -> Result<table::Model> {
+    let row = table::Entity::find_by_id(id.0).lock_exclusive().one(db).await?;
+    row.ok_or(CatalogError::NotFound { what: Noun::User })
+}
+
+fn search_of(name: &str, email: Option<&str>, display_name: &str) -> String {
+    search_text(&[name, email.unwrap_or_default(), display_name])
+}
+
+pub(crate) fn from_row(row: table::Model) -> Result<User> {
+    Ok(User {
+        id: UserId(row.id),
+        name: stored("users.name", UserName::parse(&row.name))?,
+        email: row.email,
+        display_name: row.display_name,
+        password_hash: row.password_hash,
+        issuer: row.issuer,
+        subject: row.subject,
+        platform_admin: row.platform_admin,
+        suspended_at: row.suspended_at,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        last_sign_in_at: row.last_sign_in_at,
+    })
+}
