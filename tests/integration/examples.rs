@@ -140,3 +140,39 @@ async fn the_vagrantfile_is_valid() {
     let run = vagrant.run_in(folder.path(), &["validate", "--ignore-provider"]).await;
     assert!(run.expect_success().output.contains("validated successfully"), "{}", run.output);
 }
+
+#[tokio::test]
+async fn the_lines_of_the_readme_publish_and_fetch_a_box() {
+    if curl_is_missing("the_lines_of_the_readme_publish_and_fetch_a_box") {
+        return;
+    }
+    let readme = fs::read_to_string(workspace::root().join("README.md")).unwrap();
+    let blocks: Vec<_> =
+        readme.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [publish, fetch] = blocks.as_slice() else { panic!("two blocks of sh, not {blocks:?}") };
+    let is_vagrant = |line: &str| line.contains("vagrant box add");
+    let fetch: String = fetch
+        .lines()
+        .filter(|line| !is_vagrant(line))
+        .fold(String::new(), |all, line| all + line + "\n");
+
+    // As they stand, but for the port and the place of the program.
+    let server = TestServer::start().await;
+    let folder = server.scratch();
+    fs::create_dir_all(folder.join("target")).unwrap();
+    let built = workspace::boxvault().parent().unwrap();
+    std::os::unix::fs::symlink(built, folder.join("target/release")).unwrap();
+    let lines = format!("{publish}{fetch}").replace("http://127.0.0.1:5000", &server.url());
+    // `curl` alone would not fail for an answer that is an error.
+    let script = format!("curl() {{ command curl --fail-with-body \"$@\"; }}\n{lines}");
+    let mut command = Command::new("bash");
+    command.args(["-euo", "pipefail", "-c", &script]).current_dir(folder).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("BOXVAULT_") {
+            command.env_remove(name);
+        }
+    }
+    let output = command.output().await.unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(folder.join("fetched.box").is_file());
+}
