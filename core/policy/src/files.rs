@@ -52,8 +52,10 @@ impl PolicyFiles {
         for entry in std::fs::read_dir(dir).map_err(|error| unreadable(dir, error))? {
             let name = entry.map_err(|error| unreadable(dir, error))?.file_name();
             let Some(name) = name.to_str() else { continue };
-            let overlay = name.ends_with(".csv") && !name.starts_with('.');
-            if overlay && name != RULES_FILE && name != TESTS_FILE {
+            // a file that was saved as SITE.CSV must not be left out silently
+            let lower = name.to_ascii_lowercase();
+            let rules = Path::new(&lower).extension().is_some_and(|extension| extension == "csv");
+            if rules && !lower.starts_with('.') && name != RULES_FILE && lower != TESTS_FILE {
                 names.push(name.to_owned());
             }
         }

@@ -155,7 +155,7 @@ impl PolicyHandle {
                 Ok(true)
             }
             Ok(None) => {
-                self.note(Vec::new());
+                self.note(&[]);
                 Ok(false)
             }
             Err(refusal) => {
@@ -165,16 +165,16 @@ impl PolicyHandle {
                     policy.digest = self.current.load().digest(),
                     "policy files refused, the old policy stays in force: {refusal}"
                 );
-                self.note(problems);
+                self.note(&problems);
                 Err(refusal)
             }
         }
     }
 
-    fn note(&self, problems: Vec<Problem>) {
+    fn note(&self, problems: &[Problem]) {
         self.state.rcu(|state| PolicyState {
             refusals: state.refusals + u64::from(!problems.is_empty()),
-            problems: problems.clone(),
+            problems: problems.to_vec(),
             ..PolicyState::clone(state)
         });
     }

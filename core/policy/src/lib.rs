@@ -12,17 +12,22 @@ mod error;
 mod evaluator;
 mod files;
 mod handle;
+mod matrix;
 mod pattern;
 mod policy;
 mod request;
 mod rules;
 mod validate;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{PolicyError, Problem};
 pub use handle::{PolicyHandle, PolicyState};
+pub use matrix::matrix;
+pub use pattern::is_asked;
 pub use policy::Policy;
 pub use request::{AccessRequest, Decision, Reason, Relations, RuleRef};
 pub use validate::{CheckReport, check_dir};
+pub use watch::watch;

@@ -5,7 +5,7 @@
 //! in them, but not the collection; `**` alone is everything. The nouns between the names (`version`, `provider`, …)
 //! are always written out, so a pattern that can match nothing is told from one that can, when the file is read.
 
-use boxvault_types::action::ResourceKind;
+use boxvault_types::action::{Action, ResourceKind};
 
 use crate::rules::words::{did_you_mean, name_problem};
 
@@ -55,6 +55,38 @@ pub(crate) struct PatternProblem {
     pub(crate) offset: usize,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+}
+
+/// Whether the server ever asks for an action on a kind of object. The matrix shows these pairs, and a rule that
+/// speaks of no such pair looks like a mistake; decisions do not look at it.
+pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
+    use Action::{Create, Delete, Download, Read, Release, Replace, Revoke, Update, Upload};
+    let asked: &[Action] = match kind {
+        ResourceKind::Setup => &[Read, Create],
+        ResourceKind::Account => &[Create],
+        ResourceKind::Session
+        | ResourceKind::Token
+        | ResourceKind::User
+        | ResourceKind::Organization
+        | ResourceKind::Member
+        | ResourceKind::Box
+        | ResourceKind::Provider
+        | ResourceKind::Architecture => &[Read, Create, Update, Delete],
+        ResourceKind::Profile => &[Read, Update, Delete],
+        ResourceKind::Version => &[Read, Create, Update, Delete, Release, Revoke],
+        ResourceKind::File => &[Read, Upload, Replace, Download, Delete],
+        ResourceKind::Policy => &[Read, Update],
+        ResourceKind::Audit | ResourceKind::System => &[Read],
+    };
+    asked.contains(&action)
+}
+
+/// Every form of object, as the narrowest pattern that matches all of it.
+pub(crate) fn forms() -> impl Iterator<Item = (ResourceKind, String)> {
+    SHAPES.iter().map(|(kind, shape)| {
+        let star = |word: &&'static str| if matches!(*word, NAME | VERSION) { "*" } else { *word };
+        (*kind, shape.iter().map(star).collect::<Vec<_>>().join("/"))
+    })
 }
 
 /// Whether an object lies within a pattern. Both are trusted: the pattern was [`check`]ed.
@@ -184,6 +216,12 @@ fn no_such_object(segments: &[&str], furthest: usize) -> PatternProblem {
 
 #[cfg(test)]
 mod tests {
+    use boxvault_types::action::Resource;
+    use boxvault_types::names::{
+        ArchitectureName, BoxName, OrganizationName, ProviderName, UserName,
+    };
+    use boxvault_types::version::BoxVersion;
+
     use super::*;
 
     #[test]
@@ -211,6 +249,58 @@ mod tests {
         assert_eq!(check("box/**").unwrap(), [Box, Version, Provider, Architecture, File]);
         assert_eq!(check("**").unwrap(), ResourceKind::ALL);
         assert_eq!(check("box/*/version/1.0.RC1").unwrap(), [Version]);
+    }
+
+    #[test]
+    fn every_resource_has_one_of_the_known_forms() {
+        let organization = || OrganizationName::parse("Acme").unwrap();
+        let name = || BoxName::parse("Debian").unwrap();
+        let version = || BoxVersion::parse("1.0.0.RC1").unwrap();
+        let provider = || ProviderName::parse("VirtualBox").unwrap();
+        let architecture = || ArchitectureName::parse("AMD64").unwrap();
+        let user = || UserName::parse("Bob").unwrap();
+        let resources = [
+            Resource::Setup,
+            Resource::Account,
+            Resource::Session,
+            Resource::Profile,
+            Resource::Token,
+            Resource::User(None),
+            Resource::User(Some(user())),
+            Resource::Organization(None),
+            Resource::Organization(Some(organization())),
+            Resource::Member(organization(), None),
+            Resource::Member(organization(), Some(user())),
+            Resource::Box(organization(), None),
+            Resource::Box(organization(), Some(name())),
+            Resource::Version(organization(), name(), None),
+            Resource::Version(organization(), name(), Some(version())),
+            Resource::Provider(organization(), name(), version(), None),
+            Resource::Provider(organization(), name(), version(), Some(provider())),
+            Resource::Architecture(organization(), name(), version(), provider(), None),
+            Resource::Architecture(
+                organization(),
+                name(),
+                version(),
+                provider(),
+                Some(architecture()),
+            ),
+            Resource::File(organization(), name(), version(), provider(), architecture()),
+            Resource::Policy,
+            Resource::Audit(None),
+            Resource::Audit(Some(organization())),
+            Resource::System("health"),
+        ];
+        for resource in &resources {
+            let object = resource.object();
+            assert_eq!(check(&object).unwrap(), [resource.kind()], "{object}");
+            assert!(matches(&object, &object), "{object}");
+        }
+        for kind in ResourceKind::ALL {
+            assert!(resources.iter().any(|resource| resource.kind() == *kind), "{kind}");
+            assert!(SHAPES.iter().any(|(known, _)| known == kind), "{kind}");
+            assert!(Action::ALL.iter().any(|action| is_asked(*action, *kind)), "{kind}");
+        }
     }
 
     #[test]

@@ -212,13 +212,12 @@ fn evaluators(rules: &[Rule]) -> Result<Evaluators, casbin::Error> {
             if chosen.is_empty() {
                 continue;
             }
-            let at = match known.get(&chosen) {
-                Some(at) => *at,
-                None => {
-                    evaluators.push(Evaluator::build(&model, rules, chosen.clone())?);
-                    known.insert(chosen, evaluators.len() - 1);
-                    evaluators.len() - 1
-                }
+            let at = if let Some(at) = known.get(&chosen) {
+                *at
+            } else {
+                evaluators.push(Evaluator::build(&model, rules, chosen.clone())?);
+                known.insert(chosen, evaluators.len() - 1);
+                evaluators.len() - 1
             };
             index.insert((*action, *kind), at);
         }

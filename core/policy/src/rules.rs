@@ -7,6 +7,9 @@ pub(crate) mod csv;
 pub(crate) mod model;
 pub(crate) mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use boxvault_types::action::{Action, ResourceKind};
@@ -166,7 +169,7 @@ fn text<'a>(file: &str, bytes: &'a [u8], problems: &mut Vec<Problem>) -> Option<
         Ok(text) => Some(text),
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            let line = before.split(|byte| *byte == b'\n').count();
             problems.push(
                 Problem::new(file, u32::try_from(line).unwrap_or(u32::MAX), 0, "this is not UTF-8")
                     .hint("save the file as UTF-8 without BOM"),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::error::{PolicyError, Problem};
 use crate::files::RULES_FILE;
+use crate::pattern;
 use crate::policy::Policy;
 use crate::request::{AccessRequest, RuleRef};
 use crate::rules::RuleSet;
@@ -61,6 +62,7 @@ pub(crate) fn check_rules(
     }
     drop_duplicates(set, problems, warnings);
     check_roles(set, problems);
+    warn_of_idle_rules(set, warnings);
     check_chains(set, problems);
 }
 
@@ -90,6 +92,19 @@ fn drop_duplicates(set: &mut RuleSet, problems: &mut Vec<Problem>, warnings: &mu
         let row = vec![binding.member.clone(), binding.role.clone(), binding.domain.clone()];
         first(row, &binding.source)
     });
+}
+
+/// A rule about something that the server never asks is read and kept, but does nothing.
+fn warn_of_idle_rules(set: &RuleSet, warnings: &mut Vec<Problem>) {
+    for rule in &set.rules {
+        let asked = |kind: &ResourceKind| {
+            rule.actions.iter().any(|action| pattern::is_asked(*action, *kind))
+        };
+        if !rule.kinds.iter().any(asked) {
+            let message = format!("nothing ever asks for {:?} on {:?}", rule.action, rule.object);
+            warnings.push(at(&rule.source, message).hint("access-matrix.txt shows what is asked"));
+        }
+    }
 }
 
 /// A role exists when the server gives it or a `g` line does; a role that is given must have rules.

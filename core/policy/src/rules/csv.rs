@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_quoted_field_may_hold_commas_quotes_and_hashes() {
         assert_eq!(
-            texts(r##"g, "group:ldap:CN=a,OU=""b"" #1" , role:x"##).unwrap(),
+            texts("g, \"group:ldap:CN=a,OU=\"\"b\"\" #1\" , role:x").unwrap(),
             ["g", r#"group:ldap:CN=a,OU="b" #1"#, "role:x"]
         );
     }

@@ -191,7 +191,12 @@ pub(crate) fn did_you_mean(text: &str, known: &[&str]) -> Option<String> {
     known
         .iter()
         .filter(|word| word.chars().next().is_some_and(char::is_alphanumeric))
-        .map(|word| (distance(&lower, word), *word))
+        // a plural is near, however long its ending
+        .map(
+            |word| {
+                if lower.starts_with(word) { (1, *word) } else { (distance(&lower, word), *word) }
+            },
+        )
         .filter(|(distance, word)| *distance <= 1 + word.len() / 4)
         .min()
         .map(|(_, word)| format!("did you mean {word:?}?"))

@@ -1,0 +1,160 @@
+//! Changes of the policy while it is asked.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::{PolicyHandle, watch};
+
+const SWAPS: u64 = 1_000;
+
+fn write(dir: &Path, name: &str, text: &str) {
+    let mut file = std::fs::File::create(dir.join(name)).unwrap();
+    std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+}
+
+/// A folder with rules by which an anonymous caller may do this with public boxes.
+fn folder(action: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "model.conf", MODEL);
+    write(dir.path(), "policy.csv", &rules_that_allow(action));
+    dir
+}
+
+fn rules_that_allow(action: &str) -> String {
+    format!("{ADMIN}p, role:public, *, box/**, {action}, allow\n")
+}
+
+fn allows(policy: &Policy, action: Action) -> bool {
+    ask(policy, &Identity::Anonymous, &box_of("acme", "web"), action, PUBLIC).allowed
+}
+
+/// Waits until something is so, for at most ten seconds.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < deadline, "still not so: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[test]
+fn no_request_sees_a_mixed_or_empty_policy_while_a_thousand_are_swapped_in() {
+    let build = |action: &str| {
+        Policy::from_texts(MODEL, &[("policy.csv", &rules_that_allow(action))]).unwrap()
+    };
+    let digests = [build("read").digest().to_owned(), build("update").digest().to_owned()];
+    let handle = PolicyHandle::new(build("read"), None);
+    let (done, asked) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let policy = handle.load();
+                    let answers = (allows(&policy, Action::Read), allows(&policy, Action::Update));
+                    let expected =
+                        if policy.digest() == digests[0] { (true, false) } else { (false, true) };
+                    assert_eq!(answers, expected);
+                    assert!(digests.iter().any(|digest| digest == policy.digest()));
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for swap in 0..SWAPS {
+            handle.replace(build(if swap % 2 == 0 { "update" } else { "read" }));
+        }
+        // the askers had their share of both
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while asked.load(Ordering::Relaxed) < SWAPS && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(asked.into_inner() >= SWAPS);
+    assert_eq!(handle.state().loads, SWAPS + 1);
+    assert_eq!(handle.failures(), 0);
+}
+
+#[tokio::test]
+async fn a_changed_file_comes_into_force_and_a_broken_one_does_not() {
+    let dir = folder("read");
+    let handle = PolicyHandle::open(Some(dir.path())).unwrap();
+    assert!(!handle.reload_now().await.unwrap());
+
+    write(dir.path(), "policy.csv", &rules_that_allow("update"));
+    assert!(handle.reload_now().await.unwrap());
+    assert!(allows(&handle.load(), Action::Update) && !allows(&handle.load(), Action::Read));
+
+    write(dir.path(), "policy.csv", "p, role:public, *, box/**, update, Allow\n");
+    let refused = handle.reload_now().await.unwrap_err();
+    assert!(refused.to_string().contains("policy.csv:1:36"), "{refused}");
+    let state = handle.state();
+    assert!(!state.is_current());
+    assert_eq!((state.problems.len(), state.loads, state.refusals), (1, 2, 1));
+    assert!(allows(&handle.load(), Action::Update));
+
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    handle.reload_now().await.unwrap_err();
+    assert!(allows(&handle.load(), Action::Update));
+    assert!(handle.state().problems[0].message.contains("could not be read"));
+}
+
+#[tokio::test]
+async fn a_problem_is_forgotten_when_the_files_are_put_back() {
+    let dir = folder("read");
+    let handle = PolicyHandle::open(Some(dir.path())).unwrap();
+    write(dir.path(), "site.csv", "p, nobody\n");
+    handle.reload_now().await.unwrap_err();
+    std::fs::remove_file(dir.path().join("site.csv")).unwrap();
+    assert!(!handle.reload_now().await.unwrap());
+    assert!(handle.state().is_current());
+    assert_eq!(handle.state().loads, 1);
+}
+
+#[tokio::test]
+async fn the_watcher_sees_changes_refusals_and_repairs() {
+    let dir = folder("read");
+    let handle = Arc::new(PolicyHandle::open(Some(dir.path())).unwrap());
+    let watcher = tokio::spawn(watch(Arc::clone(&handle), Duration::from_millis(3)));
+
+    write(dir.path(), "policy.csv", &rules_that_allow("update"));
+    until("the change is in force", || allows(&handle.load(), Action::Update)).await;
+
+    write(dir.path(), "site.csv", "p, role:public, *, boxes/**, read, allow\n");
+    until("the refusal is noted", || !handle.state().is_current()).await;
+    assert_eq!(handle.state().problems[0].file, "site.csv");
+    assert!(allows(&handle.load(), Action::Update));
+
+    write(dir.path(), "site.csv", "p, role:public, *, box/**, read, allow\n");
+    until("the repair is in force", || allows(&handle.load(), Action::Read)).await;
+    assert!(handle.state().is_current());
+
+    std::fs::remove_file(dir.path().join("site.csv")).unwrap();
+    until("the removal is in force", || !allows(&handle.load(), Action::Read)).await;
+    watcher.abort();
+}
+
+#[tokio::test]
+async fn a_refused_file_is_not_tried_again_until_it_changes() {
+    let dir = folder("read");
+    let handle = Arc::new(PolicyHandle::open(Some(dir.path())).unwrap());
+    let watcher = tokio::spawn(watch(Arc::clone(&handle), Duration::from_millis(2)));
+    write(dir.path(), "site.csv", "p, nobody\n");
+    until("the refusal is noted", || handle.state().refusals == 1).await;
+    // a later change is seen, so the watcher looked on, and it added one refusal only
+    write(dir.path(), "site.csv", "p, nobody, again\n");
+    until("the second refusal is noted", || handle.state().refusals == 2).await;
+    std::fs::remove_file(dir.path().join("site.csv")).unwrap();
+    until("the files are well again", || handle.state().is_current()).await;
+    assert_eq!(handle.state().refusals, 2);
+    watcher.abort();
+}
+
+#[tokio::test]
+async fn without_a_folder_there_is_nothing_to_watch() {
+    let handle = Arc::new(PolicyHandle::open(None).unwrap());
+    watch(Arc::clone(&handle), Duration::from_millis(1)).await;
+    assert!(!handle.reload_now().await.unwrap());
+    assert_eq!(handle.state().source, None);
+}

@@ -1,0 +1,54 @@
+//! Watches the folder of policy files, and puts a change in force once it has settled.
+//!
+//! It polls, and compares texts by digest. The files are a few KiB, so this costs less than it saves: notifications
+//! of the system do not arrive on network and container mounts, and times of change miss a second edit within a tick.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+
+use crate::error::PolicyError;
+use crate::files::PolicyFiles;
+use crate::handle::PolicyHandle;
+
+/// What a look at the folder found: a digest, or why there is none.
+type Seen = Result<String, String>;
+
+/// Looks at the handle's folder at every interval, for ever; returns at once if the handle has none.
+///
+/// A change counts when two looks in a row found the same, so that a file that is being written is left alone. Files
+/// that are refused are tried again when they change; see [`PolicyHandle::reload_now`] for what a refusal does.
+///
+/// # Cancel safety
+/// May be dropped at any time.
+pub async fn watch(handle: Arc<PolicyHandle>, interval: Duration) {
+    if handle.source().is_none() {
+        return;
+    }
+    // zero would make the timer panic
+    let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut settled: Seen = Ok(handle.load().digest().to_owned());
+    let mut before = settled.clone();
+    loop {
+        ticks.tick().await;
+        let seen = look(&handle).await;
+        if seen != settled && seen == before {
+            settled.clone_from(&seen);
+            // it has been logged and noted in the state, and the old policy stays
+            let _refused = handle.reload_now().await.is_err();
+        } else if seen == settled && before != settled {
+            tracing::debug!("policy files changed and changed back");
+        }
+        before = seen;
+    }
+}
+
+async fn look(handle: &PolicyHandle) -> Seen {
+    let Some(dir) = handle.source().map(ToOwned::to_owned) else { return Err(String::new()) };
+    tokio::task::spawn_blocking(move || PolicyFiles::read(&dir).map(|files| files.digest()))
+        .await
+        .map_err(|panic| panic.to_string())?
+        .map_err(|error: PolicyError| error.to_string())
+}
