@@ -48,8 +48,8 @@ run() {
 
 printf '\nA server that knows nobody and has nothing, in %s\n' "$work"
 export BOXVAULT_SERVER__HTTP_LISTEN=127.0.0.1:0 BOXVAULT_SERVER__HTTPS_LISTEN=127.0.0.1:0
-printf '\n\033[1m$ boxvault serve &\033[0m\n'
-"$program" serve >server.log 2>&1 &
+printf '\n\033[1m$ boxvault &\033[0m\n'
+"$program" >server.log 2>&1 &
 server=$!
 tries=600
 until [ -s data/run/addresses.json ]; do

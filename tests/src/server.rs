@@ -227,7 +227,6 @@ impl TestServer {
             .expect("the temporary folder can be written");
         let mut child = self
             .program()
-            .arg("serve")
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file can be duplicated"))
             .stderr(log)
