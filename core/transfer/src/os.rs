@@ -101,6 +101,18 @@ pub(crate) fn send_file(
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Lets a socket wait for full packets, or send what it has. Advice: a failure changes nothing.
+#[cfg(target_os = "linux")]
+pub(crate) fn set_cork(socket: &impl AsFd, cork: bool) {
+    if let Err(error) = socket2::SockRef::from(socket).set_tcp_cork(cork) {
+        tracing::trace!(%error, "could not set TCP_CORK");
+    }
+}
+
+/// Lets a socket wait for full packets; not offered here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn set_cork(_socket: &impl AsFd, _cork: bool) {}
+
 /// Raises the soft limit of open files to the hard one, and returns it.
 ///
 /// A registry with a thousand clients needs more than the 1024 that many systems start with. Call
