@@ -1,7 +1,7 @@
-//! The house rules as a test: who may import whom, licences, and what every file has to say of itself.
+//! The house rules as a test: who may import whom, licenses, and what every file has to say of itself.
 //!
 //! Needs nothing but cargo, so that they hold on every machine and not at the forge alone; `deny.toml` repeats the
-//! licences and the fences for cargo-deny, and a test compares the two. Each failure says what to do. The reasons for
+//! licenses and the fences for cargo-deny, and a test compares the two. Each failure says what to do. The reasons for
 //! the rules are in `ARCHITECTURE.md`.
 
 use std::{
@@ -74,7 +74,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("opendal", &["boxvault-storage-fs", "boxvault-storage-memory", "boxvault-storage-opendal"]),
 ];
 
-/// Licences that ask for nothing but their notice, or, for MPL, the source of changed files.
+/// Licenses that ask for nothing but their notice, or, for MPL, the source of changed files.
 const LICENSES: &[&str] = &[
     "0BSD",
     "Apache-2.0",
@@ -91,7 +91,7 @@ const LICENSES: &[&str] = &[
     "Zlib",
 ];
 
-/// Licences taken for one dependency alone; `deny.toml` says why.
+/// Licenses taken for one dependency alone; `deny.toml` says why.
 const LICENSE_EXCEPTIONS: &[(&str, &str)] = &[("tiny-keccak", "CC0-1.0")];
 
 /// The files that may hold unsafe code; a folder stands for all in it.
@@ -203,34 +203,34 @@ fn an_outside_world_is_named_by_its_room_alone() {
 }
 
 #[test]
-fn every_dependency_has_a_licence_from_the_list() {
+fn every_dependency_has_a_license_from_the_list() {
     let members: BTreeSet<_> = metadata().workspace_members.iter().collect();
     let problems: Vec<_> = metadata()
         .packages
         .iter()
         .filter(|package| !members.contains(&package.id))
         .filter_map(|package| {
-            let licence = package.license.as_deref().unwrap_or("no licence");
+            let license = package.license.as_deref().unwrap_or("no license");
             let exceptions = LICENSE_EXCEPTIONS
                 .iter()
                 .filter(|(name, _)| *name == package.name.as_str())
-                .map(|(_, licence)| *licence);
+                .map(|(_, license)| *license);
             let allowed: Vec<_> = LICENSES.iter().copied().chain(exceptions).collect();
-            (!licence_is_allowed(licence, &allowed))
-                .then(|| format!("{} {}: {licence}", package.name, package.version))
+            (!license_is_allowed(license, &allowed))
+                .then(|| format!("{} {}: {license}", package.name, package.version))
         })
         .collect();
     none(
         &problems,
-        "Choose another crate. A licence is added to tidy.rs and deny.toml together, and only if it asks nothing of \
+        "Choose another crate. A license is added to tidy.rs and deny.toml together, and only if it asks nothing of \
          those who run or ship the server.",
     );
 }
 
 /// Judges an SPDX expression, also in the old form with `/` for "or".
-fn licence_is_allowed(expression: &str, allowed: &[&str]) -> bool {
+fn license_is_allowed(expression: &str, allowed: &[&str]) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
-    // One word for a licence with its exception.
+    // One word for a license with its exception.
     let joined = spaced.replace(" WITH ", "\u{1}");
     let mut words: Vec<_> = joined.split_whitespace().rev().collect();
     any_of(&mut words, allowed) && words.is_empty()
@@ -269,7 +269,7 @@ fn one_of(words: &mut Vec<&str>, allowed: &[&str]) -> bool {
 }
 
 #[test]
-fn licence_expressions_are_judged_as_they_are_meant() {
+fn license_expressions_are_judged_as_they_are_meant() {
     let allowed = ["MIT", "ISC", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "MPL-2.0"];
     for good in [
         "MIT",
@@ -279,12 +279,12 @@ fn licence_expressions_are_judged_as_they_are_meant() {
         "ISC AND (Apache-2.0 OR GPL-2.0) AND MIT",
         "Apache-2.0 WITH LLVM-exception OR GPL-3.0",
     ] {
-        assert!(licence_is_allowed(good, &allowed), "{good} was refused");
+        assert!(license_is_allowed(good, &allowed), "{good} was refused");
     }
     for bad in
-        ["", "GPL-3.0", "MIT AND GPL-3.0", "no licence", "ISC AND (GPL-2.0 OR LGPL-3.0)", "MIT)"]
+        ["", "GPL-3.0", "MIT AND GPL-3.0", "no license", "ISC AND (GPL-2.0 OR LGPL-3.0)", "MIT)"]
     {
-        assert!(!licence_is_allowed(bad, &allowed), "{bad} was accepted");
+        assert!(!license_is_allowed(bad, &allowed), "{bad} was accepted");
     }
 }
 
@@ -306,7 +306,7 @@ fn deny_toml_says_what_these_tests_say() {
         .collect();
     let ours: Vec<_> = LICENSE_EXCEPTIONS
         .iter()
-        .map(|(name, licence)| ((*name).to_owned(), vec![(*licence).to_owned()]))
+        .map(|(name, license)| ((*name).to_owned(), vec![(*license).to_owned()]))
         .collect();
     assert_eq!(theirs, ours, "licenses.exceptions and LICENSE_EXCEPTIONS differ");
 
@@ -327,7 +327,7 @@ fn deny_toml_says_what_these_tests_say() {
 }
 
 #[test]
-fn every_crate_takes_the_lints_and_the_licence_of_the_workspace() {
+fn every_crate_takes_the_lints_and_the_license_of_the_workspace() {
     let mut problems = Vec::new();
     for package in our_packages() {
         let manifest: toml::Table =
