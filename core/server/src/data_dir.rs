@@ -5,18 +5,23 @@
 //! data/                    0700
 //! ├── catalog.sqlite3      the catalog, unless database.url says otherwise
 //! ├── blobs/               the store "main", unless [stores] says otherwise
-//! └── tls/                 0700
-//!     ├── self-signed.pem  0600, certificate and private key
-//!     └── self-signed.crt  the certificate alone, for clients to trust
+//! ├── tls/                 0700
+//! │   ├── self-signed.pem  0600, certificate and private key
+//! │   └── self-signed.crt  the certificate alone, for clients to trust
+//! └── run/
+//!     └── addresses.json   where the running server listens: {"http": "127.0.0.1:5000", "https": …}
 //! ```
 //!
 //! Nothing here is locked: a command such as `boxvault user create` works beside a running server.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
-    io,
+    io::{self, Write},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
+
+use serde_json::json;
 
 /// A data folder that exists and can be written to.
 #[derive(Clone, Debug)]
@@ -85,6 +90,35 @@ impl DataDir {
         self.root.join("tls")
     }
 
+    /// Writes down where the server listens now, for scripts and tests that let the system choose a
+    /// port. The file appears whole; a listener that is off is null. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn announce(&self, http: &[SocketAddr], https: &[SocketAddr]) -> Result<(), DataDirError> {
+        let first = |addresses: &[SocketAddr]| addresses.first().map(ToString::to_string);
+        let text = format!("{}\n", json!({"http": first(http), "https": first(https)}));
+        let file = self.addresses_file();
+        let folder = self.root.join("run");
+        create_private_dir(&folder)
+            .and_then(|()| replace_file(&file, text.as_bytes(), 0o600))
+            .map_err(|source| DataDirError::NotWritable { path: folder, source })
+    }
+
+    /// Takes the addresses back when the server stops. A file that is gone already is fine.
+    pub fn withdraw(&self) {
+        if let Err(error) = fs::remove_file(self.addresses_file())
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "could not remove {}", self.addresses_file().display());
+        }
+    }
+
+    fn addresses_file(&self) -> PathBuf {
+        self.root.join("run").join("addresses.json")
+    }
+
     /// What is worth a warning: other users of this machine can look into the folder.
     pub fn warning(&self) -> Option<String> {
         let mode = mode_of(&self.root)?;
@@ -106,6 +140,19 @@ pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
+}
+
+/// Puts bytes in the place of a file in one step, synced to the disk.
+pub(crate) fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let temporary = path.with_extension(format!("new-{}", std::process::id()));
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    let mut file = options.open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
 }
 
 fn prove_writable(root: &Path) -> io::Result<()> {
@@ -151,6 +198,19 @@ mod tests {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let warning = DataDir::open(folder.path()).unwrap().warning().unwrap();
         assert!(warning.contains("mode 755"), "{warning}");
+    }
+
+    #[test]
+    fn addresses_are_announced_whole_and_taken_back() {
+        let folder = TempDir::new().unwrap();
+        let data_dir = DataDir::open(folder.path()).unwrap();
+        data_dir.withdraw();
+        data_dir.announce(&["127.0.0.1:81".parse().unwrap()], &[]).unwrap();
+        let text = fs::read_to_string(folder.path().join("run/addresses.json")).unwrap();
+        let addresses: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(addresses, json!({"http": "127.0.0.1:81", "https": null}));
+        data_dir.withdraw();
+        assert_eq!(fs::read_dir(folder.path().join("run")).unwrap().count(), 0);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A self-hosted registry for Vagrant boxes.
 
+pub mod cli;
 pub mod config;
 pub mod data_dir;
 pub mod telemetry;

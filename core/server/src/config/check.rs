@@ -142,11 +142,34 @@ fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
             );
         }
     }
+    for (key, time) in [
+        ("plugins.call_timeout", config.plugins.call_timeout),
+        ("plugins.chunk_timeout", config.plugins.chunk_timeout),
+        ("plugins.finish_timeout", config.plugins.finish_timeout),
+    ] {
+        findings.add_if(time.is_zero(), key, "must be longer than zero");
+    }
     findings.add_if(
-        config.plugins.call_timeout.is_zero(),
-        "plugins.call_timeout",
-        "must be longer than zero",
+        config.plugins.calls_open_max == 0,
+        "plugins.calls_open_max",
+        "must be at least 1",
     );
+    let named: Vec<&String> = config
+        .stores
+        .values()
+        .chain(config.auth.providers.values().filter(|entry| entry.plugin != "local"))
+        .map(|entry| &entry.plugin)
+        .collect();
+    if let Some(plugin) = named.iter().find(|plugin| !config.plugins.pins.contains_key(**plugin)) {
+        findings.add_if(
+            config.plugins.require_pins,
+            "plugins.require_pins",
+            &format!(
+                "is true, and there is no pin for \"{plugin}\": \
+                 `boxvault plugin pin {plugin} --kind storage` (or auth) prints one"
+            ),
+        );
+    }
     let entries = config.stores.iter().map(|(name, entry)| (format!("stores.{name}"), entry));
     let providers = &config.auth.providers;
     let providers = providers.iter().map(|(name, entry)| (format!("auth.providers.{name}"), entry));

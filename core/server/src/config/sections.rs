@@ -9,6 +9,7 @@ use std::{
     path::PathBuf,
 };
 
+use boxvault_plugin_host::{Deadlines, HostOptions, PluginSource};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -97,8 +98,38 @@ pub struct PluginsConfig {
     pub require_pins: bool,
     /// Plugin name to the SHA-256 of its library, 64 hexadecimal digits. Default: none.
     pub pins: BTreeMap<String, String>,
-    /// How long one call into a plugin may take. Default 60 s.
+    /// How long a plugin may take for a small question, for signing somebody in, or to start.
+    /// Default 30 s.
     pub call_timeout: HumanDuration,
+    /// How long it may take to give or take one chunk of a file. Default 2 min.
+    pub chunk_timeout: HumanDuration,
+    /// How long it may take to make a whole file durable. Default 15 min.
+    pub finish_timeout: HumanDuration,
+    /// Calls of one plugin that may be open at once; more are refused. Default 4096.
+    pub calls_open_max: usize,
+}
+
+impl PluginsConfig {
+    /// The same for the room that loads plugins.
+    pub fn host_options(&self) -> HostOptions {
+        HostOptions {
+            search_paths: self.search_paths.clone(),
+            deadlines: Deadlines {
+                create: self.call_timeout.get(),
+                question: self.call_timeout.get(),
+                read: self.chunk_timeout.get(),
+                write: self.chunk_timeout.get(),
+                finish: self.finish_timeout.get(),
+                authenticate: self.call_timeout.get(),
+            },
+            calls_in_flight_max: self.calls_open_max,
+        }
+    }
+
+    /// A plugin by name or path, with its pin if it has one.
+    pub fn source(&self, plugin: &str) -> PluginSource {
+        PluginSource::new(plugin).pinned(self.pins.get(plugin).cloned())
+    }
 }
 
 impl Default for PluginsConfig {
@@ -107,7 +138,10 @@ impl Default for PluginsConfig {
             search_paths: Vec::new(),
             require_pins: false,
             pins: BTreeMap::new(),
-            call_timeout: HumanDuration::from_mins(1),
+            call_timeout: HumanDuration::from_secs(30),
+            chunk_timeout: HumanDuration::from_mins(2),
+            finish_timeout: HumanDuration::from_mins(15),
+            calls_open_max: 4096,
         }
     }
 }

@@ -22,7 +22,7 @@ impl Loaded {
         let mut lines = Vec::new();
         flatten(&tree, &mut Vec::new(), &mut lines);
         let lines = lines.iter().map(|(path, value)| self.line(path, value, origins));
-        lines.fold(String::new(), |text, line| text + &line + "\n")
+        lines.map(|line| line + "\n").collect()
     }
 
     fn line(&self, path: &[String], value: &Value, origins: Origins) -> String {

@@ -187,6 +187,7 @@ fn contradictions_are_problems_too() {
         ("database.url = 'oracle://db'", "begins with \"oracle:\""),
         ("storage.default_store = 'fast'", "there is no [stores.fast]"),
         ("plugins.pins.fs = 'abc'", "64 hexadecimal digits"),
+        ("plugins.require_pins = true", "there is no pin for \"fs\""),
         ("auth.password_length_min = 4", "must be from 8"),
         ("auth.access_token_ttl = '2 days'", "longer than auth.refresh_token_short_ttl"),
         ("limits.page_size_default = 500", "must be from 1 to limits.page_size_max"),
@@ -304,8 +305,13 @@ fn no_message_and_no_output_shows_a_secret() {
          endpoint = \"https://u:canary@s3\"\n",
     );
     let loaded = sources.load();
-    let shown = loaded.show(Origins::Shown) + &loaded.show(Origins::Hidden);
-    let shown = format!("{shown}{loaded:?}{}", serde_json::to_string(&loaded.config).unwrap());
+    let shown = [
+        loaded.show(Origins::Shown),
+        loaded.show(Origins::Hidden),
+        format!("{loaded:?}"),
+        serde_json::to_string(&loaded.config).unwrap(),
+    ]
+    .concat();
     assert!(!shown.contains("canary"), "{shown}");
     assert!(shown.contains("postgresql://bv:<redacted>@db/boxvault"), "{shown}");
 

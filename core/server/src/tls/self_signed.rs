@@ -6,8 +6,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, OpenOptions},
-    io::{self, Write},
+    fs,
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -19,7 +18,10 @@ use rcgen::{
 };
 
 use super::TlsError;
-use crate::{config::PublicUrl, data_dir::create_private_dir};
+use crate::{
+    config::PublicUrl,
+    data_dir::{create_private_dir, replace_file},
+};
 
 /// Apple's systems accept no longer life, even for a certificate that its user trusts.
 const LIFE_DAYS: i64 = 825;
@@ -69,7 +71,7 @@ pub(super) fn ensure(
     create_private_dir(folder)
         .map_err(|source| TlsError::Write { path: folder.to_owned(), source })?;
     let write = |path: &Path, text: &str, mode: u32| {
-        replace(path, text, mode)
+        replace_file(path, text.as_bytes(), mode)
             .map_err(|source| TlsError::Write { path: path.to_owned(), source })
     };
     write(&file, &made.both, 0o600)?;
@@ -119,17 +121,4 @@ fn make(names: &[String], now: DateTime<Utc>) -> Result<Made, TlsError> {
         key.serialize_pem()
     );
     Ok(Made { both, certificate })
-}
-
-/// Puts a text in the place of a file in one step, synced to the disk.
-fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let temporary = path.with_extension(format!("new-{}", std::process::id()));
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    let mut file = options.open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)
 }

@@ -1,0 +1,224 @@
+//! The command line: what can be asked of the program, and the answers that need no running server.
+//!
+//! A command's answer goes to standard output, alone, so that a script can take it; everything else
+//! goes to standard error. Exit codes: 0 done, 1 failed or found something wrong, 2 wrong arguments
+//! or configuration.
+
+mod configuration;
+mod plugins;
+mod policies;
+pub mod server;
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, ConfigError, Inputs, Loaded, Setting};
+
+/// The commit that the program was built from, where the build said so in `BOXVAULT_COMMIT`.
+pub const COMMIT: Option<&str> = option_env!("BOXVAULT_COMMIT");
+
+/// What a command that ran and found something wrong returns to the shell.
+pub const EXIT_FAILED: u8 = 1;
+
+/// What wrong arguments or a wrong configuration return to the shell.
+pub const EXIT_USAGE: u8 = 2;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The policy cannot be used.
+    #[error(transparent)]
+    Policy(#[from] boxvault_policy::PolicyError),
+    /// A plugin cannot be used.
+    #[error(transparent)]
+    Plugin(#[from] boxvault_plugin_host::LoadError),
+    /// The answer could not be written.
+    #[error("could not write to standard output")]
+    Output(#[from] io::Error),
+}
+
+impl CliError {
+    /// What the process returns to the shell.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Config(_) => EXIT_USAGE,
+            Self::Policy(_) | Self::Plugin(_) | Self::Output(_) => EXIT_FAILED,
+        })
+    }
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  boxvault                                      start the server with ./config.toml, if there is one
+  boxvault --bind 0.0.0.0 --public-url https://boxes.example.com:5001
+                                                start it for the whole network
+  boxvault --config /etc/boxvault/config.toml config check
+                                                say everything that is wrong with a configuration
+  boxvault config show --origin                 show every setting and where it came from
+
+Every key of the configuration is also a variable and an argument. These are the same:
+  [limits] upload_bytes_max = \"10 GiB\"          in config.toml
+  BOXVAULT_LIMITS__UPLOAD_BYTES_MAX='10 GiB'    in the environment
+  --set limits.upload_bytes_max='10 GiB'        as an argument
+
+Exit codes: 0 done; 1 failed, or found something wrong; 2 wrong arguments or configuration.";
+
+/// A self-hosted registry for Vagrant boxes. Without a command: starts the server.
+#[derive(Debug, Parser)]
+#[command(name = "boxvault", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Cli {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Arguments of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Configuration (with every command)")]
+pub struct Options {
+    /// Read this file instead of the one in `BOXVAULT_CONFIG`, or ./config.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set a key of the configuration; may be given several times
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+    /// Keep everything in this folder (`server.data_dir`)
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// Listen on this address; 0.0.0.0 is all (`server.bind`)
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    bind: Option<String>,
+    /// Plain HTTP on this port or address, or "off" (`server.http_listen`)
+    #[arg(long, global = true, value_name = "PORT")]
+    http_listen: Option<String>,
+    /// HTTPS on this port or address, or "off" (`server.https_listen`)
+    #[arg(long, global = true, value_name = "PORT")]
+    https_listen: Option<String>,
+    /// How clients reach the server (`server.public_url`)
+    #[arg(long, global = true, value_name = "URL")]
+    public_url: Option<String>,
+}
+
+/// Everything that can be asked for.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(configuration::ConfigCommand),
+    /// Check or print who may do what
+    #[command(subcommand)]
+    Policy(policies::PolicyCommand),
+    /// Look at plugin libraries
+    #[command(subcommand)]
+    Plugin(plugins::PluginCommand),
+}
+
+/// The two kinds of plugins, as arguments name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Where bytes lie
+    Storage,
+    /// How people sign in
+    Auth,
+}
+
+impl Options {
+    /// Reads, merges and checks the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Every problem, with its place.
+    pub fn load(&self) -> Result<Loaded, ConfigError> {
+        Inputs::of_process(self.config.clone(), self.settings()).load()
+    }
+
+    /// The keys that arguments set; the ones with an argument of their own last, so that they win.
+    fn settings(&self) -> Vec<Setting> {
+        let setting = |argument: &str, key: &str, value: &str| Setting {
+            argument: argument.to_owned(),
+            key: key.to_owned(),
+            value: value.to_owned(),
+        };
+        let named = [
+            ("--data-dir", "server.data_dir", &self.data_dir),
+            ("--bind", "server.bind", &self.bind),
+            ("--http-listen", "server.http_listen", &self.http_listen),
+            ("--https-listen", "server.https_listen", &self.https_listen),
+            ("--public-url", "server.public_url", &self.public_url),
+        ];
+        let named = named.iter().filter_map(|(argument, key, value)| {
+            value.as_ref().map(|value| setting(argument, key, value))
+        });
+        self.set.iter().map(|(key, value)| setting("--set", key, value)).chain(named).collect()
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or(
+        "write a key, = and a value, for instance limits.upload_bytes_max='10 GiB'".to_owned(),
+    )?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+impl Cli {
+    /// Reads the arguments of this process; prints help, version and mistakes, and ends the process
+    /// for them.
+    pub fn of_process() -> Self {
+        let mut command = Self::command();
+        if let Some(commit) = COMMIT {
+            // clap wants a text that lives as long as the process, and this one does.
+            command = command.version(&*format!("{} ({commit})", env!("CARGO_PKG_VERSION")).leak());
+        }
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+///
+/// When it could not be done. What a command found wrong (`policy check`) is an exit code instead.
+pub async fn run(cli: Cli) -> Result<ExitCode, CliError> {
+    match cli.command {
+        Command::Config(command) => configuration::run(&command, cli.options.load()),
+        Command::Policy(command) => policies::run(&command, &cli.options.load()?.config),
+        Command::Plugin(command) => plugins::run(&command, &cli.options.load()?.config).await,
+    }
+}
+
+/// Writes a command's answer. Where nobody reads any more (`boxvault … | head`), that is no failure.
+fn answer(text: impl Display) -> Result<(), CliError> {
+    let mut output = io::stdout().lock();
+    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// The names of all entries of the configuration that use a plugin, with the plugin's kind.
+fn plugin_entries(config: &Config) -> impl Iterator<Item = (String, Kind, &str)> {
+    let stores = config
+        .stores
+        .iter()
+        .map(|(name, entry)| (format!("stores.{name}"), Kind::Storage, entry.plugin.as_str()));
+    let providers =
+        config.auth.providers.iter().map(|(name, entry)| {
+            (format!("auth.providers.{name}"), Kind::Auth, entry.plugin.as_str())
+        });
+    stores.chain(providers)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! Commands that start the server or work on its data: what they are called and what they take.
+//!
+//! Except for `serve`, they work beside a running server as well as without one.
+
+use std::io::{self, BufRead, Read};
+
+use boxvault_types::{names::UserName, params::account::CreateUserParams};
+use clap::{Args, Subcommand};
+
+use crate::config::HumanDuration;
+
+/// What fits into a request to sign in; more is no password.
+const PASSWORD_BYTES_MAX: u64 = 4096;
+
+/// Commands that need the catalog, the stores and the policy.
+#[derive(Debug, Subcommand)]
+pub enum ServerCommand {
+    /// Start the server; what happens without a command, too
+    #[command(after_help = "Examples:\n  boxvault serve\n  boxvault serve --data-dir \
+                            /var/lib/boxvault --bind 0.0.0.0")]
+    Serve,
+    /// Bring the catalog to this version's form, and end; serving does so, too
+    #[command(after_help = "Example:\n  boxvault --config /etc/boxvault/config.toml migrate")]
+    Migrate,
+    /// Make accounts
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make access tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Set a new server up
+    #[command(subcommand)]
+    Setup(SetupCommand),
+    /// Remove what failed uploads and deleted boxes left behind
+    #[command(after_help = "Example:\n  boxvault sweep --older-than '2 days'")]
+    Sweep(SweepArguments),
+    /// Compare the catalog with the stores, and say what is missing, damaged or left over
+    #[command(
+        after_help = "Examples:\n  boxvault fsck            quick: every file is there and has \
+                            its size\n  boxvault fsck --rehash   slow: every file is read and has \
+                            its digest"
+    )]
+    Fsck(FsckArguments),
+    /// Print the API document, OpenAPI 3.1 as JSON
+    #[command(after_help = "Example:\n  boxvault openapi > openapi.json")]
+    Openapi,
+}
+
+/// What can be done with accounts.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make an account, or give an existing one this password and e-mail address
+    #[command(after_help = "Example:\n  printf '%s' \"$PASSWORD\" | boxvault user create ann \
+                            --email ann@example.com --platform-admin --password-stdin")]
+    Create(CreateUserArguments),
+}
+
+/// A new account.
+#[derive(Debug, Args)]
+pub struct CreateUserArguments {
+    /// The name to sign in with
+    name: UserName,
+    /// Where to reach them
+    #[arg(long, value_name = "ADDRESS")]
+    email: String,
+    /// Let them administer the whole server
+    #[arg(long)]
+    platform_admin: bool,
+    /// Read the password from standard input, up to the first line end; arguments would show it to
+    /// every user of this machine
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
+/// What can be done with access tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make an access token, and print it alone on standard output; it cannot be shown again
+    #[command(
+        after_help = "Example:\n  export VAGRANT_CLOUD_TOKEN=$(boxvault token create --user \
+                            ann --description ci --expires '90 days')"
+    )]
+    Create(CreateTokenArguments),
+}
+
+/// A new access token.
+#[derive(Debug, Args)]
+pub struct CreateTokenArguments {
+    /// Whose rights it has
+    #[arg(long, value_name = "NAME")]
+    pub user: UserName,
+    /// What it is for, to tell it from others
+    #[arg(long, value_name = "TEXT", default_value = "made on the command line")]
+    pub description: String,
+    /// How long it is good for, in whole days, such as "90 days" [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = whole_days)]
+    pub expires: Option<u32>,
+}
+
+/// What can be done with a new server.
+#[derive(Debug, Subcommand)]
+pub enum SetupCommand {
+    /// Print a new one-time set-up token, alone on standard output; earlier ones end
+    #[command(after_help = "Example:\n  boxvault setup token")]
+    Token,
+}
+
+/// What to sweep.
+#[derive(Debug, Args)]
+pub struct SweepArguments {
+    /// Only what is older than this [default: the key `limits.uploads_abandoned_after`]
+    #[arg(long, value_name = "TIME")]
+    pub older_than: Option<HumanDuration>,
+}
+
+/// How thoroughly to compare.
+#[derive(Debug, Args)]
+pub struct FsckArguments {
+    /// Read every file and compare its digest
+    #[arg(long)]
+    pub rehash: bool,
+}
+
+impl CreateUserArguments {
+    /// What the arguments and standard input ask for.
+    ///
+    /// # Errors
+    ///
+    /// When there is no password to read.
+    pub fn params(self, mut input: impl BufRead) -> io::Result<CreateUserParams> {
+        let mut password = String::new();
+        input.by_ref().take(PASSWORD_BYTES_MAX).read_line(&mut password)?;
+        let password = password.trim_end_matches(['\r', '\n']);
+        if password.is_empty() {
+            return Err(io::Error::other("there is no password on standard input"));
+        }
+        Ok(CreateUserParams {
+            username: self.name,
+            email: self.email,
+            password: boxvault_types::params::account::Secret::new(password.to_owned()),
+            name: None,
+            platform_admin: self.platform_admin,
+        })
+    }
+}
+
+fn whole_days(text: &str) -> Result<u32, String> {
+    const DAY_SECONDS: u64 = 86_400;
+    let duration: HumanDuration = text.parse().map_err(|error| format!("{error}"))?;
+    let seconds = duration.get().as_secs();
+    let days = u32::try_from(seconds / DAY_SECONDS).ok();
+    days.filter(|days| *days > 0 && seconds.is_multiple_of(DAY_SECONDS))
+        .ok_or_else(|| format!("\"{text}\" is not a number of whole days: write \"90 days\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: ServerCommand,
+    }
+
+    fn parse(line: &str) -> Result<ServerCommand, clap::Error> {
+        Line::try_parse_from(line.split('|')).map(|line| line.command)
+    }
+
+    fn create_user(line: &str) -> CreateUserArguments {
+        match parse(line) {
+            Ok(ServerCommand::User(UserCommand::Create(arguments))) => arguments,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_password_is_the_first_line_of_standard_input() {
+        let line = "boxvault|user|create|ann|--email|ann@example.com|--password-stdin";
+        for (input, password) in
+            [("correct horse\n", "correct horse"), ("no end", "no end"), ("a b \r\nc", "a b ")]
+        {
+            let params = create_user(line).params(input.as_bytes()).unwrap();
+            assert_eq!(params.password.expose(), password);
+            assert_eq!(params.username.as_str(), "ann");
+            assert!(!params.platform_admin);
+        }
+        for input in ["", "\n", "\r\nsecond line"] {
+            assert!(create_user(line).params(input.as_bytes()).is_err(), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_an_argument() {
+        assert!(parse("boxvault|user|create|ann|--email|ann@example.com").is_err());
+        assert!(parse("boxvault|user|create|ann|--email|a@b|--password|secret").is_err());
+    }
+
+    #[test]
+    fn a_token_expires_after_whole_days() {
+        let expires =
+            |text: &str| match parse(&format!("boxvault|token|create|--user|ann|--expires|{text}"))
+            {
+                Ok(ServerCommand::Token(TokenCommand::Create(arguments))) => arguments.expires,
+                Ok(other) => panic!("{other:?}"),
+                Err(_) => None,
+            };
+        assert_eq!(expires("90 days"), Some(90));
+        assert_eq!(expires("48 h"), Some(2));
+        for text in ["90", "30 h", "0 days", "12 h"] {
+            assert_eq!(expires(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn ages_are_written_with_their_unit() {
+        let Ok(ServerCommand::Sweep(arguments)) = parse("boxvault|sweep|--older-than|2 days")
+        else {
+            panic!("not a sweep");
+        };
+        assert_eq!(arguments.older_than, Some(HumanDuration::from_days(2)));
+        assert!(parse("boxvault|sweep|--older-than|2").is_err());
+        assert!(parse("boxvault|user|create|a/b|--email|a@b|--password-stdin").is_err());
+    }
+}
