@@ -330,3 +330,33 @@ impl Equivalent<Key> for Question<'_> {
             && *self.domain == *key.domain
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PolicyHandle;
+
+    #[test]
+    fn an_evaluation_that_fails_is_a_no_that_is_counted_and_not_remembered() {
+        let mut policy = Policy::embedded().unwrap();
+        for evaluator in &mut policy.evaluators {
+            evaluator.spoil();
+        }
+        let request = AccessRequest {
+            subjects: vec!["role:platform-admin".to_owned()],
+            domain: "acme".to_owned(),
+            object: "box/web".to_owned(),
+            kind: ResourceKind::Box,
+            action: Action::Read,
+            within_scope: true,
+        };
+        for failures in 1..=2 {
+            assert_eq!(policy.decide(&request), Decision::refused(Reason::Failed));
+            assert_eq!(policy.failures(), failures);
+        }
+        let handle = PolicyHandle::new(policy, None);
+        handle.replace(Policy::embedded().unwrap());
+        assert_eq!(handle.failures(), 2);
+        assert!(handle.load().decide(&request).allowed);
+    }
+}

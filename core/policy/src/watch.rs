@@ -3,7 +3,6 @@
 //! It polls, and compares texts by digest. The files are a few KiB, so this costs less than it saves: notifications
 //! of the system do not arrive on network and container mounts, and times of change miss a second edit within a tick.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
@@ -15,25 +14,24 @@ use crate::handle::PolicyHandle;
 /// What a look at the folder found: a digest, or why there is none.
 type Seen = Result<String, String>;
 
-/// Looks at the handle's folder at every interval, for ever; returns at once if the handle has none.
+/// Looks at the handle's folder at every interval, for ever; returns at once if there is none, or the interval is zero.
 ///
 /// A change counts when two looks in a row found the same, so that a file that is being written is left alone. Files
 /// that are refused are tried again when they change; see [`PolicyHandle::reload_now`] for what a refusal does.
 ///
 /// # Cancel safety
 /// May be dropped at any time.
-pub async fn watch(handle: Arc<PolicyHandle>, interval: Duration) {
-    if handle.source().is_none() {
+pub async fn watch(handle: &PolicyHandle, interval: Duration) {
+    if handle.source().is_none() || interval.is_zero() {
         return;
     }
-    // zero would make the timer panic
-    let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
+    let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut settled: Seen = Ok(handle.load().digest().to_owned());
     let mut before = settled.clone();
     loop {
         ticks.tick().await;
-        let seen = look(&handle).await;
+        let seen = look(handle).await;
         if seen != settled && seen == before {
             settled.clone_from(&seen);
             // it has been logged and noted in the state, and the old policy stays

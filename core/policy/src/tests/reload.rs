@@ -30,6 +30,11 @@ fn allows(policy: &Policy, action: Action) -> bool {
     ask(policy, &Identity::Anonymous, &box_of("acme", "web"), action, PUBLIC).allowed
 }
 
+fn spawn_watcher(handle: &Arc<PolicyHandle>) -> tokio::task::JoinHandle<()> {
+    let handle = Arc::clone(handle);
+    tokio::spawn(async move { watch(&handle, Duration::from_millis(3)).await })
+}
+
 /// Waits until something is so, for at most ten seconds.
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -116,7 +121,7 @@ async fn a_problem_is_forgotten_when_the_files_are_put_back() {
 async fn the_watcher_sees_changes_refusals_and_repairs() {
     let dir = folder("read");
     let handle = Arc::new(PolicyHandle::open(Some(dir.path())).unwrap());
-    let watcher = tokio::spawn(watch(Arc::clone(&handle), Duration::from_millis(3)));
+    let watcher = spawn_watcher(&handle);
 
     write(dir.path(), "policy.csv", &rules_that_allow("update"));
     until("the change is in force", || allows(&handle.load(), Action::Update)).await;
@@ -139,7 +144,7 @@ async fn the_watcher_sees_changes_refusals_and_repairs() {
 async fn a_refused_file_is_not_tried_again_until_it_changes() {
     let dir = folder("read");
     let handle = Arc::new(PolicyHandle::open(Some(dir.path())).unwrap());
-    let watcher = tokio::spawn(watch(Arc::clone(&handle), Duration::from_millis(2)));
+    let watcher = spawn_watcher(&handle);
     write(dir.path(), "site.csv", "p, nobody\n");
     until("the refusal is noted", || handle.state().refusals == 1).await;
     // a later change is seen, so the watcher looked on, and it added one refusal only
@@ -152,9 +157,11 @@ async fn a_refused_file_is_not_tried_again_until_it_changes() {
 }
 
 #[tokio::test]
-async fn without_a_folder_there_is_nothing_to_watch() {
-    let handle = Arc::new(PolicyHandle::open(None).unwrap());
-    watch(Arc::clone(&handle), Duration::from_millis(1)).await;
+async fn without_a_folder_or_an_interval_there_is_nothing_to_watch() {
+    let dir = folder("read");
+    watch(&PolicyHandle::open(Some(dir.path())).unwrap(), Duration::ZERO).await;
+    let handle = PolicyHandle::open(None).unwrap();
+    watch(&handle, Duration::from_millis(1)).await;
     assert!(!handle.reload_now().await.unwrap());
     assert_eq!(handle.state().source, None);
 }
