@@ -136,10 +136,7 @@ impl CertificateSource {
             (Some(certificate), Some(key)) => {
                 Self::Files { certificate: certificate.clone(), key: key.clone() }
             }
-            _ => Self::SelfSigned {
-                folder: data_dir.tls_dir(),
-                names: self_signed::names(&config.public_url(None)),
-            },
+            _ => Self::SelfSigned { folder: data_dir.tls_dir(), names: self_signed::names(config) },
         }
     }
 
@@ -260,6 +257,24 @@ impl Reload {
     pub fn request(&self) {
         self.0.notify_one();
     }
+}
+
+/// Reloads on every SIGHUP, for as long as it is polled. While it waits, SIGHUP does not end the
+/// process.
+///
+/// # Errors
+///
+/// When the signal cannot be listened for.
+#[cfg(unix)]
+pub async fn reload_on_hangup(reload: Reload) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut hangups = signal(SignalKind::hangup())?;
+    while hangups.recv().await.is_some() {
+        info!("looking for a new certificate, as SIGHUP asks");
+        reload.request();
+    }
+    Ok(())
 }
 
 /// The certificates of one listener over time: `first`, then each one that takes its place.

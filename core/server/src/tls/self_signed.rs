@@ -29,17 +29,26 @@ const LIFE_DAYS: i64 = 825;
 /// Renewed this long before the end, so that clients can be told the new fingerprint in time.
 const RENEWAL_DAYS: i64 = 30;
 
-/// The names that the certificate is for: this machine's, and the host of the public URL.
-pub(super) fn names(public_url: &PublicUrl) -> Vec<String> {
+/// The names that the certificate must be for: this machine as it calls itself, and everything in
+/// the configuration that clients may type.
+pub(super) fn names(config: &Config) -> Vec<String> {
     let mut names: BTreeSet<String> =
         ["localhost", "127.0.0.1", "::1"].into_iter().map(str::to_owned).collect();
-    names.extend(host_name());
-    names.insert(public_url.host());
+    names.insert(config.public_url(None).host());
+    let addresses = config.https_addresses().into_iter().map(|address| address.ip());
+    names.extend(addresses.filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string()));
+    let hosts = config.server.allowed_hosts.iter();
+    names.extend(
+        hosts.filter_map(|host| Some(format!("http://{host}").parse::<PublicUrl>().ok()?.host())),
+    );
     names.retain(|name| is_certifiable(name));
     names.into_iter().collect()
 }
 
 /// The machine's name, where the system tells it in a file.
+///
+/// It goes into a new certificate, but its change is no reason for one: a container gets another
+/// name each time, and its clients trust the certificate that they know.
 fn host_name() -> Option<String> {
     let name = ["/proc/sys/kernel/hostname", "/etc/hostname"]
         .into_iter()
@@ -84,7 +93,9 @@ fn is_good(kept: &str, names: &[String], now: DateTime<Utc>) -> bool {
     let good_until = after("# expires: ")
         .and_then(|date| date.parse::<NaiveDate>().ok())
         .map(|date| date - TimeDelta::days(RENEWAL_DAYS));
-    after("# names: ") == Some(names.join(", ").as_str())
+    let has: Vec<&str> =
+        after("# names: ").map(|line| line.split(", ").collect()).unwrap_or_default();
+    names.iter().all(|name| has.contains(&name.as_str()))
         && good_until.is_some_and(|until| now.date_naive() < until)
         && kept.contains("BEGIN CERTIFICATE")
         && kept.contains("PRIVATE KEY")
@@ -104,7 +115,9 @@ fn make(names: &[String], now: DateTime<Utc>) -> Result<Made, TlsError> {
         let [month, day] = [date.month(), date.day()].map(|n| u8::try_from(n).unwrap_or(1));
         date_time_ymd(date.year(), month, day)
     };
-    let mut params = CertificateParams::new(names)?;
+    let mut names = names.to_vec();
+    names.extend(host_name().filter(|name| is_certifiable(name) && !names.contains(name)));
+    let mut params = CertificateParams::new(names.clone())?;
     params.not_before = day(from);
     params.not_after = day(until);
     params.distinguished_name = DistinguishedName::new();

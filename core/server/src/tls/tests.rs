@@ -1,9 +1,19 @@
 //! Certificates as operators have them: good, renewed, broken, of the wrong key.
 #![expect(clippy::disallowed_methods, reason = "a test may write its files without an executor")]
 
-use std::{os::unix::fs::PermissionsExt, pin::pin};
+use std::{
+    net::{SocketAddr, TcpStream},
+    os::unix::fs::PermissionsExt,
+    pin::pin,
+    time::Instant,
+};
 
 use chrono::{TimeDelta, Utc};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::ServerName};
+use salvo::{
+    Listener, Router, Server,
+    conn::{Acceptor, TcpListener, rustls::RustlsListener},
+};
 use tempfile::TempDir;
 
 use super::*;
@@ -59,7 +69,10 @@ fn a_self_signed_certificate_is_renewed_near_its_end_and_when_the_names_change()
     assert!(renewed != first, "renewed a month before its end");
     let mut more = names();
     more.push("::1".to_owned());
-    assert!(made(&more, now + TimeDelta::days(796)) != renewed, "renewed for new names");
+    let with_more = made(&more, now + TimeDelta::days(796));
+    assert!(with_more != renewed, "renewed for a new name");
+    let fewer = made(&names(), now + TimeDelta::days(796));
+    assert!(fewer == with_more, "a name more than needed is no reason");
 }
 
 #[test]
@@ -71,13 +84,17 @@ fn a_damaged_self_signed_certificate_is_made_anew() {
 }
 
 #[test]
-fn the_self_signed_certificate_names_this_machine_and_the_public_url() {
-    let url = "https://Boxes.example.com:5001".parse().unwrap();
-    let names = self_signed::names(&url);
-    for name in ["localhost", "127.0.0.1", "::1", "boxes.example.com"] {
-        assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
-    }
-    assert_eq!(self_signed::names(&url), names, "the order never changes");
+fn the_self_signed_certificate_names_this_machine_and_what_clients_may_type() {
+    let mut config = Config::default();
+    config.server.public_url = Some("https://Boxes.example.com:5001".parse().unwrap());
+    config.server.allowed_hosts = vec!["vpn.example.com:8443".to_owned()];
+    config.server.bind = "192.0.2.7".parse().unwrap();
+    let names = self_signed::names(&config);
+    let expected =
+        ["127.0.0.1", "192.0.2.7", "::1", "boxes.example.com", "localhost", "vpn.example.com"];
+    assert_eq!(names, expected, "and always in this order");
+    config.server.bind = "0.0.0.0".parse().unwrap();
+    assert!(!self_signed::names(&config).contains(&"0.0.0.0".to_owned()));
 }
 
 #[test]
@@ -149,4 +166,67 @@ async fn the_listener_gets_the_first_certificate_and_then_the_new_one_on_request
     files(folder.path(), &new, &new_key);
     reload.request();
     assert_eq!(chain(served.next().await.unwrap()), new.as_bytes());
+}
+
+/// Serves nothing, over TLS; returns where.
+async fn serve(source: &CertificateSource, reload: &Reload) -> SocketAddr {
+    let first = source.load().unwrap();
+    let certificates = certificates(source.clone(), &first, reload.clone());
+    let listener = RustlsListener::new(certificates, TcpListener::new("127.0.0.1:0"));
+    let acceptor = listener.try_bind().await.unwrap();
+    let address = acceptor.holdings()[0].local_addr.clone().into_std().unwrap();
+    tokio::spawn(Server::new(acceptor).serve(Router::new()));
+    address
+}
+
+/// Whether a client that trusts only this certificate completes a handshake under this name.
+async fn connects(address: SocketAddr, trusted: &str, name: &'static str) -> bool {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let handshake = move || {
+        let name = ServerName::try_from(name).unwrap();
+        let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut socket = TcpStream::connect(address).unwrap();
+        connection.complete_io(&mut socket).is_ok()
+    };
+    tokio::task::spawn_blocking(handshake).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_trusts_the_self_signed_certificate_connects_by_every_name_of_it() {
+    let folder = TempDir::new().unwrap();
+    let source = CertificateSource::SelfSigned { folder: folder.path().into(), names: names() };
+    let address = serve(&source, &Reload::default()).await;
+    let trusted = fs::read_to_string(folder.path().join("self-signed.crt")).unwrap();
+    for name in ["localhost", "127.0.0.1", "boxes.example.com"] {
+        assert!(connects(address, &trusted, name).await, "{name}");
+    }
+    assert!(!connects(address, &trusted, "other.example.com").await);
+    let (other, _) = pair();
+    assert!(!connects(address, &other, "localhost").await);
+}
+
+#[tokio::test]
+async fn the_listener_serves_a_new_certificate_without_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let (old, old_key) = pair();
+    let source = files(folder.path(), &old, &old_key);
+    let reload = Reload::default();
+    let address = serve(&source, &reload).await;
+    assert!(connects(address, &old, "localhost").await);
+
+    let (new, new_key) = pair();
+    files(folder.path(), &new, &new_key);
+    reload.request();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !connects(address, &new, "localhost").await {
+        assert!(Instant::now() < deadline, "the new certificate is not served");
+        tokio::task::yield_now().await;
+    }
+    assert!(!connects(address, &old, "localhost").await);
 }
