@@ -1,9 +1,10 @@
 //! The upload's second reader: hashes the bytes and looks into the archive while the caller writes
 //! the same bytes to a store.
 //!
-//! Chunks are collected into batches of [`BATCH_BYTES`]; each batch is one piece of work for the
-//! blocking pool, and the next batch waits until the last one is done. So an upload holds at most
-//! two batches, and no thread while its client is slow: a task per upload that waited for chunks
+//! Chunks are collected into batches, and each batch is one piece of work for the blocking pool: as
+//! soon as the last one is done and there are [`BATCH_BYTES_MIN`], and at the latest at
+//! [`BATCH_BYTES_MAX`], where `push` waits. So an upload holds at most two batches and the chunk that
+//! overfilled each, and no thread while its client is slow: a task per upload that waited for chunks
 //! would let some hundred idle clients use up the pool.
 
 use bytes::Bytes;
@@ -14,9 +15,12 @@ use crate::{
     TransferError, digests::Hasher,
 };
 
-/// How much is handed to the blocking pool at once: large against the price of waking a thread
-/// (some microseconds), small against a processor's cache, so that the bytes are still there.
-pub(crate) const BATCH_BYTES: usize = 256 << 10;
+/// The least that is handed to the blocking pool: large against the price of waking a thread (some
+/// microseconds), small against a processor's cache, so that the bytes are still there.
+pub(crate) const BATCH_BYTES_MIN: usize = 128 << 10;
+
+/// The most that is collected while the last batch is worked on.
+pub(crate) const BATCH_BYTES_MAX: usize = 512 << 10;
 
 /// What to do with an upload's bytes besides writing them.
 #[derive(Debug, Clone, Default)]
@@ -73,7 +77,7 @@ impl Intake {
         }
     }
 
-    /// Takes the next chunk. Waits while the batch before the last is not done yet.
+    /// Takes the next chunk. Waits while the last batch is not done and the next is full.
     ///
     /// # Errors
     ///
@@ -82,7 +86,9 @@ impl Intake {
         self.size_bytes += chunk.len() as u64;
         self.batch_bytes += chunk.len();
         self.batch.push(chunk);
-        if self.batch_bytes >= BATCH_BYTES {
+        let (is_full, is_enough) =
+            (self.batch_bytes >= BATCH_BYTES_MAX, self.batch_bytes >= BATCH_BYTES_MIN);
+        if is_full || (is_enough && self.is_idle()) {
             self.settle().await?;
             self.start();
         }
@@ -123,6 +129,11 @@ impl Intake {
         Ok(IntakeReport { size_bytes: self.size_bytes, digests, archive })
     }
 
+    /// Whether [`settle`](Self::settle) would not wait.
+    fn is_idle(&self) -> bool {
+        self.hashing.is_idle() && self.inspecting.as_ref().is_none_or(Lane::is_idle)
+    }
+
     async fn settle(&mut self) -> Result<(), TransferError> {
         self.hashing.settle().await?;
         if let Some(inspecting) = &mut self.inspecting {
@@ -143,6 +154,13 @@ impl Intake {
 }
 
 impl<S: Send + 'static> Lane<S> {
+    fn is_idle(&self) -> bool {
+        match self {
+            Self::Busy(work) => work.is_finished(),
+            Self::Idle(_) | Self::Lost => true,
+        }
+    }
+
     /// Waits until the state is back. Dropping the wait loses nothing.
     async fn settle(&mut self) -> Result<(), TransferError> {
         if let Self::Busy(work) = self {
