@@ -19,7 +19,7 @@ use rcgen::{
 
 use super::TlsError;
 use crate::{
-    config::PublicUrl,
+    config::{Config, PublicUrl},
     data_dir::{create_private_dir, replace_file},
 };
 
