@@ -20,7 +20,7 @@ pub enum PolicyError {
     /// The files were read, and something in them is wrong.
     #[error("{}", listing(.problems))]
     Invalid {
-        /// Everything that is wrong, in the order of the files and lines. Never empty.
+        /// Everything that is wrong: with lines, in their order, then with all rules together. Never empty.
         problems: Vec<Problem>,
     },
 }

@@ -337,6 +337,25 @@ mod tests {
     use crate::PolicyHandle;
 
     #[test]
+    fn remembered_answers_are_told_apart_by_every_part_of_the_question() {
+        let asked =
+            Question { subjects: &[1, 2], domain: "acme", object: "box/a", action: Action::Read };
+        let key = asked.to_key();
+        assert!(asked.equivalent(&key));
+        for other in [
+            Question { subjects: &[1], ..asked },
+            Question { domain: "beta", ..asked },
+            Question { object: "box/b", ..asked },
+            Question { action: Action::Update, ..asked },
+        ] {
+            assert!(!other.equivalent(&key), "{other:?}");
+        }
+        let cache = Cache::new(8);
+        cache.insert(key, 1);
+        assert_eq!(cache.get(&asked), Some(1));
+    }
+
+    #[test]
     fn an_evaluation_that_fails_is_a_no_that_is_counted_and_not_remembered() {
         let mut policy = Policy::embedded().unwrap();
         for evaluator in &mut policy.evaluators {

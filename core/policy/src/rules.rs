@@ -10,6 +10,7 @@ pub(crate) mod words;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use boxvault_types::action::{Action, ResourceKind};
@@ -74,6 +75,8 @@ pub(crate) struct Binding {
 pub(crate) struct RuleSet {
     pub(crate) rules: Vec<Rule>,
     pub(crate) bindings: Vec<Binding>,
+    /// Roles in lines that could not be read. What is said of them is not known, so nothing is said about them.
+    pub(crate) unclear_roles: HashSet<String>,
 }
 
 impl RuleSet {
@@ -92,6 +95,9 @@ impl RuleSet {
             let place = Place { file, line: u32::try_from(index + 1).unwrap_or(u32::MAX) };
             if let Err(found) = self.read_line(place, line) {
                 problems.extend(found);
+                let words = line.split([',', ';', '"', ' ', '\t']);
+                let roles = words.filter(|word| word.starts_with("role:"));
+                self.unclear_roles.extend(roles.map(str::to_owned));
             }
         }
     }

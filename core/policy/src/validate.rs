@@ -123,7 +123,8 @@ fn check_roles(set: &RuleSet, problems: &mut Vec<Problem>) {
                 .or_else(|| Some("give it to somebody: g, <who>, <role>, <organization>".into())),
         )
     };
-    let missing = |name: &str| name.starts_with("role:") && !known.contains(&name);
+    let clear = |name: &str| !set.unclear_roles.contains(name);
+    let missing = |name: &str| name.starts_with("role:") && !known.contains(&name) && clear(name);
     for rule in set.rules.iter().filter(|rule| missing(&rule.subject)) {
         problems.push(unknown(&rule.subject, &rule.source));
     }
@@ -134,7 +135,7 @@ fn check_roles(set: &RuleSet, problems: &mut Vec<Problem>) {
         SERVER_ROLES.iter().copied().chain(with_rules.iter().copied()).collect();
     for binding in &set.bindings {
         let role = binding.role.as_str();
-        if !with_rules.contains(role) && !SERVER_ROLES.contains(&role) {
+        if !with_rules.contains(role) && !SERVER_ROLES.contains(&role) && clear(role) {
             let problem = at(&binding.source, format!("the role {role:?} has no rules"));
             problems.push(problem.maybe_hint(did_you_mean(role, &with_rules_names).or_else(
                 || {

@@ -218,6 +218,19 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
+fn a_line_that_cannot_be_read_raises_no_problem_elsewhere() {
+    assert_has!(
+        refusal(
+            "p, role:releaser, *, boxs/**, read, allow\ng, user:local:a, role:releaser, acme\n"
+        ),
+        "unknown object"
+    );
+    let text =
+        format!("{ADMIN}g, user:bob, role:releaser, acme\np, role:releaser, *, box, read, allow\n");
+    assert_eq!(refusals(&text).len(), 1);
+}
+
+#[test]
 fn the_same_line_twice_in_a_file_is_refused_and_in_two_files_is_a_warning() {
     assert_has!(refusal(ADMIN), "the same as policy.csv:1");
     let files = [("policy.csv", ADMIN), ("site.csv", ADMIN)];
