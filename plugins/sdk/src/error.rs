@@ -202,16 +202,16 @@ impl PluginError {
     }
 }
 
-impl From<io::Error> for PluginError {
-    fn from(error: io::Error) -> Self {
+impl From<io::ErrorKind> for PluginErrorKind {
+    fn from(kind: io::ErrorKind) -> Self {
         use io::ErrorKind as Io;
-        let kind = match error.kind() {
-            Io::NotFound => PluginErrorKind::NotFound,
-            Io::AlreadyExists => PluginErrorKind::AlreadyExists,
-            Io::PermissionDenied | Io::ReadOnlyFilesystem => PluginErrorKind::PermissionDenied,
-            Io::StorageFull | Io::QuotaExceeded => PluginErrorKind::StorageFull,
-            Io::InvalidInput | Io::InvalidFilename => PluginErrorKind::InvalidInput,
-            Io::TimedOut => PluginErrorKind::DeadlineExceeded,
+        match kind {
+            Io::NotFound => Self::NotFound,
+            Io::AlreadyExists => Self::AlreadyExists,
+            Io::PermissionDenied | Io::ReadOnlyFilesystem => Self::PermissionDenied,
+            Io::StorageFull | Io::QuotaExceeded => Self::StorageFull,
+            Io::InvalidInput | Io::InvalidFilename => Self::InvalidInput,
+            Io::TimedOut => Self::DeadlineExceeded,
             Io::Interrupted
             | Io::WouldBlock
             | Io::ConnectionRefused
@@ -220,11 +220,16 @@ impl From<io::Error> for PluginError {
             | Io::HostUnreachable
             | Io::NetworkUnreachable
             | Io::NotConnected
-            | Io::BrokenPipe => PluginErrorKind::Unavailable,
-            Io::Unsupported => PluginErrorKind::Unsupported,
-            _ => PluginErrorKind::Unexpected,
-        };
-        Self::new(kind, error.to_string())
+            | Io::BrokenPipe => Self::Unavailable,
+            Io::Unsupported => Self::Unsupported,
+            _ => Self::Unexpected,
+        }
+    }
+}
+
+impl From<io::Error> for PluginError {
+    fn from(error: io::Error) -> Self {
+        Self::new(error.kind().into(), error.to_string())
     }
 }
 

@@ -1,1 +1,118 @@
-//! The fs storage backend of BoxVault, as a plugin library.
+//! The fs storage backend of BoxVault, as a plugin library: objects are plain files under a root.
+//!
+//! A file is written in a staging folder on the same file system, flushed, renamed to its place, and
+//! the folders that name it are flushed. So a name never stands for half an object, and what was
+//! acknowledged survives the loss of power.
+//!
+//! ```text
+//! <root>/
+//! ├── .staging/            unfinished writes; cleaned when an instance starts (staging.rs)
+//! └── blobs/0192…          an object under the key blobs/0192…
+//! ```
+
+mod config;
+#[cfg(test)]
+mod conformance;
+mod staging;
+
+use std::path::Path;
+
+use boxvault_plugin_sdk::{
+    ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PluginError,
+    Result, StorageBackend, StoragePlugin, WriteOptions, async_trait, export_storage_backend,
+};
+use boxvault_storage_opendal::{LocalFiles, OpendalBackend, Operator, from_opendal, services};
+
+pub use config::Config;
+use staging::Staging;
+
+/// The plugin: makes a [`FsBackend`] of a [`Config`].
+#[derive(Debug)]
+pub struct Fs;
+
+impl StoragePlugin for Fs {
+    type Config = Config;
+
+    fn validate(config: &Config) -> Result<()> {
+        config.check()
+    }
+
+    async fn create(config: Config) -> Result<Box<dyn StorageBackend>> {
+        config.check()?;
+        let root = absolute_root(&config.root).await?;
+        let staging = Staging::open(root.join(staging::FOLDER)).await?;
+        let service =
+            services::Fs::default().root(utf8(&root)?).atomic_write_dir(utf8(staging.folder())?);
+        let operator = Operator::new(service).map_err(from_opendal)?;
+        let backend = OpendalBackend::new(operator)
+            .read_chunk_bytes(config.read_chunk_bytes)
+            .write_chunk_bytes(config.write_chunk_bytes)
+            .local_files(LocalFiles::new(root))
+            .reserve(staging::FOLDER);
+        Ok(Box::new(FsBackend { backend, _staging: staging }))
+    }
+}
+
+export_storage_backend!(Fs, name = "fs");
+
+/// Makes the root if it is not there, and resolves links: local paths are absolute.
+async fn absolute_root(root: &Path) -> Result<std::path::PathBuf> {
+    let failed = |error: std::io::Error| {
+        PluginError::from(error).context(format_args!("root {}", root.display()))
+    };
+    tokio::fs::create_dir_all(root).await.map_err(failed)?;
+    tokio::fs::canonicalize(root).await.map_err(failed)
+}
+
+fn utf8(path: &Path) -> Result<&str> {
+    let message = || PluginError::invalid_config("root: the path is not UTF-8");
+    path.to_str().ok_or_else(message)
+}
+
+/// Objects as plain files.
+#[derive(Debug)]
+struct FsBackend {
+    backend: OpendalBackend,
+    /// Held for as long as the instance lives: others keep their hands off its staging folder.
+    _staging: Staging,
+}
+
+#[async_trait]
+impl StorageBackend for FsBackend {
+    fn capabilities(&self) -> Capabilities {
+        self.backend.capabilities()
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.backend.health().await
+    }
+
+    async fn stat(&self, key: &str) -> Result<ObjectMeta> {
+        self.backend.stat(key).await
+    }
+
+    async fn open_reader(&self, key: &str, range: ByteRange) -> Result<Box<dyn ObjectReader>> {
+        self.backend.open_reader(key, range).await
+    }
+
+    async fn open_writer(&self, key: &str, options: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
+        self.backend.open_writer(key, options).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.backend.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<ObjectEntry>> {
+        self.backend.list(prefix, after, limit).await
+    }
+
+    async fn local_path(&self, key: &str) -> Result<std::path::PathBuf> {
+        self.backend.local_path(key).await
+    }
+}

@@ -1,0 +1,115 @@
+//! The auth suite: what [`AuthProvider`] promises, case by case.
+
+mod claims;
+mod login;
+mod refusal;
+
+use std::{future::Future, sync::Arc};
+
+use boxvault_plugin_sdk::{AuthFacets, AuthProvider, Claims, Credentials, PluginErrorKind, Result};
+use futures_util::future::BoxFuture;
+
+use crate::{
+    case::{self, Finding, Verdict},
+    report::{CaseReport, Outcome, Report},
+};
+
+/// Somebody whom the provider under test knows.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    /// What signs them in.
+    pub credentials: Credentials,
+    /// What the provider says about them; times are not compared.
+    pub claims: Claims,
+    /// Somebody who may not sign in although the password is right, if the provider can say so.
+    pub disabled: Option<Credentials>,
+}
+
+/// What a case works with.
+#[derive(Clone)]
+pub(crate) struct Case {
+    pub(crate) provider: Arc<dyn AuthProvider>,
+    pub(crate) fixture: Fixture,
+}
+
+/// A named case, and the facet that a plugin must declare for it.
+pub(crate) struct Entry {
+    name: &'static str,
+    needs: AuthFacets,
+    run: fn(Case) -> BoxFuture<'static, Verdict>,
+}
+
+/// Lists cases: each function's name is the promise.
+macro_rules! cases {
+    ($($needs:ident: $($function:ident),+ $(,)?;)+) => {
+        &[$($($crate::auth::Entry::new(
+            stringify!($function),
+            boxvault_plugin_sdk::AuthFacets::$needs,
+            |case| Box::pin($function(case)),
+        )),+),+]
+    };
+}
+pub(crate) use cases;
+
+impl Entry {
+    pub(crate) const fn new(
+        name: &'static str,
+        needs: AuthFacets,
+        run: fn(Case) -> BoxFuture<'static, Verdict>,
+    ) -> Self {
+        Self { name, needs, run }
+    }
+}
+
+/// Runs the suite. `make` makes an instance for each case; all know the fixture's people.
+pub async fn run<F, M>(make: M, fixture: &Fixture) -> Report
+where
+    M: Fn() -> F,
+    F: Future<Output = Result<Arc<dyn AuthProvider>>>,
+{
+    let mut cases = Vec::new();
+    for entry in [login::CASES, claims::CASES, refusal::CASES].into_iter().flatten() {
+        let outcome = match make().await {
+            Err(error) => Outcome::Failed { reason: format!("no instance: {error}") },
+            Ok(provider) if !provider.facets().contains(entry.needs) => {
+                let claim = entry.needs.names().collect::<Vec<_>>().join(", ");
+                Outcome::NotClaimed { claim }
+            }
+            Ok(provider) => {
+                let case = Case { provider, fixture: fixture.clone() };
+                case::outcome((entry.run)(case)).await
+            }
+        };
+        cases.push(CaseReport { name: entry.name, outcome });
+    }
+    Report { suite: "auth", cases }
+}
+
+impl Case {
+    pub(crate) async fn sign_in(&self) -> Result<Claims> {
+        self.provider.authenticate_password(self.fixture.credentials.clone()).await
+    }
+
+    pub(crate) async fn try_pair(&self, username: &str, password: &str) -> Result<Claims> {
+        self.provider.authenticate_password(Credentials::new(username, password)).await
+    }
+
+    /// Fails unless the pair is refused like any wrong one, without a word about it.
+    pub(crate) async fn ensure_refused(
+        &self,
+        username: &str,
+        password: &str,
+        what: &str,
+    ) -> Verdict {
+        match self.try_pair(username, password).await {
+            Ok(_) => Err(Finding::Failed(format!("{what} was accepted"))),
+            Err(error) if error.kind != PluginErrorKind::BadCredentials => Err(Finding::Failed(
+                format!("{what}: expected bad credentials, got {}", error.kind),
+            )),
+            Err(error) if password.len() > 3 && error.message.contains(password) => {
+                Err(Finding::Failed(format!("{what}: the error shows the password")))
+            }
+            Err(_) => Ok(()),
+        }
+    }
+}
