@@ -3,6 +3,7 @@
 //! It polls, and compares texts by digest. The files are a few KiB, so this costs less than it saves: notifications
 //! of the system do not arrive on network and container mounts, and times of change miss a second edit within a tick.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
@@ -21,7 +22,7 @@ type Seen = Result<String, String>;
 ///
 /// # Cancel safety
 /// May be dropped at any time.
-pub async fn watch(handle: &PolicyHandle, interval: Duration) {
+pub async fn watch(handle: Arc<PolicyHandle>, interval: Duration) {
     if handle.source().is_none() || interval.is_zero() {
         return;
     }
@@ -31,7 +32,7 @@ pub async fn watch(handle: &PolicyHandle, interval: Duration) {
     let mut before = settled.clone();
     loop {
         ticks.tick().await;
-        let seen = look(handle).await;
+        let seen = look(&handle).await;
         if seen != settled && seen == before {
             settled.clone_from(&seen);
             // it has been logged and noted in the state, and the old policy stays

@@ -31,8 +31,7 @@ fn allows(policy: &Policy, action: Action) -> bool {
 }
 
 fn spawn_watcher(handle: &Arc<PolicyHandle>) -> tokio::task::JoinHandle<()> {
-    let handle = Arc::clone(handle);
-    tokio::spawn(async move { watch(&handle, Duration::from_millis(3)).await })
+    tokio::spawn(watch(Arc::clone(handle), Duration::from_millis(3)))
 }
 
 /// Waits until something is so, for at most ten seconds.
@@ -159,9 +158,9 @@ async fn a_refused_file_is_not_tried_again_until_it_changes() {
 #[tokio::test]
 async fn without_a_folder_or_an_interval_there_is_nothing_to_watch() {
     let dir = folder("read");
-    watch(&PolicyHandle::open(Some(dir.path())).unwrap(), Duration::ZERO).await;
-    let handle = PolicyHandle::open(None).unwrap();
-    watch(&handle, Duration::from_millis(1)).await;
+    watch(Arc::new(PolicyHandle::open(Some(dir.path())).unwrap()), Duration::ZERO).await;
+    let handle = Arc::new(PolicyHandle::open(None).unwrap());
+    watch(Arc::clone(&handle), Duration::from_millis(1)).await;
     assert!(!handle.reload_now().await.unwrap());
     assert_eq!(handle.state().source, None);
 }
