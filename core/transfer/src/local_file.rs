@@ -30,9 +30,6 @@ use crate::{
 /// reads ahead at least this much at once, so a hole is seldom smaller.
 const PROBE_STRIDE_BYTES: u64 = 128 << 10;
 
-/// The smallest page of the systems we run on.
-const PAGE_BYTES: usize = 4096;
-
 /// How many windows are read from disk at the same time, over all downloads. More would only make
 /// the disk seek, and hold threads of the blocking pool that uploads need.
 const READERS_MAX: usize = 32;
@@ -146,7 +143,8 @@ impl LocalFile {
         for offset in samples {
             match os::residency(file, offset) {
                 Residency::Resident => {}
-                Residency::Cold => return Ok(Residency::Cold),
+                Residency::Unknown if self.mapping.is_resident(window) => break,
+                Residency::Cold | Residency::Unknown => return Ok(Residency::Cold),
                 Residency::BeyondEnd => return Err(self.truncated(offset)),
             }
         }
@@ -172,7 +170,8 @@ impl LocalFile {
         let file = self.mapping.file();
         let bytes = window.end - window.start;
         os::will_need(file, window.start, (2 * bytes).min(end - window.start));
-        let pages = (window.start..window.end).step_by(PAGE_BYTES).chain(window.end.checked_sub(1));
+        let pages =
+            (window.start..window.end).step_by(os::page_bytes()).chain(window.end.checked_sub(1));
         for offset in pages {
             match file.read_at(&mut [0], offset) {
                 Ok(0) => return Err(self.truncated(offset)),

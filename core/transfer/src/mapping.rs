@@ -21,7 +21,7 @@ use std::{
 use bytes::Bytes;
 use memmap2::Mmap;
 
-use crate::local_file::Shelf;
+use crate::{local_file::Shelf, os};
 
 /// What a file is, apart from its name: the same numbers mean the same file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,30 @@ impl Mapping {
     /// Remembers that the kernel cannot send this file.
     pub(crate) fn refuse_sending(&self) {
         self.unsendable.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether all pages of a part of the file are in memory, by asking for each of them. Slower than
+    /// sampling by [`os::residency`], but every file system can answer.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_resident(&self, range: &Range<u64>) -> bool {
+        let page_bytes = os::page_bytes();
+        let memory = self.memory.as_deref().unwrap_or_default();
+        let inside = |offset| usize::try_from(offset).unwrap_or(usize::MAX).min(memory.len());
+        // The mapping begins on a page, with the first byte of the file.
+        let start = inside(range.start) / page_bytes * page_bytes;
+        let bytes = inside(range.end).saturating_sub(start);
+        let mut pages = vec![0_u8; bytes.div_ceil(page_bytes)];
+        let first = memory.as_ptr().wrapping_add(start).cast_mut().cast();
+        // SAFETY: the range begins on a page of our mapping and ends inside it, it is only asked
+        // about, and `pages` has one byte for each page of it.
+        let asked = unsafe { libc::mincore(first, bytes, pages.as_mut_ptr()) };
+        asked == 0 && pages.iter().all(|page| page & 1 == 1)
+    }
+
+    /// Whether a part of the file is in memory; here this cannot be known.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn is_resident(&self, _range: &Range<u64>) -> bool {
+        false
     }
 
     /// A slice of the file; empty when the range does not lie inside it.

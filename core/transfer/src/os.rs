@@ -1,7 +1,7 @@
 //! The system calls that the standard library does not offer, each behind a safe function. One of
 //! the two files of this crate with `unsafe`.
 //!
-//! On other systems than Linux nothing here fails: files are always taken for cold and slices are
+//! On other systems than Linux nothing here fails: what cannot be known is unknown and slices are
 //! never sent by the kernel, so every caller has one ordinary path left.
 #![expect(
     unsafe_code,
@@ -19,8 +19,10 @@ use std::{
 pub(crate) enum Residency {
     /// It is in memory.
     Resident,
-    /// It is not, or the file system cannot tell.
+    /// It is not.
     Cold,
+    /// The file system cannot tell.
+    Unknown,
     /// The file ends before it.
     BeyondEnd,
 }
@@ -38,15 +40,25 @@ pub(crate) fn residency(file: &File, offset: u64) -> Residency {
     match read {
         1 => Residency::Resident,
         0 => Residency::BeyondEnd,
-        // EAGAIN is "not in memory"; a file system that cannot tell is taken for cold as well.
-        _ => Residency::Cold,
+        _ => match io::Error::last_os_error().raw_os_error() {
+            Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL) => Residency::Unknown,
+            // EAGAIN. A failing disk shows itself when the bytes are fetched.
+            _ => Residency::Cold,
+        },
     }
 }
 
 /// Asks whether the byte at `offset` is in the page cache; here this cannot be known.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn residency(_file: &File, _offset: u64) -> Residency {
-    Residency::Cold
+    Residency::Unknown
+}
+
+/// The unit in which files are mapped.
+pub(crate) fn page_bytes() -> usize {
+    // SAFETY: the call takes a number and returns one.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(bytes).ok().filter(|bytes| *bytes > 0).unwrap_or(4096)
 }
 
 /// Tells the kernel to fetch this part of a file. Advice: a failure changes nothing.

@@ -106,3 +106,14 @@ fn an_empty_file_has_no_addresses() {
     drop(open);
     assert_eq!(files.open_count(), 0);
 }
+
+#[test]
+fn what_was_just_written_is_in_memory_by_both_ways_of_asking() {
+    let (files, file) = (LocalFiles::new(), file_of(1, 300_000));
+    let open = files.open_blocking(file.path()).unwrap();
+    for window in [0..300_000, 5000..5001, 299_999..300_000, 4095..8193] {
+        assert_eq!(open.residency(&window).unwrap(), Residency::Resident);
+        #[cfg(target_os = "linux")]
+        assert!(open.mapping.is_resident(&window));
+    }
+}
