@@ -1,0 +1,63 @@
+//! What BoxVault does, one module per noun. Knows no HTTP and no SQL.
+//!
+//! [`App`] is built once and passed by `Arc`; there is nothing global. Its fields are the rooms it stands on.
+
+pub(crate) mod access;
+pub(crate) mod access_tokens;
+pub(crate) mod accounts;
+pub(crate) mod artifacts;
+pub(crate) mod boxes;
+pub(crate) mod catalogue;
+pub(crate) mod downloads;
+pub mod fsck;
+pub(crate) mod identify;
+pub(crate) mod lists;
+pub(crate) mod local_auth;
+pub(crate) mod organizations;
+pub(crate) mod passwords;
+pub(crate) mod providers;
+pub(crate) mod readiness;
+pub(crate) mod secrets;
+pub(crate) mod sessions;
+pub(crate) mod setup;
+pub(crate) mod stores;
+pub mod sweep;
+pub(crate) mod tokens;
+pub(crate) mod uploads;
+pub(crate) mod versions;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use boxvault_catalog::Catalog;
+use boxvault_plugin_sdk::AuthProvider;
+use boxvault_policy::PolicyHandle;
+use boxvault_transfer::LocalFiles;
+use tokio::sync::Semaphore;
+
+use crate::{
+    config::{Config, PublicUrl},
+    metrics::Metrics,
+};
+
+/// One server.
+pub struct App {
+    /// As it was started.
+    pub config: Config,
+    /// The beginning of every URL that it prints.
+    pub public_url: PublicUrl,
+    /// Names this process in rows that it alone works on.
+    pub(crate) instance_id: String,
+    pub(crate) catalog: Catalog,
+    pub(crate) policy: Arc<PolicyHandle>,
+    pub(crate) stores: stores::Stores,
+    pub(crate) auth_providers: BTreeMap<String, Arc<dyn AuthProvider>>,
+    pub(crate) access_tokens: access_tokens::AccessTokens,
+    pub(crate) passwords: Arc<passwords::Passwords>,
+    pub(crate) identities: identify::IdentityCache,
+    pub(crate) catalogues: catalogue::CatalogueCache,
+    pub(crate) downloads: downloads::DownloadCounter,
+    pub(crate) token_uses: tokens::TokenUses,
+    pub(crate) local_files: LocalFiles,
+    pub(crate) upload_permits: Arc<Semaphore>,
+    pub(crate) metrics: Arc<Metrics>,
+}

@@ -1,0 +1,263 @@
+//! Accounts: signing up, one's own profile, and what platform admins do with all of them.
+
+use boxvault_catalog::{
+    accounts, sessions,
+    users::{self, NewUser, User, UserChanges, UserFilter, UserSort},
+};
+use boxvault_types::{
+    error::ErrorCode,
+    identity::{Caller, Credential, LOCAL_ISSUER},
+    ids::UserId,
+    params::{
+        ListQuery,
+        account::{
+            ChangePasswordParams, CreateUserParams, SignUpParams, UpdateProfileParams,
+            UpdateUserParams,
+        },
+    },
+    views::{
+        PageView,
+        account::{MembershipView, ProfileView, UserView},
+    },
+};
+
+use super::{App, lists, organizations::check_length, passwords};
+use crate::{
+    config::SignUp,
+    error::{AppError, Result},
+};
+
+/// What lists of users can be sorted by.
+const SORTS: &[(&str, UserSort)] = &[
+    ("name", UserSort::Name),
+    ("created", UserSort::Created),
+    ("last_sign_in", UserSort::LastSignIn),
+];
+/// The longest e-mail address (RFC 5321), in bytes.
+const EMAIL_BYTES_MAX: usize = 254;
+/// The longest name to show, in characters.
+const DISPLAY_NAME_CHARS_MAX: usize = 255;
+
+impl App {
+    /// Takes a new account, if the server is open for it.
+    pub(crate) async fn sign_up(&self, params: SignUpParams) -> Result<UserView> {
+        if self.config.auth.sign_up != SignUp::Open {
+            return Err(AppError::new(
+                ErrorCode::SignUpClosed,
+                "this server does not take new accounts by itself; ask a platform admin for one",
+            ));
+        }
+        if users::count(&self.catalog).await? == 0 {
+            return Err(AppError::new(
+                ErrorCode::SignUpClosed,
+                "this server is not set up yet; the first account is made by POST /api/setup",
+            ));
+        }
+        let user = self
+            .create_account(CreateUserParams {
+                username: params.username,
+                email: params.email,
+                password: params.password,
+                name: params.name,
+                platform_admin: false,
+            })
+            .await?;
+        Ok(user_view(&user))
+    }
+
+    /// Makes an account, for whoever was allowed to.
+    pub(crate) async fn create_account(&self, params: CreateUserParams) -> Result<User> {
+        let new = self.new_user(params).await?;
+        Ok(users::create(&self.catalog, new).await?)
+    }
+
+    /// Checks what a new account is made of, and hashes its password.
+    pub(crate) async fn new_user(&self, params: CreateUserParams) -> Result<NewUser> {
+        check_email(&params.email)?;
+        check_display_name(params.name.as_deref())?;
+        let length_min = self.config.auth.password_length_min;
+        passwords::check("password", &params.password, params.username.as_str(), length_min)?;
+        Ok(NewUser {
+            name: params.username,
+            email: Some(params.email),
+            display_name: params.name.unwrap_or_default(),
+            password_hash: Some(self.passwords.hash(&params.password).await?),
+            platform_admin: params.platform_admin,
+        })
+    }
+
+    /// The caller's own account.
+    pub(crate) async fn profile(&self, user: UserId) -> Result<ProfileView> {
+        let account = accounts::load(&self.catalog, user).await?.ok_or_else(|| {
+            AppError::new(ErrorCode::UserNotFound, "this account does not exist any more")
+        })?;
+        let organizations = account
+            .memberships
+            .iter()
+            .map(|place| MembershipView {
+                name: place.organization_name.to_string(),
+                role: place.role,
+            })
+            .collect();
+        Ok(ProfileView { user: user_view(&account.user), organizations })
+    }
+
+    /// Changes the caller's own account.
+    pub(crate) async fn update_profile(
+        &self,
+        caller: &Caller,
+        params: UpdateProfileParams,
+    ) -> Result<ProfileView> {
+        check_display_name(params.name.as_deref())?;
+        let changes = UserChanges { display_name: params.name, ..UserChanges::default() };
+        users::update(&self.catalog, caller.user_id, changes).await?;
+        self.profile(caller.user_id).await
+    }
+
+    /// Gives the caller's own account another password. Every other session ends.
+    pub(crate) async fn change_password(
+        &self,
+        caller: &Caller,
+        params: ChangePasswordParams,
+    ) -> Result<()> {
+        let user = users::find(&self.catalog, caller.user_id).await?;
+        let Some(user) = user.filter(|user| user.issuer == LOCAL_ISSUER) else {
+            return Err(AppError::invalid(
+                "currentPassword",
+                "this account's password is kept elsewhere; change it there",
+            ));
+        };
+        if !self.passwords.verify(params.current_password.expose(), user.password_hash).await? {
+            return Err(AppError::invalid("currentPassword", "is not the present password"));
+        }
+        let length_min = self.config.auth.password_length_min;
+        passwords::check("newPassword", &params.new_password, user.name.as_str(), length_min)?;
+        let hash = self.passwords.hash(&params.new_password).await?;
+        users::set_password(&self.catalog, user.id, Some(hash)).await?;
+        match caller.credential {
+            Credential::Session(own) => {
+                sessions::revoke_others(&self.catalog, user.id, own).await?
+            }
+            _ => sessions::revoke_all(&self.catalog, user.id).await?,
+        };
+        self.identities.clear();
+        Ok(())
+    }
+
+    /// Removes the caller's own account, or another one. Boxes and organizations stay.
+    pub(crate) async fn delete_account(&self, user: UserId) -> Result<()> {
+        users::delete(&self.catalog, user).await.map_err(|error| {
+            let error = AppError::from(error);
+            if error.code() == ErrorCode::LastOwner {
+                return AppError::new(
+                    ErrorCode::LastOwner,
+                    "this account is the only owner of an organization with other members; hand it over first",
+                );
+            }
+            error
+        })?;
+        self.rights_changed();
+        Ok(())
+    }
+
+    /// All accounts.
+    pub(crate) async fn list_users(&self, query: ListQuery) -> Result<(Vec<UserView>, PageView)> {
+        let page = self.page(&query)?;
+        let filter = UserFilter {
+            sort: lists::sort(&query, SORTS, UserSort::Name)?,
+            order: lists::order(&query, boxvault_catalog::Order::Ascending),
+            q: query.q,
+        };
+        let found = users::list(&self.catalog, &filter, page).await?;
+        Ok((found.items.iter().map(user_view).collect(), lists::view(page, found.total)))
+    }
+
+    /// Changes somebody's account. What takes rights away bites at once.
+    pub(crate) async fn update_user(
+        &self,
+        user: &User,
+        params: UpdateUserParams,
+    ) -> Result<UserView> {
+        check_display_name(params.name.as_deref())?;
+        if let Some(email) = &params.email {
+            check_email(email)?;
+        }
+        if params.name.is_some() || params.email.is_some() {
+            let changes =
+                UserChanges { name: None, email: params.email, display_name: params.name };
+            users::update(&self.catalog, user.id, changes).await?;
+        }
+        match params.platform_admin {
+            Some(true) => users::grant_platform_admin(&self.catalog, user.id).await?,
+            Some(false) => users::withdraw_platform_admin(&self.catalog, user.id).await?,
+            None => {}
+        }
+        match params.suspended {
+            Some(true) => {
+                users::suspend(&self.catalog, user.id).await?;
+                sessions::revoke_all(&self.catalog, user.id).await?;
+            }
+            Some(false) => users::resume(&self.catalog, user.id).await?,
+            None => {}
+        }
+        self.rights_changed();
+        let changed = users::find(&self.catalog, user.id).await?;
+        changed.map(|user| user_view(&user)).ok_or_else(|| {
+            AppError::new(ErrorCode::UserNotFound, "this account does not exist any more")
+        })
+    }
+}
+
+/// Refuses what is no address. Whether it is theirs only a message to it can tell.
+pub(crate) fn check_email(email: &str) -> Result<()> {
+    let fine = email.len() <= EMAIL_BYTES_MAX
+        && !email.contains(|c: char| c.is_whitespace() || c.is_control())
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && !domain.contains('@')
+                && !domain.starts_with('.')
+                && !domain.ends_with('.')
+                && !domain.is_empty()
+        });
+    if fine {
+        Ok(())
+    } else {
+        Err(AppError::invalid("email", "must be an e-mail address, such as alice@example.com"))
+    }
+}
+
+fn check_display_name(name: Option<&str>) -> Result<()> {
+    let Some(name) = name else { return Ok(()) };
+    if name.contains(char::is_control) {
+        return Err(AppError::invalid("name", "must not hold control characters"));
+    }
+    check_length("name", name, DISPLAY_NAME_CHARS_MAX)
+}
+
+/// An account as its owner and platform admins see it.
+pub(crate) fn user_view(user: &User) -> UserView {
+    UserView {
+        id: user.id,
+        username: user.name.to_string(),
+        name: Some(user.display_name.clone()).filter(|name| !name.is_empty()),
+        email: user.email.clone().unwrap_or_default(),
+        platform_admin: user.platform_admin,
+        suspended: user.suspended_at.is_some(),
+        issuer: user.issuer.clone(),
+        created_at: user.created_at,
+        last_sign_in_at: user.last_sign_in_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for bad in ["", "a", "@", "a@", "@b", "a b@c", "a@b@c", "a@.b", "a@b."] {
+            assert!(check_email(bad).is_err(), "{bad:?}");
+        }
+        assert!(check_email("alice@localhost").is_ok() && check_email("a.b+c@example.com").is_ok());
+    }
+}

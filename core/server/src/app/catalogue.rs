@@ -1,0 +1,207 @@
+//! What Vagrant reads to find out which box to fetch, and the memory that makes it fast.
+//!
+//! Kept are boxes as decisions need them, and rendered documents; each for a second ([`TTL`]), so that what another
+//! instance changed shows within it. What this instance changes is forgotten at once, and a document that was read
+//! while something changed is not kept at all (the generation).
+
+use std::{
+    hash::Hash,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use boxvault_catalog::boxes::{
+    self, ArtifactDescription, BoxDescription, OwnedBox, VersionDescription,
+};
+use boxvault_types::names::{BoxName, OrganizationName};
+use bytes::Bytes;
+use quick_cache::sync::Cache;
+use serde::Serialize;
+
+use super::App;
+use crate::error::{AppError, Result};
+
+/// How long a thing may be used without asking the catalog again.
+const TTL: Duration = Duration::from_secs(1);
+/// How many boxes and how many documents are kept.
+const ENTRIES_MAX: usize = 4096;
+
+/// Which clients a document is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Flavor {
+    /// Before 2.4: one entry for each provider, no architectures, since these clients take the last entry of a name.
+    Legacy,
+    /// 2.4 and later: every architecture, the default one last.
+    Architectures,
+}
+
+type BoxKey = (String, String);
+type DocumentKey = (Flavor, String, String, String);
+type Kept<T> = (Instant, Option<T>);
+
+/// See the module.
+pub(crate) struct CatalogueCache {
+    generation: AtomicU64,
+    boxes: Cache<BoxKey, Kept<Arc<OwnedBox>>>,
+    documents: Cache<DocumentKey, Kept<Bytes>>,
+}
+
+impl CatalogueCache {
+    /// Knows nothing.
+    pub(crate) fn new() -> Self {
+        Self {
+            generation: AtomicU64::new(0),
+            boxes: Cache::new(ENTRIES_MAX),
+            documents: Cache::new(ENTRIES_MAX),
+        }
+    }
+
+    /// Forgets everything: a box, a version or a file has changed.
+    pub(crate) fn clear(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.boxes.clear();
+        self.documents.clear();
+    }
+
+    fn keep<K: Hash + Eq, V: Clone>(
+        &self,
+        cache: &Cache<K, Kept<V>>,
+        key: K,
+        value: Option<V>,
+        generation: u64,
+    ) {
+        if self.generation.load(Ordering::SeqCst) == generation {
+            cache.insert(key, (Instant::now() + TTL, value));
+        }
+    }
+}
+
+fn fresh<K: Hash + Eq, V: Clone>(cache: &Cache<K, Kept<V>>, key: &K) -> Option<Option<V>> {
+    cache.get(key).filter(|(until, _)| *until > Instant::now()).map(|(_, value)| value)
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    name: String,
+    description: &'a str,
+    short_description: &'a str,
+    versions: Vec<Version<'a>>,
+}
+
+#[derive(Serialize)]
+struct Version<'a> {
+    version: &'a str,
+    status: &'static str,
+    description_markdown: &'a str,
+    providers: Vec<Provider<'a>>,
+}
+
+#[derive(Serialize)]
+struct Provider<'a> {
+    name: &'a str,
+    url: String,
+    checksum: String,
+    checksum_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    architecture: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_architecture: Option<bool>,
+}
+
+impl App {
+    /// A box as decisions about reading need it; at most a second old.
+    pub(crate) async fn box_for_reading(
+        &self,
+        organization: &OrganizationName,
+        name: &BoxName,
+    ) -> Result<Option<Arc<OwnedBox>>> {
+        let key = (organization.key(), name.key());
+        if let Some(known) = fresh(&self.catalogues.boxes, &key) {
+            return Ok(known);
+        }
+        let generation = self.catalogues.generation.load(Ordering::SeqCst);
+        let found = boxes::find(&self.catalog, organization, name).await?.map(Arc::new);
+        self.catalogues.keep(&self.catalogues.boxes, key, found.clone(), generation);
+        Ok(found)
+    }
+
+    /// Vagrant's document of a box, as JSON; `None` if there is no such box. `base` begins its URLs.
+    pub(crate) async fn catalogue(
+        &self,
+        organization: &OrganizationName,
+        name: &BoxName,
+        flavor: Flavor,
+        base: &str,
+    ) -> Result<Option<Bytes>> {
+        let key = (flavor, organization.key(), name.key(), base.to_owned());
+        if let Some(known) = fresh(&self.catalogues.documents, &key) {
+            return Ok(known);
+        }
+        let generation = self.catalogues.generation.load(Ordering::SeqCst);
+        let described = boxes::describe(&self.catalog, organization, name).await?;
+        let document = described.map(|described| render(&described, flavor, base)).transpose()?;
+        self.catalogues.keep(&self.catalogues.documents, key, document.clone(), generation);
+        Ok(document)
+    }
+}
+
+fn render(described: &BoxDescription, flavor: Flavor, base: &str) -> Result<Bytes> {
+    let (organization, name) = (&described.organization.name, &described.vagrant_box.name);
+    let document = Document {
+        name: format!("{organization}/{name}"),
+        description: &described.vagrant_box.description,
+        short_description: &described.vagrant_box.short_description,
+        versions: described
+            .versions
+            .iter()
+            .map(|version| Version {
+                version: version.version.number.as_str(),
+                status: "active",
+                description_markdown: &version.version.description,
+                providers: providers(
+                    version,
+                    flavor,
+                    &format!("{base}/{organization}/boxes/{name}"),
+                ),
+            })
+            .filter(|version| !version.providers.is_empty())
+            .collect(),
+    };
+    serde_json::to_vec(&document).map(Bytes::from).map_err(AppError::internal)
+}
+
+/// The entries of one version, the default architecture of each provider last.
+fn providers<'a>(version: &'a VersionDescription, flavor: Flavor, base: &str) -> Vec<Provider<'a>> {
+    let mut sorted: Vec<&ArtifactDescription> = version.artifacts.iter().collect();
+    sorted.sort_by(|a, b| {
+        (&a.provider, a.default_architecture, &a.architecture).cmp(&(
+            &b.provider,
+            b.default_architecture,
+            &b.architecture,
+        ))
+    });
+    let is_last = |index: usize| {
+        let provider = sorted.get(index).map(|artifact| &artifact.provider);
+        provider != sorted.get(index + 1).map(|artifact| &artifact.provider)
+    };
+    sorted
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| flavor == Flavor::Architectures || is_last(*index))
+        .map(|(index, artifact)| Provider {
+            name: artifact.provider.as_str(),
+            url: format!(
+                "{base}/versions/{}/providers/{}/{}/vagrant.box",
+                version.version.number, artifact.provider, artifact.architecture
+            ),
+            checksum: artifact.file.digest.to_hex(),
+            checksum_type: "sha256",
+            // where the default one has no file yet, the last one stands in for it: clients need exactly one
+            architecture: (flavor == Flavor::Architectures).then(|| artifact.architecture.as_str()),
+            default_architecture: (flavor == Flavor::Architectures).then(|| is_last(index)),
+        })
+        .collect()
+}

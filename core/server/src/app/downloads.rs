@@ -1,0 +1,155 @@
+//! Downloads: from a path to bytes by the shortest way, counted later.
+
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use boxvault_catalog::{
+    artifacts::{self, Located},
+    blobs::StoredFile,
+    downloads,
+    versions::VersionStatus,
+};
+use boxvault_plugin_sdk::{Capabilities, PluginErrorKind, StorageBackend};
+use boxvault_transfer::LocalFile;
+use boxvault_types::{error::ErrorCode, ids::ArtifactId};
+use tracing::error;
+
+pub(crate) use boxvault_catalog::artifacts::ArtifactPath as Path;
+
+use super::App;
+use crate::error::{AppError, Result};
+
+/// How many artifacts can have counts waiting; a further one's count is dropped, never the download.
+const PENDING_MAX: usize = 100_000;
+
+/// Downloads since the last flush.
+#[derive(Debug, Default)]
+pub(crate) struct DownloadCounter(Mutex<HashMap<ArtifactId, u32>>);
+
+impl DownloadCounter {
+    /// Counts one.
+    pub(crate) fn note(&self, artifact: ArtifactId) {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.len() < PENDING_MAX || pending.contains_key(&artifact) {
+            let count = pending.entry(artifact).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    fn take(&self) -> Vec<(ArtifactId, u32)> {
+        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
+    }
+
+    fn put_back(&self, counts: Vec<(ArtifactId, u32)>) {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (artifact, count) in counts {
+            let sum = pending.entry(artifact).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+}
+
+/// Where the bytes come from.
+pub(crate) enum Source {
+    /// A plain file that we may open ourselves.
+    Local(LocalFile),
+    /// A store, by key.
+    Store(Arc<dyn StorageBackend>, String),
+}
+
+/// A file that somebody may have.
+pub(crate) struct Download {
+    pub(crate) artifact: ArtifactId,
+    pub(crate) stored: StoredFile,
+    pub(crate) size_bytes: u64,
+    pub(crate) source: Source,
+}
+
+impl App {
+    /// Finds a file and opens its source.
+    ///
+    /// `released_only`: as stock clients see it. Otherwise also what is still being prepared.
+    ///
+    /// # Errors
+    /// `FILE_NOT_FOUND`; `VERSION_NOT_FOUND` for a version that clients do not see.
+    pub(crate) async fn open_download(
+        &self,
+        path: Path<'_>,
+        audience: Audience,
+    ) -> Result<Download> {
+        let missing = || {
+            AppError::new(
+                ErrorCode::FileNotFound,
+                format!("there is no file for {} {} here", path.version, path.provider),
+            )
+        };
+        let located: Located = artifacts::locate(&self.catalog, path).await?.ok_or_else(missing)?;
+        if audience == Audience::Clients && located.version_status != VersionStatus::Released {
+            return Err(missing());
+        }
+        let file = located.artifact.file.ok_or_else(missing)?;
+        let store = self.stores.get(&file.stored.store)?;
+        let size_bytes = u64::try_from(file.stored.size_bytes).map_err(AppError::internal)?;
+        let source = self.open_source(store, &file.stored, size_bytes).await?;
+        Ok(Download { artifact: located.artifact.id, stored: file.stored, size_bytes, source })
+    }
+
+    async fn open_source(
+        &self,
+        store: &Arc<dyn StorageBackend>,
+        stored: &StoredFile,
+        size_bytes: u64,
+    ) -> Result<Source> {
+        if !store.capabilities().contains(Capabilities::LOCAL_PATH) {
+            return Ok(Source::Store(Arc::clone(store), stored.key.clone()));
+        }
+        let path = store.local_path(&stored.key).await.map_err(|cause| {
+            if cause.kind == PluginErrorKind::NotFound {
+                error!(
+                    store = stored.store,
+                    key = stored.key,
+                    "a file is missing in its store; run `boxvault fsck`"
+                );
+            }
+            AppError::from(cause)
+        })?;
+        let file = self.local_files.open(&path).await.map_err(AppError::internal)?;
+        if file.size_bytes() != size_bytes {
+            error!(
+                store = stored.store,
+                key = stored.key,
+                "a file in its store has another length; run `boxvault fsck`"
+            );
+            return Err(AppError::internal(format!(
+                "the file has {} bytes where the catalog knows {size_bytes}",
+                file.size_bytes()
+            )));
+        }
+        Ok(Source::Local(file))
+    }
+
+    /// Tells the catalog how often what was fetched.
+    pub(crate) async fn flush_downloads(&self) -> Result<()> {
+        let counts = self.downloads.take();
+        if counts.is_empty() {
+            return Ok(());
+        }
+        if let Err(cause) = downloads::add(&self.catalog, &counts).await {
+            self.downloads.put_back(counts);
+            return Err(cause.into());
+        }
+        Ok(())
+    }
+}
+
+/// Who downloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Stock clients: what was released.
+    Clients,
+    /// Those who prepare a version: also what was not.
+    Publishers,
+}

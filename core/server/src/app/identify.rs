@@ -1,0 +1,138 @@
+//! From a presented token to a [`Caller`], whatever kind of token it is.
+//!
+//! What was found is kept for a second ([`CACHE_TTL`]), so that a burst of requests costs one look-up, and what
+//! another instance revoked ends within that second. What this instance changes is forgotten at once.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use boxvault_catalog::{accounts::Account, sessions, tokens};
+use boxvault_types::{
+    error::ErrorCode,
+    identity::{Caller, Credential, TokenScope},
+};
+use chrono::{DateTime, Utc};
+use quick_cache::sync::Cache;
+
+use super::{App, secrets, secrets::TokenKind};
+use crate::error::{AppError, Result};
+
+/// How long an identity may be used without asking the catalog again.
+const CACHE_TTL: Duration = Duration::from_secs(1);
+/// How many identities are kept.
+const CACHE_ENTRIES_MAX: usize = 10_000;
+
+#[derive(Clone)]
+struct Known {
+    caller: Arc<Caller>,
+    fresh_until: Instant,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// Who was found lately, by the hash of what they presented.
+pub(crate) struct IdentityCache(Cache<[u8; 32], Known>);
+
+impl IdentityCache {
+    /// Knows nobody.
+    pub(crate) fn new() -> Self {
+        Self(Cache::new(CACHE_ENTRIES_MAX))
+    }
+
+    /// Forgets everybody: rights, sessions or tokens have changed.
+    pub(crate) fn clear(&self) {
+        self.0.clear();
+    }
+}
+
+impl App {
+    /// Finds out who presents a token.
+    ///
+    /// # Errors
+    /// `CREDENTIALS_INVALID`, without saying why.
+    pub(crate) async fn identify(&self, token: &str) -> Result<Arc<Caller>> {
+        let key = secrets::hash(token);
+        if let Some(known) = self.identities.0.get(&key) {
+            let expired = known.expires_at.is_some_and(|end| end <= Utc::now());
+            if known.fresh_until > Instant::now() && !expired {
+                return Ok(known.caller);
+            }
+        }
+        let found = if token.starts_with(TokenKind::Api.prefix()) {
+            self.identify_api_token(&key).await?
+        } else {
+            self.identify_session(token).await?
+        };
+        let Some((caller, expires_at)) = found else { return Err(invalid()) };
+        let caller = Arc::new(caller);
+        let fresh_until = Instant::now() + CACHE_TTL;
+        self.identities
+            .0
+            .insert(key, Known { caller: Arc::clone(&caller), fresh_until, expires_at });
+        Ok(caller)
+    }
+
+    async fn identify_api_token(
+        &self,
+        hash: &[u8; 32],
+    ) -> Result<Option<(Caller, Option<DateTime<Utc>>)>> {
+        let Some((token, account)) = tokens::find_live(&self.catalog, hash).await? else {
+            return Ok(None);
+        };
+        if account.user.suspended_at.is_some() {
+            return Ok(None);
+        }
+        self.token_uses.note(token.id);
+        let caller = caller(account, Credential::Token(token.id), token.scope);
+        Ok(Some((caller, token.expires_at)))
+    }
+
+    async fn identify_session(
+        &self,
+        token: &str,
+    ) -> Result<Option<(Caller, Option<DateTime<Utc>>)>> {
+        let mut verified = self.access_tokens.verify(token);
+        if verified.is_none() && self.access_tokens.is_from_unknown_key(token) {
+            self.access_tokens.reload(&self.catalog).await?;
+            verified = self.access_tokens.verify(token);
+        }
+        let Some((user, session, expires_at)) = verified else { return Ok(None) };
+        let Some((_, account)) = sessions::find_live(&self.catalog, session).await? else {
+            return Ok(None);
+        };
+        if account.user.id != user || account.user.suspended_at.is_some() {
+            return Ok(None);
+        }
+        let caller = caller(account, Credential::Session(session), TokenScope::default());
+        Ok(Some((caller, Some(expires_at))))
+    }
+}
+
+fn caller(account: Account, credential: Credential, scope: TokenScope) -> Caller {
+    Caller {
+        user_id: account.user.id,
+        name: account.user.name,
+        groups: account
+            .groups
+            .iter()
+            .map(|group| format!("{}:{group}", account.user.issuer))
+            .collect(),
+        issuer: account.user.issuer,
+        platform_admin: account.user.platform_admin,
+        memberships: account
+            .memberships
+            .into_iter()
+            .map(|membership| (membership.organization_name, membership.role))
+            .collect(),
+        credential,
+        scope,
+    }
+}
+
+fn invalid() -> AppError {
+    AppError::new(
+        ErrorCode::CredentialsInvalid,
+        "the credentials are unknown, expired or revoked; sign in again, or make a new API token",
+    )
+}

@@ -1,0 +1,65 @@
+//! Whether the server can work, part by part.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use boxvault_types::views::system::{PartView, ReadyView};
+use futures_util::future::join_all;
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::App;
+
+/// How long a part may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl App {
+    /// Asks every part. What is wrong is named in a few words; the details are in the log.
+    pub(crate) async fn readiness(&self) -> ReadyView {
+        let mut parts = BTreeMap::new();
+        parts.insert("catalog".to_owned(), ask("catalog", self.catalog.ping()).await);
+        let stores = self.stores.iter().map(|(name, store)| async move {
+            let part = format!("store:{name}");
+            let view = ask(&part, store.health()).await;
+            (part, view)
+        });
+        parts.extend(join_all(stores).await);
+        let providers = self.auth_providers.iter().map(|(name, provider)| async move {
+            let part = format!("auth:{name}");
+            let view = ask(&part, provider.health()).await;
+            (part, view)
+        });
+        parts.extend(join_all(providers).await);
+        parts.insert("policy".to_owned(), self.policy_part());
+        ReadyView { ready: parts.values().all(|part| part.ok), parts }
+    }
+
+    /// A refused change of the policy files does not stop the server, but somebody should look.
+    fn policy_part(&self) -> PartView {
+        let state = self.policy.state();
+        self.metrics.set_policy_problems(state.problems.len());
+        match state.problems.len() {
+            0 => PartView { ok: true, problem: None },
+            count => PartView {
+                ok: false,
+                problem: Some(format!(
+                    "the policy files have {count} problems; the policy before them stays in force"
+                )),
+            },
+        }
+    }
+}
+
+async fn ask<E: std::fmt::Display>(
+    part: &str,
+    question: impl Future<Output = Result<(), E>>,
+) -> PartView {
+    let problem = match timeout(PATIENCE, question).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => {
+            warn!(part, %error, "a part of the server is not well");
+            Some("it is out of reach".to_owned())
+        }
+        Err(_) => Some(format!("it did not answer within {} s", PATIENCE.as_secs())),
+    };
+    PartView { ok: problem.is_none(), problem }
+}

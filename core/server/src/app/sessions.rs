@@ -1,0 +1,326 @@
+//! Sessions: signing in through an auth provider, refreshing, signing out.
+//!
+//! An access token is short and checked by its signature and its session; a refresh token is opaque, works once, and
+//! ends the whole session when it comes a second time, because then two hold it.
+
+use std::{net::IpAddr, time::Duration};
+
+use boxvault_catalog::{
+    attempts::{self, AttemptKey, BackOff},
+    sessions::{self, NewSession, Refresh, Rotation, Session},
+    users::{self, Claims as ExternalClaims, User},
+};
+use boxvault_plugin_sdk::{AuthFacets, Claims, Credentials, PluginErrorKind};
+use boxvault_types::{
+    error::ErrorCode,
+    identity::{Caller, Credential, LOCAL_ISSUER},
+    ids::SessionId,
+    names::UserName,
+    params::{ListQuery, account::SignInParams},
+    views::{
+        PageView,
+        account::{SessionView, SignInMethodView, SignInView},
+    },
+};
+use chrono::TimeDelta;
+use tracing::{info, warn};
+
+use super::{App, lists, secrets, secrets::TokenKind};
+use crate::error::{AppError, Result};
+
+/// The longest user agent that is kept, in characters.
+const USER_AGENT_CHARS_MAX: usize = 255;
+/// What the first failure beyond the free ones costs; each further one twice as much.
+const LOCK_FIRST: Duration = Duration::from_secs(5);
+
+/// Two tabs of one client may refresh at the same moment; the second is refused, but nobody is thrown out for it.
+const REFRESH_GRACE: Duration = Duration::from_secs(10);
+
+/// From where somebody signs in.
+#[derive(Debug, Clone)]
+pub(crate) struct Device {
+    pub(crate) address: IpAddr,
+    pub(crate) user_agent: Option<String>,
+}
+
+impl App {
+    /// The ways to sign in.
+    pub(crate) fn sign_in_methods(&self) -> Vec<SignInMethodView> {
+        let kinds = [(AuthFacets::PASSWORD, "password"), (AuthFacets::REDIRECT, "redirect")];
+        self.auth_providers
+            .iter()
+            .flat_map(|(name, provider)| {
+                let facets = provider.facets();
+                kinds.iter().filter(move |(facet, _)| facets.contains(*facet)).map(|(_, kind)| {
+                    SignInMethodView { name: name.clone(), kind: (*kind).to_owned() }
+                })
+            })
+            .collect()
+    }
+
+    /// Signs in by name and password. A wrong name and a wrong password are one answer, after the same work.
+    pub(crate) async fn sign_in(&self, params: SignInParams, device: Device) -> Result<SignInView> {
+        let issuer = params.provider.as_deref().unwrap_or(LOCAL_ISSUER);
+        let provider = self
+            .auth_providers
+            .get(issuer)
+            .filter(|provider| provider.facets().contains(AuthFacets::PASSWORD))
+            .ok_or_else(|| {
+                AppError::invalid("provider", "is not a way to sign in by password on this server")
+            })?;
+        let keys = [AttemptKey::account(&params.username), AttemptKey::address(device.address)];
+        self.refuse_while_locked(&keys).await?;
+        let credentials = Credentials::new(params.username.clone(), params.password.expose());
+        let checked = match credentials.check() {
+            Ok(()) => provider.authenticate_password(credentials).await,
+            Err(error) => Err(error),
+        };
+        let claims = match checked.and_then(|claims| claims.check().map(|()| claims)) {
+            Ok(claims) => claims,
+            Err(error)
+                if matches!(
+                    error.kind,
+                    PluginErrorKind::BadCredentials | PluginErrorKind::AccountDisabled
+                ) =>
+            {
+                self.note_failure(&keys).await?;
+                self.metrics.signed_in("refused");
+                info!(issuer, address = %device.address, "sign-in refused");
+                return Err(sign_in_failed());
+            }
+            Err(error) => {
+                self.metrics.signed_in("failed");
+                return Err(AppError::new(
+                    ErrorCode::AuthProviderUnavailable,
+                    format!(
+                        "the auth provider {issuer:?} is out of reach for the moment; try again"
+                    ),
+                )
+                .with_retry_after(Duration::from_secs(5))
+                .with_source(error));
+            }
+        };
+        let user = self.account_of(issuer, claims).await?;
+        if user.suspended_at.is_some() {
+            self.metrics.signed_in("refused");
+            return Err(sign_in_failed());
+        }
+        attempts::record_success(&self.catalog, &AttemptKey::account(&params.username)).await?;
+        users::record_sign_in(&self.catalog, user.id).await?;
+        self.metrics.signed_in("accepted");
+        info!(user = %user.name, issuer, address = %device.address, "{} signed in", user.name);
+        self.open_session(&user, params.stay_logged_in, device).await
+    }
+
+    /// The account that claims belong to. A provider other than the built-in one brings its accounts with it.
+    async fn account_of(&self, issuer: &str, claims: Claims) -> Result<User> {
+        if issuer == LOCAL_ISSUER {
+            let found =
+                users::find_by_subject(&self.catalog, LOCAL_ISSUER, &claims.subject).await?;
+            return found.ok_or_else(sign_in_failed);
+        }
+        let name = UserName::parse(&claims.username).map_err(|error| {
+            AppError::invalid(
+                "username",
+                format!("the auth provider's name for you is not one here: {error}"),
+            )
+        })?;
+        let email = claims.email.filter(|_| claims.email_verified);
+        let external = ExternalClaims {
+            issuer: issuer.to_owned(),
+            subject: claims.subject,
+            name,
+            email,
+            display_name: claims.display_name.unwrap_or_default(),
+            groups: claims.groups,
+        };
+        let user = users::upsert_external(&self.catalog, external).await?;
+        self.identities.clear();
+        Ok(user)
+    }
+
+    /// Opens a session and gives its first pair of tokens.
+    pub(crate) async fn open_session(
+        &self,
+        user: &User,
+        stay: bool,
+        device: Device,
+    ) -> Result<SignInView> {
+        let id = SessionId::new();
+        let refresh_token = refresh_token(id);
+        let user_agent = device
+            .user_agent
+            .map(|agent| agent.chars().take(USER_AGENT_CHARS_MAX).collect::<String>());
+        let new = NewSession {
+            id,
+            user_id: user.id,
+            expires_at: self.catalog.now() + self.session_lifetime(stay),
+            stay_logged_in: stay,
+            user_agent,
+            address: Some(device.address.to_string()),
+            refresh_hash: secrets::hash(&refresh_token),
+        };
+        let session = sessions::create(&self.catalog, new).await?;
+        self.signed_in_view(&session, refresh_token).await
+    }
+
+    /// Gives a new pair of tokens for a refresh token, once.
+    pub(crate) async fn refresh_session(&self, presented: &str) -> Result<SignInView> {
+        let invalid = || {
+            AppError::new(
+                ErrorCode::RefreshTokenInvalid,
+                "the refresh token is unknown, expired or was used before; sign in again",
+            )
+        };
+        let id = session_named_by(presented).ok_or_else(invalid)?;
+        let Some((known, account)) = sessions::find_live(&self.catalog, id).await? else {
+            return Err(invalid());
+        };
+        if account.user.suspended_at.is_some() {
+            return Err(invalid());
+        }
+        let next = refresh_token(id);
+        let refresh = Refresh {
+            session_id: id,
+            presented: secrets::hash(presented),
+            next: secrets::hash(&next),
+            expires_at: self.catalog.now() + self.session_lifetime(known.stay_logged_in),
+            grace: REFRESH_GRACE,
+        };
+        match sessions::rotate(&self.catalog, refresh).await? {
+            Rotation::Rotated(session) => self.signed_in_view(&session, next).await,
+            Rotation::Reused(session) => {
+                self.identities.clear();
+                warn!(session = %session.id, user = %account.user.name, "a refresh token came twice; its session was ended");
+                Err(invalid())
+            }
+            Rotation::JustRotated | Rotation::Invalid => Err(invalid()),
+        }
+    }
+
+    /// Ends the session that asks.
+    pub(crate) async fn sign_out(&self, caller: &Caller) -> Result<()> {
+        if let Credential::Session(session) = caller.credential {
+            sessions::revoke(&self.catalog, caller.user_id, session).await?;
+            self.identities.clear();
+        }
+        Ok(())
+    }
+
+    /// Ends every session of the caller but the one that asks.
+    pub(crate) async fn sign_out_others(&self, caller: &Caller) -> Result<u64> {
+        let ended = match caller.credential {
+            Credential::Session(own) => {
+                sessions::revoke_others(&self.catalog, caller.user_id, own).await?
+            }
+            _ => sessions::revoke_all(&self.catalog, caller.user_id).await?,
+        };
+        self.identities.clear();
+        Ok(ended)
+    }
+
+    /// The caller's sessions, newest first.
+    pub(crate) async fn list_sessions(
+        &self,
+        caller: &Caller,
+        query: ListQuery,
+    ) -> Result<(Vec<SessionView>, PageView)> {
+        let page = self.page(&query)?;
+        let found = sessions::list(&self.catalog, caller.user_id, page).await?;
+        let views = found
+            .items
+            .into_iter()
+            .map(|session| SessionView {
+                id: session.id,
+                current: caller.credential == Credential::Session(session.id),
+                user_agent: session.user_agent,
+                address: session.address,
+                created_at: session.created_at,
+                last_used_at: session.last_used_at,
+                expires_at: session.expires_at,
+            })
+            .collect();
+        Ok((views, lists::view(page, found.total)))
+    }
+
+    /// Ends one session of the caller.
+    pub(crate) async fn end_session(&self, caller: &Caller, id: SessionId) -> Result<()> {
+        sessions::revoke(&self.catalog, caller.user_id, id).await?;
+        self.identities.clear();
+        Ok(())
+    }
+
+    async fn signed_in_view(&self, session: &Session, refresh_token: String) -> Result<SignInView> {
+        let lifetime = delta(self.config.auth.access_token_ttl.into());
+        let (access_token, access_token_expires_at) =
+            self.access_tokens.issue(session.user_id, session.id, self.catalog.now(), lifetime)?;
+        Ok(SignInView {
+            profile: self.profile(session.user_id).await?,
+            access_token,
+            access_token_expires_at,
+            refresh_token,
+            refresh_token_expires_at: session.expires_at,
+            stay_logged_in: session.stay_logged_in,
+        })
+    }
+
+    fn session_lifetime(&self, stay: bool) -> TimeDelta {
+        let auth = &self.config.auth;
+        delta(if stay { auth.refresh_token_ttl } else { auth.refresh_token_short_ttl }.into())
+    }
+
+    async fn refuse_while_locked(&self, keys: &[AttemptKey]) -> Result<()> {
+        let now = self.catalog.now();
+        for key in keys {
+            let until =
+                attempts::read(&self.catalog, key).await?.locked_until.filter(|until| *until > now);
+            if let Some(until) = until {
+                let wait = (until - now).to_std().unwrap_or_default();
+                return Err(AppError::new(
+                    ErrorCode::SignInThrottled,
+                    format!("too many failed sign-ins; try again in {} s", wait.as_secs() + 1),
+                )
+                .with_retry_after(wait + Duration::from_secs(1)));
+            }
+        }
+        Ok(())
+    }
+
+    async fn note_failure(&self, keys: &[AttemptKey; 2]) -> Result<()> {
+        let auth = &self.config.auth;
+        let [account, address] = keys;
+        for (key, free) in
+            [(account, auth.lockout_failures_max), (address, auth.lockout_address_failures_max)]
+        {
+            let back_off = BackOff {
+                free,
+                first: LOCK_FIRST,
+                longest: auth.lockout_duration.into(),
+                forget_after: auth.lockout_duration.into(),
+            };
+            attempts::record_failure(&self.catalog, key, &back_off).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A refresh token names its session, so that a second use of an old one can end it.
+fn refresh_token(session: SessionId) -> String {
+    format!("{}_{}", TokenKind::Refresh.generate(), session.0.simple())
+}
+
+fn session_named_by(refresh_token: &str) -> Option<SessionId> {
+    refresh_token.strip_prefix(TokenKind::Refresh.prefix())?.split_once('_')?.1.parse().ok()
+}
+
+fn sign_in_failed() -> AppError {
+    AppError::new(
+        ErrorCode::SignInFailed,
+        "the name or the password is wrong, or the account may not sign in",
+    )
+}
+
+/// A configured duration as the catalog's arithmetic takes it; what is absurdly long becomes a century.
+pub(crate) fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::days(36_500))
+}

@@ -1,0 +1,71 @@
+//! The configured stores, by name, and which one takes new files.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use boxvault_plugin_sdk::StorageBackend;
+use boxvault_types::{error::ErrorCode, ids::UploadId};
+
+use crate::error::{AppError, Result};
+
+/// The first segment of every key, so that a bucket can be shared with other things.
+pub(crate) const KEY_PREFIX: &str = "blobs/";
+
+/// The stores of one server.
+pub(crate) struct Stores {
+    by_name: BTreeMap<String, Arc<dyn StorageBackend>>,
+    default: String,
+}
+
+impl Stores {
+    /// Over opened backends; `default` is one of them.
+    pub(crate) fn new(by_name: BTreeMap<String, Arc<dyn StorageBackend>>, default: String) -> Self {
+        Self { by_name, default }
+    }
+
+    /// The store of a name that stands in a row of the catalog.
+    ///
+    /// # Errors
+    /// `STORE_UNAVAILABLE` if the configuration does not have it any more.
+    pub(crate) fn get(&self, name: &str) -> Result<&Arc<dyn StorageBackend>> {
+        self.by_name.get(name).ok_or_else(|| {
+            AppError::new(
+                ErrorCode::StoreUnavailable,
+                "the store that holds this file is not configured on this server",
+            )
+            .with_source(format!("no [stores.{name}] in the configuration"))
+        })
+    }
+
+    /// The store that takes new files.
+    pub(crate) fn default_store(&self) -> Result<(&str, &Arc<dyn StorageBackend>)> {
+        Ok((&self.default, self.get(&self.default)?))
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Arc<dyn StorageBackend>)> {
+        self.by_name.iter()
+    }
+}
+
+/// The key of an upload's bytes: new, never reused, never renamed.
+///
+/// Shape: `blobs/ab/<upload id>`; the two digits are the last of the id, which are random, so that no folder of a
+/// file system grows without bound.
+pub(crate) fn key(upload: UploadId) -> String {
+    let id = upload.0.simple().to_string();
+    let fan_out = id.get(id.len() - 2..).unwrap_or("00");
+    format!("{KEY_PREFIX}{fan_out}/{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_spread_over_folders_and_are_plain() {
+        let (one, two) = (key(UploadId::new()), key(UploadId::new()));
+        assert_ne!(one, two);
+        assert!(boxvault_plugin_sdk::check_key(&one).is_ok());
+        assert_eq!(one.len(), "blobs/".len() + 3 + 32);
+    }
+}

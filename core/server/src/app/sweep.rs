@@ -1,0 +1,153 @@
+//! Removes what nobody needs any more: abandoned uploads, blobs that nothing refers to, ended sessions.
+//!
+//! The row goes first, in a transaction that looks again whether something refers to it; then the bytes. A crash in
+//! between leaves bytes without a row, which the sweep of the stores finds: an object that no row knows and that is
+//! older than any running upload is dust.
+
+use std::time::{Duration, SystemTime};
+
+use boxvault_catalog::{
+    attempts,
+    blobs::{self, Deletion},
+    sessions, uploads,
+};
+use boxvault_plugin_sdk::{Capabilities, StorageBackend};
+use tracing::{info, warn};
+
+use super::{App, stores::KEY_PREFIX};
+use crate::error::{AppError, Result};
+
+/// How many objects one question to a store brings.
+const LIST_SIZE: u32 = 1000;
+/// How long downloads that run may still read a blob after nothing refers to it.
+const BLOB_GRACE: Duration = Duration::from_hours(1);
+/// How long ended sessions and failed sign-ins are remembered.
+const MEMORY: Duration = Duration::from_hours(24 * 30);
+
+/// What a sweep removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Uploads that nobody finished.
+    pub uploads: u64,
+    /// Blobs that nothing referred to.
+    pub blobs: u64,
+    /// Objects in a store that no row knew.
+    pub objects: u64,
+}
+
+/// What a sweep leaves alone.
+#[derive(Debug, Clone, Copy)]
+pub struct SweepOptions {
+    /// Uploads and objects younger than this.
+    pub uploads_older_than: Duration,
+    /// Blobs that nothing has referred to for less than this.
+    pub blobs_unreferenced_for: Duration,
+}
+
+impl App {
+    /// What a running server leaves alone.
+    pub fn sweep_options(&self) -> SweepOptions {
+        SweepOptions {
+            uploads_older_than: self.config.limits.uploads_abandoned_after.into(),
+            blobs_unreferenced_for: BLOB_GRACE,
+        }
+    }
+
+    /// Sweeps once.
+    ///
+    /// # Errors
+    /// The first failure of the catalog. A store that fails is reported in the log, and the others are swept.
+    pub async fn sweep(&self, options: SweepOptions) -> Result<Swept> {
+        let mut swept = Swept::default();
+        swept.uploads = self.sweep_uploads(options.uploads_older_than).await?;
+        swept.blobs = self.sweep_blobs(options.blobs_unreferenced_for).await?;
+        for (name, store) in self.stores.iter() {
+            match self.sweep_store(name, store.as_ref(), options.uploads_older_than).await {
+                Ok(count) => swept.objects += count,
+                Err(error) => {
+                    warn!(
+                        store = name,
+                        cause = error.causes(),
+                        "could not sweep a store; the next sweep will try again"
+                    );
+                }
+            }
+        }
+        sessions::forget_ended(&self.catalog, MEMORY).await?;
+        attempts::forget_older_than(&self.catalog, MEMORY).await?;
+        for (kind, count) in
+            [("upload", swept.uploads), ("blob", swept.blobs), ("object", swept.objects)]
+        {
+            self.metrics.swept(kind, count);
+        }
+        if swept != Swept::default() {
+            info!(
+                uploads = swept.uploads,
+                blobs = swept.blobs,
+                objects = swept.objects,
+                "swept leftovers"
+            );
+        }
+        Ok(swept)
+    }
+
+    async fn sweep_uploads(&self, age: Duration) -> Result<u64> {
+        let mut count = 0;
+        for upload in uploads::list_untouched(&self.catalog, age).await? {
+            // the bytes first: without them the row is nothing, without the row the bytes are dust
+            if self.delete_object(&upload.store, &upload.key).await
+                && uploads::abort(&self.catalog, upload.id).await?
+            {
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    async fn sweep_blobs(&self, age: Duration) -> Result<u64> {
+        let mut count = 0;
+        for blob in blobs::list_unreferenced(&self.catalog, age).await? {
+            if let Deletion::Deleted(blob) =
+                blobs::delete_if_unreferenced(&self.catalog, blob.id).await?
+            {
+                self.delete_object(&blob.store, &blob.key).await;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Objects that no row knows. Only keys of our own shape, only old ones.
+    async fn sweep_store(
+        &self,
+        name: &str,
+        store: &dyn StorageBackend,
+        age: Duration,
+    ) -> Result<u64> {
+        if !store.capabilities().contains(Capabilities::LIST) {
+            return Ok(0);
+        }
+        let (mut count, mut after) = (0, None::<String>);
+        loop {
+            let page = store.list(KEY_PREFIX, after.as_deref(), LIST_SIZE).await?;
+            let Some(last) = page.last() else { return Ok(count) };
+            after = Some(last.key.clone());
+            let old: Vec<String> = page
+                .iter()
+                .filter(|entry| {
+                    let age_of =
+                        entry.modified.and_then(|at| SystemTime::now().duration_since(at).ok());
+                    age_of.is_some_and(|age_of| age_of >= age)
+                })
+                .map(|entry| entry.key.clone())
+                .collect();
+            let known =
+                blobs::known_keys(&self.catalog, name, &old).await.map_err(AppError::from)?;
+            for key in old.iter().filter(|key| !known.contains(key)) {
+                if self.delete_object(name, key).await {
+                    count += 1;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Uploads: begin, stream, verify, commit or abort.
+//!
+//! ```text
+//! body ──▶ intake (count, hash, look into the archive; off the async workers)
+//!      └─▶ store writer (key never used before)
+//! then: compare ──▶ one transaction makes it exist ──▶ 200
+//! ```
+//!
+//! No transaction is open while bytes stream. What fails before the commit was never there: the writer is aborted
+//! and the row removed; if even that fails, the sweep finds both by the row's age.
+
+use std::time::Duration;
+
+use boxvault_catalog::{
+    audit::NewEntry,
+    boxes::OwnedBox,
+    uploads::{self, NewUpload, Received},
+    versions::VersionStatus,
+};
+use boxvault_plugin_sdk::{ObjectWriter, WriteOptions};
+use boxvault_transfer::{
+    ArchiveLimits, ArchiveRefusal, BoxArchive, Coalesce, DigestAlgorithm, Digests, Intake,
+    IntakeOptions,
+};
+use boxvault_types::{
+    digest::{Checksum, ChecksumType, Digest},
+    error::ErrorCode,
+    ids::{UploadId, UserId},
+    views::files::UploadView,
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tracing::{info, warn};
+
+use super::{App, artifacts::Slot, stores};
+use crate::error::{AppError, Result};
+
+/// How much is handed to a store at once: large enough that a hop costs nothing, small enough for memory.
+const WRITE_BYTES: usize = 1 << 20;
+/// How often an upload tells that it is alive.
+const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
+/// More entries than any box has before its metadata.
+const ARCHIVE_ENTRIES_MAX: u64 = 100_000;
+/// What an xz or zstd decoder may allocate.
+const DECODER_MEMORY_BYTES_MAX: u64 = 128 << 20;
+
+/// What a client says of the file that it sends.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Declared {
+    /// Bytes.
+    pub(crate) length: Option<u64>,
+    /// What the file must hash to.
+    pub(crate) checksum: Option<Checksum>,
+}
+
+/// What came in, before anybody sees it.
+struct Arrived {
+    size_bytes: u64,
+    digest: Digest,
+    archive: BoxArchive,
+}
+
+impl App {
+    /// Takes a file for an architecture. `audit` becomes part of the commit.
+    ///
+    /// # Errors
+    /// Whatever it is, the file that was there before is still there, and nothing else is.
+    ///
+    /// # Cancel safety
+    /// Dropping it is an abort: the writer is dropped, and the sweep removes the row.
+    pub(crate) async fn upload<S, E>(
+        &self,
+        found: &OwnedBox,
+        slot: &Slot,
+        declared: Declared,
+        user: Option<UserId>,
+        audit: NewEntry,
+        body: S,
+    ) -> Result<UploadView>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let _counted = self.metrics.upload_started();
+        let _permit = self.upload_permits.try_acquire().map_err(|_| {
+            AppError::new(
+                ErrorCode::Busy,
+                "too many uploads are running (limits.uploads_concurrent_max); try again in a moment",
+            )
+            .with_retry_after(Duration::from_secs(10))
+        })?;
+        self.refuse_too_large(declared.length.unwrap_or_default())?;
+        let artifact = self.architecture(found, slot).await?;
+        let located = self.locate(found, slot).await?;
+        if located.is_some_and(|located| located.version_status != VersionStatus::Unreleased) {
+            return Err(AppError::new(
+                ErrorCode::VersionReleased,
+                format!(
+                    "version {} has been released, so its files are immutable; create a new version",
+                    slot.version
+                ),
+            ));
+        }
+        let (store_name, store) = self.stores.default_store()?;
+        let id = UploadId::new();
+        let new = NewUpload {
+            id,
+            artifact_id: artifact.id,
+            store: store_name.to_owned(),
+            key: stores::key(id),
+            declared_length: declared.length.and_then(|length| i64::try_from(length).ok()),
+            checksum: declared.checksum.clone(),
+            user_id: user,
+            instance_id: self.instance_id.clone(),
+        };
+        let upload = uploads::begin(&self.catalog, new).await?;
+        let options = WriteOptions::with_size_hint(declared.length);
+        let outcome = match store.open_writer(&upload.key, options).await {
+            Ok(writer) => self.receive(id, writer, slot, &declared, body).await,
+            Err(error) => Err(error.into()),
+        };
+        let committed = match outcome {
+            Ok(arrived) => self.commit(id, arrived, declared.checksum, audit).await,
+            Err(error) => Err((error, 0)),
+        };
+        match committed {
+            Ok((compression, replaced, size_bytes)) => {
+                self.metrics.upload_ended("stored", size_bytes);
+                self.catalogues.clear();
+                info!(
+                    box.name = %found.vagrant_box.name, organization = %found.organization.name, size_bytes,
+                    "stored the file of {}/{} {} {} {}",
+                    found.organization.name, found.vagrant_box.name, slot.version, slot.provider, slot.architecture
+                );
+                let file = self.file(found, slot).await?;
+                Ok(UploadView { file, compression, replaced })
+            }
+            Err((error, size_bytes)) => {
+                self.metrics.upload_ended("refused", size_bytes);
+                self.abort(id).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Streams a body into a writer, and checks what came.
+    async fn receive<S, E>(
+        &self,
+        id: UploadId,
+        mut writer: Box<dyn ObjectWriter>,
+        slot: &Slot,
+        declared: &Declared,
+        mut body: S,
+    ) -> Result<Arrived>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let outcome = self.pump(id, writer.as_mut(), declared, &mut body).await;
+        let checked = outcome.and_then(|(size_bytes, digests, archive)| {
+            check(slot, declared, size_bytes, &digests, archive)
+        });
+        match checked {
+            Ok(arrived) => {
+                let stored = writer.finish().await?;
+                if stored.size != arrived.size_bytes {
+                    return Err(AppError::internal(format!(
+                        "the store counted {} bytes where {} were sent",
+                        stored.size, arrived.size_bytes
+                    )));
+                }
+                Ok(arrived)
+            }
+            Err(error) => {
+                if let Err(abort) = writer.abort().await {
+                    warn!(upload = %id, %abort, "could not abort a writer; the sweep will remove what it left");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Moves the bytes: each chunk to the intake and to the writer, never more than a few of them in memory.
+    async fn pump<S, E>(
+        &self,
+        id: UploadId,
+        writer: &mut dyn ObjectWriter,
+        declared: &Declared,
+        body: &mut S,
+    ) -> Result<(u64, Digests, std::result::Result<BoxArchive, ArchiveRefusal>)>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let limits = &self.config.limits;
+        let mut intake = Intake::new(&IntakeOptions {
+            declared: declared.checksum.as_ref().map(|checksum| algorithm(checksum.kind())),
+            archive: Some(ArchiveLimits {
+                decompressed_bytes_max: limits.archive_decompressed_bytes_max.bytes(),
+                entries_max: ARCHIVE_ENTRIES_MAX,
+                metadata_bytes_max: limits.archive_metadata_bytes_max.bytes(),
+                decoder_memory_bytes_max: DECODER_MEMORY_BYTES_MAX,
+            }),
+        });
+        let mut batches = Coalesce::new(WRITE_BYTES);
+        let mut touched = tokio::time::Instant::now();
+        let idle: Duration = limits.upload_idle_timeout.into();
+        loop {
+            let next = tokio::time::timeout(idle, body.next()).await.map_err(|_| {
+                AppError::new(
+                    ErrorCode::ClientTooSlow,
+                    format!(
+                        "nothing came for {} s (limits.upload_idle_timeout); send the file again",
+                        idle.as_secs()
+                    ),
+                )
+            })?;
+            let Some(chunk) = next else { break };
+            let chunk = chunk.map_err(|error| {
+                AppError::new(
+                    ErrorCode::LengthMismatch,
+                    format!(
+                        "the connection ended after {} bytes; send the file again",
+                        intake.size_bytes()
+                    ),
+                )
+                .with_source(error)
+            })?;
+            self.refuse_too_large(intake.size_bytes() + chunk.len() as u64)?;
+            intake.push(chunk.clone()).await.map_err(AppError::internal)?;
+            if let Some(refusal) = intake.refusal() {
+                return Err(not_a_box(refusal));
+            }
+            if let Some(batch) = batches.push(chunk) {
+                writer.write(batch).await?;
+            }
+            if touched.elapsed() > TOUCH_INTERVAL {
+                touched = tokio::time::Instant::now();
+                uploads::touch(&self.catalog, &[id]).await?;
+            }
+        }
+        if let Some(rest) = batches.finish() {
+            writer.write(rest).await?;
+        }
+        let report = intake.finish().await.map_err(AppError::internal)?;
+        let archive = report.archive.unwrap_or(Err(ArchiveRefusal::NoMetadata));
+        Ok((report.size_bytes, report.digests, archive))
+    }
+
+    /// One transaction makes the file exist. After it, and only then, what became surplus goes.
+    async fn commit(
+        &self,
+        id: UploadId,
+        arrived: Arrived,
+        checksum: Option<Checksum>,
+        audit: NewEntry,
+    ) -> std::result::Result<(String, bool, u64), (AppError, u64)> {
+        let size_bytes = arrived.size_bytes;
+        let received = Received {
+            size_bytes: i64::try_from(size_bytes)
+                .map_err(|error| (AppError::internal(error), size_bytes))?,
+            digest: arrived.digest,
+            checksum,
+            audit: Some(audit),
+        };
+        let committed = uploads::commit(&self.catalog, id, received).await.map_err(|error| {
+            let error = AppError::from(error);
+            let error = if error.code() == ErrorCode::LostRace {
+                AppError::new(
+                    ErrorCode::LostRace,
+                    "another upload for this architecture was faster; its file stands",
+                )
+            } else {
+                error
+            };
+            (error, size_bytes)
+        })?;
+        if let Some(key) = committed.surplus_key {
+            self.delete_object(&committed.blob.store, &key).await;
+        }
+        Ok((
+            arrived.archive.compression.name().to_owned(),
+            committed.replaced.is_some(),
+            size_bytes,
+        ))
+    }
+
+    /// Removes what a failed upload left. What cannot be removed now is the sweep's.
+    async fn abort(&self, id: UploadId) {
+        match uploads::find(&self.catalog, id).await {
+            Ok(Some(upload)) => {
+                if self.delete_object(&upload.store, &upload.key).await {
+                    if let Err(error) = uploads::abort(&self.catalog, id).await {
+                        warn!(upload = %id, %error, "could not remove the row of a failed upload; the sweep will");
+                    }
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                warn!(upload = %id, %error, "could not look for a failed upload; the sweep will")
+            }
+        }
+    }
+
+    /// Removes an object that no row refers to; tells whether it is gone.
+    pub(crate) async fn delete_object(&self, store: &str, key: &str) -> bool {
+        let deleted = match self.stores.get(store) {
+            Ok(backend) => backend.delete(key).await.map_err(AppError::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &deleted {
+            warn!(
+                store,
+                key,
+                cause = error.causes(),
+                "could not delete an object; the sweep will try again"
+            );
+        }
+        deleted.is_ok()
+    }
+
+    fn refuse_too_large(&self, length: u64) -> Result<()> {
+        let limit = self.config.limits.upload_bytes_max;
+        if length > limit.bytes() {
+            return Err(AppError::new(
+                ErrorCode::BodyTooLarge,
+                format!("the file is larger than {limit} (limits.upload_bytes_max)"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Compares what came with what was declared, and with where it shall go.
+fn check(
+    slot: &Slot,
+    declared: &Declared,
+    size_bytes: u64,
+    digests: &Digests,
+    archive: std::result::Result<BoxArchive, ArchiveRefusal>,
+) -> Result<Arrived> {
+    if let Some(length) = declared.length.filter(|length| *length != size_bytes) {
+        return Err(AppError::new(
+            ErrorCode::LengthMismatch,
+            format!("{length} bytes were declared and {size_bytes} came; send the file again"),
+        ));
+    }
+    if let Some(checksum) = &declared.checksum {
+        let computed = digests.declared.as_deref().unwrap_or_default();
+        if computed != checksum.hex() {
+            return Err(AppError::new(
+                ErrorCode::ChecksumMismatch,
+                format!("the file's {} is {computed}, not {}", checksum.kind(), checksum.hex()),
+            ));
+        }
+    }
+    let archive = archive.map_err(|refusal| not_a_box(&refusal))?;
+    if archive.provider != slot.provider.as_str() {
+        return Err(AppError::new(
+            ErrorCode::ProviderMismatch,
+            format!(
+                "the box is for provider {:?} (its metadata.json says so), not for {:?}",
+                archive.provider,
+                slot.provider.as_str()
+            ),
+        ));
+    }
+    Ok(Arrived { size_bytes, digest: Digest(digests.sha256), archive })
+}
+
+fn not_a_box(refusal: &ArchiveRefusal) -> AppError {
+    AppError::new(ErrorCode::NotABox, format!("this is not a Vagrant box: {refusal}"))
+}
+
+fn algorithm(kind: ChecksumType) -> DigestAlgorithm {
+    match kind {
+        ChecksumType::Md5 => DigestAlgorithm::Md5,
+        ChecksumType::Sha1 => DigestAlgorithm::Sha1,
+        ChecksumType::Sha256 => DigestAlgorithm::Sha256,
+        ChecksumType::Sha384 => DigestAlgorithm::Sha384,
+        ChecksumType::Sha512 => DigestAlgorithm::Sha512,
+    }
+}

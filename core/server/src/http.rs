@@ -1,0 +1,126 @@
+//! What BoxVault says over HTTP: routes, hoops, extractors, answers. The only place that knows the web framework.
+
+mod api;
+mod call;
+mod error;
+mod etag;
+mod extract;
+mod files;
+mod hoops;
+mod openapi;
+mod reply;
+mod router;
+mod routes;
+#[cfg(test)]
+mod tests;
+mod vagrant;
+mod web;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use salvo::{
+    Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_trait,
+    cors::{AllowHeaders, AllowMethods, AllowOrigin, Cors, ExposeHeaders, MaxAge},
+    http::Method,
+};
+use utoipa::openapi::OpenApi;
+
+use crate::{
+    app::App,
+    error::{AppError, Result},
+};
+
+pub use hoops::rate_limit::RateLimit;
+
+/// How long a browser may keep the answer to its preflight request, in seconds.
+const CORS_MAX_AGE_S: u64 = 600;
+
+/// Puts the application where the hoops of a route find it.
+struct SharedApp(Arc<App>);
+
+impl SharedApp {
+    fn of(depot: &Depot) -> Result<Arc<App>> {
+        depot
+            .get_typed::<Arc<App>>()
+            .cloned()
+            .map_err(|_| AppError::internal("the depot has no application"))
+    }
+}
+
+#[async_trait]
+impl Handler for SharedApp {
+    async fn handle(&self, _: &mut Request, depot: &mut Depot, _: &mut Response, _: &mut FlowCtrl) {
+        depot.insert_typed(Arc::clone(&self.0));
+    }
+}
+
+/// The API document.
+pub fn document() -> OpenApi {
+    router::routes().document
+}
+
+/// The API document as it is served and committed: pretty, with a newline at its end.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn document_json() -> serde_json::Result<String> {
+    Ok(document().to_pretty_json()? + "\n")
+}
+
+/// Everything that one listener answers. Listeners of one server share the rate limit.
+///
+/// # Errors
+/// If the document cannot be rendered.
+pub fn service(app: Arc<App>, rate_limit: RateLimit) -> Result<Service> {
+    let routes = router::routes();
+    let document = Bytes::from(routes.document.to_json().map_err(AppError::internal)?);
+    let swagger =
+        utoipa_swagger_ui::Config::from("/api-docs/openapi.json").try_it_out_enabled(true);
+    let pages = Router::new()
+        .push(Router::new().get(web::read_page))
+        .push(Router::with_path("assets/{**path}").get(web::read_page))
+        .push(Router::with_path("api-docs/openapi.json").get(web::Document(document)))
+        .push(Router::with_path("api-docs/{**path}").get(web::Swagger(Arc::new(swagger))));
+    let mut service =
+        Service::new(pages.push(routes.router)).hoop(hoops::observe::Observe(Arc::clone(&app)));
+    if !app.config.server.cors_allowed_origins.is_empty() {
+        service = service.hoop(cors(&app.config.server.cors_allowed_origins).into_handler());
+    }
+    Ok(service
+        .hoop(SharedApp(Arc::clone(&app)))
+        .hoop(hoops::authenticate::Authenticate(app))
+        .hoop(rate_limit))
+}
+
+fn cors(origins: &[String]) -> Cors {
+    Cors::new()
+        .allow_origin(AllowOrigin::list(origins.iter().filter_map(|origin| origin.parse().ok())))
+        .allow_methods(AllowMethods::list([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::DELETE,
+        ]))
+        .allow_headers(AllowHeaders::list(
+            [
+                "authorization",
+                "content-type",
+                "if-match",
+                "if-none-match",
+                "range",
+                "x-access-token",
+                "x-checksum",
+                "x-checksum-type",
+            ]
+            .into_iter()
+            .filter_map(|name| name.parse().ok()),
+        ))
+        .expose_headers(ExposeHeaders::list(
+            ["content-range", "etag", "link", "repr-digest", "retry-after", "x-request-id"]
+                .into_iter()
+                .filter_map(|name| name.parse().ok()),
+        ))
+        .max_age(MaxAge::exact(std::time::Duration::from_secs(CORS_MAX_AGE_S)))
+}

@@ -1,0 +1,11 @@
+//! Our API, one module per noun; the names are those of `app/`.
+//!
+//! Handlers are thin: they say what the document says, and hand plain values to `app/`.
+
+pub(crate) mod account;
+pub(crate) mod boxes;
+pub(crate) mod files;
+pub(crate) mod organizations;
+pub(crate) mod sign_in;
+pub(crate) mod system;
+pub(crate) mod users;

@@ -1,0 +1,183 @@
+//! Set-up, sign-up, sign-in, refresh, sign-out, sessions.
+
+use boxvault_types::{
+    ids::SessionId,
+    params::{
+        ListQuery,
+        account::{RefreshParams, SetupParams, SignInParams, SignUpParams},
+    },
+    views::{
+        Envelope, ErrorEnvelope, ListEnvelope, Nothing,
+        account::{SessionView, SignInMethodView, SignInView, UserView},
+    },
+};
+use salvo::{Request, Writer as _, handler, http::header::USER_AGENT};
+
+use crate::{
+    app::sessions::Device,
+    error::Result,
+    http::{
+        call::{Body, Call, Query},
+        extract::required,
+        reply::{PageReply, Reply},
+    },
+};
+
+fn device(req: &Request, call: &Call) -> Device {
+    let user_agent =
+        req.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(ToOwned::to_owned);
+    Device { address: call.facts.address, user_agent }
+}
+
+/// Makes the first platform admin of a new server, by the one-time token that it printed.
+#[utoipa::path(
+    post,
+    path = "/api/setup",
+    tag = "Authentication & Authorization",
+    request_body = SetupParams,
+    responses(
+        (status = 201, description = "The admin, signed in.", body = Envelope<SignInView>),
+        (status = 409, description = "The server is set up.", body = ErrorEnvelope),
+    )
+)]
+#[handler]
+pub(crate) async fn set_up(
+    req: &mut Request,
+    call: Call,
+    body: Body<SetupParams>,
+) -> Result<Reply<SignInView>> {
+    let view = call.app.set_up(body.0, device(req, &call)).await?;
+    Ok(Reply::created("the server is set up; create an organization next", view))
+}
+
+/// Lists the ways to sign in.
+#[utoipa::path(
+    get,
+    path = "/api/auth/methods",
+    tag = "Authentication & Authorization",
+    responses(
+        (status = 200, description = "The ways.", body = Envelope<Vec<SignInMethodView>>),
+    )
+)]
+#[handler]
+pub(crate) async fn list_sign_in_methods(call: Call) -> Result<Reply<Vec<SignInMethodView>>> {
+    Ok(Reply::ok("the ways to sign in", call.app.sign_in_methods()))
+}
+
+/// Makes a new account, if the server is open for it.
+#[utoipa::path(
+    post,
+    path = "/api/auth/signup",
+    tag = "Authentication & Authorization",
+    request_body = SignUpParams,
+    responses(
+        (status = 201, description = "The new account.", body = Envelope<UserView>),
+        (status = 409, description = "The name or the address is taken.", body = ErrorEnvelope),
+    )
+)]
+#[handler]
+pub(crate) async fn sign_up(call: Call, body: Body<SignUpParams>) -> Result<Reply<UserView>> {
+    let user = call.app.sign_up(body.0).await?;
+    Ok(Reply::created(format!("account {} created; sign in next", user.username), user))
+}
+
+/// Signs in by name or e-mail address and password.
+#[utoipa::path(
+    post,
+    path = "/api/auth/signin",
+    tag = "Authentication & Authorization",
+    request_body = SignInParams,
+    responses(
+        (status = 200, description = "A session and its tokens.", body = Envelope<SignInView>),
+    )
+)]
+#[handler]
+pub(crate) async fn sign_in(
+    req: &mut Request,
+    call: Call,
+    body: Body<SignInParams>,
+) -> Result<Reply<SignInView>> {
+    let view = call.app.sign_in(body.0, device(req, &call)).await?;
+    Ok(Reply::ok("signed in", view))
+}
+
+/// Gives a new pair of tokens for a refresh token, once. A second use ends the session.
+#[utoipa::path(
+    post,
+    path = "/api/auth/refresh-token",
+    tag = "Authentication & Authorization",
+    request_body = RefreshParams,
+    responses(
+        (status = 200, description = "The session and its new tokens.", body = Envelope<SignInView>),
+    )
+)]
+#[handler]
+pub(crate) async fn refresh_session(
+    call: Call,
+    body: Body<RefreshParams>,
+) -> Result<Reply<SignInView>> {
+    let view = call.app.refresh_session(body.0.refresh_token.expose()).await?;
+    Ok(Reply::ok("session refreshed", view))
+}
+
+/// Ends the session that asks.
+#[utoipa::path(
+    post,
+    path = "/api/auth/signout",
+    tag = "Authentication & Authorization",
+    responses(
+        (status = 200, description = "It is ended.", body = Envelope<Nothing>),
+    )
+)]
+#[handler]
+pub(crate) async fn sign_out(call: Call) -> Result<Reply<Nothing>> {
+    call.app.sign_out(call.caller()?).await?;
+    Ok(Reply::ok("signed out", Nothing))
+}
+
+/// Lists the caller's sessions.
+#[utoipa::path(
+    get,
+    path = "/api/auth/sessions",
+    tag = "Authentication & Authorization",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "The sessions.", body = ListEnvelope<SessionView>),
+    )
+)]
+#[handler]
+pub(crate) async fn list_sessions(call: Call, query: Query) -> Result<PageReply<SessionView>> {
+    let (items, page) = call.app.list_sessions(call.caller()?, query.0).await?;
+    Ok(PageReply::new(format!("{} sessions", page.total), items, page))
+}
+
+/// Ends the caller's sessions, except the one that asks.
+#[utoipa::path(
+    delete,
+    path = "/api/auth/sessions",
+    tag = "Authentication & Authorization",
+    responses(
+        (status = 200, description = "They are ended.", body = Envelope<Nothing>),
+    )
+)]
+#[handler]
+pub(crate) async fn end_other_sessions(call: Call) -> Result<Reply<Nothing>> {
+    let ended = call.app.sign_out_others(call.caller()?).await?;
+    Ok(Reply::ok(format!("{ended} sessions ended"), Nothing))
+}
+
+/// Ends one of the caller's sessions.
+#[utoipa::path(
+    delete,
+    path = "/api/auth/sessions/{id}",
+    tag = "Authentication & Authorization",
+    responses(
+        (status = 200, description = "It is ended.", body = Envelope<Nothing>),
+    )
+)]
+#[handler]
+pub(crate) async fn end_session(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
+    let id = required::<SessionId>(req, "id")?;
+    call.app.end_session(call.caller()?, id).await?;
+    Ok(Reply::ok("session ended", Nothing))
+}

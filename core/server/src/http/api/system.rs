@@ -1,0 +1,121 @@
+//! Health, version, metrics.
+
+use std::net::IpAddr;
+
+use boxvault_types::{
+    error::ErrorCode,
+    views::{
+        Envelope, Nothing,
+        system::{ReadyView, VersionInfoView},
+    },
+};
+use salvo::{
+    Response, Writer as _, handler,
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+};
+
+use crate::{
+    config::MetricsAccess,
+    error::{AppError, Result},
+    http::{
+        call::{Call, credentials_missing},
+        reply::Reply,
+    },
+};
+
+/// Answers as long as the process does.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "System",
+    responses(
+        (status = 200, description = "It does.", body = Envelope<Nothing>),
+    )
+)]
+#[handler]
+pub(crate) async fn read_liveness() -> Reply<Nothing> {
+    Reply::ok("alive", Nothing)
+}
+
+/// Tells whether the server can work, part by part.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "System",
+    responses(
+        (status = 200, description = "It can.", body = Envelope<ReadyView>),
+        (status = 503, description = "A part cannot.", body = Envelope<ReadyView>),
+    )
+)]
+#[handler]
+pub(crate) async fn read_readiness(call: Call) -> Reply<ReadyView> {
+    let view = call.app.readiness().await;
+    if view.ready {
+        Reply::ok("ready", view)
+    } else {
+        Reply::ok("not ready", view).with_status(StatusCode::SERVICE_UNAVAILABLE)
+    }
+}
+
+/// Tells what is running, and whether it is still to be set up.
+#[utoipa::path(
+    get,
+    path = "/api/version",
+    tag = "System",
+    responses(
+        (status = 200, description = "What is running.", body = Envelope<VersionInfoView>),
+    )
+)]
+#[handler]
+pub(crate) async fn read_version_info(call: Call) -> Result<Reply<VersionInfoView>> {
+    let view = VersionInfoView {
+        name: "BoxVault".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        needs_setup: call.app.needs_setup().await?,
+    };
+    Ok(Reply::ok(format!("BoxVault {}", view.version), view))
+}
+
+/// The numbers of this server, in the text form of Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "System",
+    responses(
+        (status = 200, description = "The numbers.", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8"),
+    )
+)]
+#[handler]
+pub(crate) async fn read_metrics(call: Call, res: &mut Response) -> Result<()> {
+    let config = &call.app.config.metrics;
+    if !config.enabled {
+        return Err(AppError::new(ErrorCode::PathNotFound, "metrics are off (metrics.enabled)"));
+    }
+    let allowed = match config.access {
+        MetricsAccess::Public => true,
+        MetricsAccess::Loopback => is_loopback(call.facts.address),
+        MetricsAccess::Authenticated => {
+            call.identity.caller().is_some_and(|caller| caller.platform_admin)
+        }
+    };
+    if !allowed {
+        return Err(match config.access {
+            MetricsAccess::Authenticated if call.identity.caller().is_none() => {
+                credentials_missing()
+            }
+            _ => AppError::new(
+                ErrorCode::PermissionDenied,
+                "you may not read the metrics (metrics.access)",
+            ),
+        });
+    }
+    let text = call.app.metrics.encode().map_err(AppError::internal)?;
+    res.headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    res.body(text);
+    Ok(())
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}

@@ -1,0 +1,112 @@
+//! All accounts, for platform admins.
+
+use boxvault_types::{
+    names::UserName,
+    params::{
+        ListQuery,
+        account::{CreateUserParams, UpdateUserParams},
+    },
+    views::{Envelope, ErrorEnvelope, ListEnvelope, Nothing, account::UserView},
+};
+use salvo::{Request, Writer as _, handler};
+
+use crate::{
+    app::accounts,
+    error::Result,
+    http::{
+        call::{Body, Call, Query},
+        extract::required,
+        reply::{PageReply, Reply},
+    },
+};
+
+/// Lists all accounts.
+#[utoipa::path(
+    get,
+    path = "/api/users",
+    tag = "User Management",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "The accounts.", body = ListEnvelope<UserView>),
+    )
+)]
+#[handler]
+pub(crate) async fn list_users(call: Call, query: Query) -> Result<PageReply<UserView>> {
+    let (items, page) = call.app.list_users(query.0).await?;
+    Ok(PageReply::new(format!("{} users", page.total), items, page))
+}
+
+/// Makes an account for somebody.
+#[utoipa::path(
+    post,
+    path = "/api/users",
+    tag = "User Management",
+    request_body = CreateUserParams,
+    responses(
+        (status = 201, description = "The new account.", body = Envelope<UserView>),
+        (status = 409, description = "The name or the address is taken.", body = ErrorEnvelope),
+    )
+)]
+#[handler]
+pub(crate) async fn create_user(
+    call: Call,
+    body: Body<CreateUserParams>,
+) -> Result<Reply<UserView>> {
+    let user = accounts::user_view(&call.app.create_account(body.0).await?);
+    Ok(Reply::created(format!("account {} created", user.username), user))
+}
+
+/// Reads an account.
+#[utoipa::path(
+    get,
+    path = "/api/users/{username}",
+    tag = "User Management",
+    responses(
+        (status = 200, description = "The account.", body = Envelope<UserView>),
+        (status = 304, description = "As `If-None-Match` says."),
+    )
+)]
+#[handler]
+pub(crate) async fn read_user(req: &mut Request, call: Call) -> Result<Reply<UserView>> {
+    let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
+    Ok(Reply::ok("user found", accounts::user_view(&user)).tagged())
+}
+
+/// Changes an account: name, address, platform role, suspension.
+#[utoipa::path(
+    put,
+    path = "/api/users/{username}",
+    tag = "User Management",
+    request_body = UpdateUserParams,
+    responses(
+        (status = 200, description = "The account.", body = Envelope<UserView>),
+        (status = 409, description = "The address is taken.", body = ErrorEnvelope),
+    )
+)]
+#[handler]
+pub(crate) async fn update_user(
+    req: &mut Request,
+    call: Call,
+    body: Body<UpdateUserParams>,
+) -> Result<Reply<UserView>> {
+    let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
+    let changed = call.app.update_user(&user, body.0).await?;
+    Ok(Reply::ok(format!("account {} changed", changed.username), changed))
+}
+
+/// Deletes an account. Boxes and organizations stay.
+#[utoipa::path(
+    delete,
+    path = "/api/users/{username}",
+    tag = "User Management",
+    responses(
+        (status = 200, description = "It is gone.", body = Envelope<Nothing>),
+        (status = 409, description = "It is the only owner of an organization with other members.", body = ErrorEnvelope),
+    )
+)]
+#[handler]
+pub(crate) async fn delete_user(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
+    let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
+    call.app.delete_account(user.id).await?;
+    Ok(Reply::ok(format!("account {} deleted", user.name), Nothing))
+}

@@ -1,0 +1,107 @@
+//! From a failure to an answer: the only place that maps an [`ErrorKind`] to a status.
+//!
+//! The body depends on the dialect that the route speaks ([`Dialect`]); the status does not.
+
+use boxvault_types::{
+    error::ErrorKind,
+    views::{ErrorEnvelope, ErrorView},
+};
+use salvo::{
+    Depot, Request, Response, Writer, async_trait,
+    http::{
+        HeaderValue, StatusCode,
+        header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+};
+use tracing::{error, info, warn};
+
+use super::call::RequestFacts;
+use crate::error::AppError;
+
+/// Whose shapes a route answers in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Dialect {
+    /// Ours: the envelopes of the reference.
+    #[default]
+    Api,
+    /// Vagrant's: `{"errors": [...], "success": false}`; stale credentials count as none.
+    Vagrant,
+}
+
+/// The status of a class of failures.
+pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorKind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorKind::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
+        ErrorKind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Writes a failure in the dialect of the route, and its log line.
+pub(crate) fn write(error: &AppError, dialect: Dialect, request_id: &str, res: &mut Response) {
+    let status = status(error.kind());
+    log(error, status, request_id);
+    let body = match dialect {
+        Dialect::Api => serde_json::to_vec(&ErrorEnvelope {
+            success: false,
+            message: error.message().to_owned(),
+            error: ErrorView {
+                code: error.code().as_str().to_owned(),
+                fields: error.fields().clone(),
+                request_id: request_id.to_owned(),
+            },
+        }),
+        Dialect::Vagrant => serde_json::to_vec(
+            &serde_json::json!({ "errors": [error.message()], "success": false }),
+        ),
+    };
+    let body = body.unwrap_or_default();
+    let allow = res.headers().get(ALLOW).cloned();
+    let headers = res.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, body.len().into());
+    if let Some(allow) = allow {
+        headers.insert(ALLOW, allow);
+    }
+    if error.kind() == ErrorKind::Unauthenticated {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"boxvault\""));
+    }
+    if let Some(after) = error.retry_after() {
+        headers.insert(RETRY_AFTER, after.as_secs().max(1).into());
+    }
+    res.status_code(status);
+    res.body(body);
+}
+
+/// A failure is logged once, here: defects loudly, outages as warnings, refusals quietly.
+fn log(error: &AppError, status: StatusCode, request_id: &str) {
+    let (code, causes) = (error.code().as_str(), error.causes());
+    match error.kind() {
+        ErrorKind::Internal => error!(code, causes, request_id, "request failed: {code}"),
+        ErrorKind::Unavailable | ErrorKind::StorageFull => {
+            warn!(code, causes, request_id, "request failed: {code}");
+        }
+        _ => info!(code, causes, request_id, status = status.as_u16(), "request refused: {code}"),
+    }
+}
+
+#[async_trait]
+impl Writer for AppError {
+    async fn write(self, _req: &mut Request, depot: &mut Depot, res: &mut Response) {
+        let facts = RequestFacts::of(depot);
+        write(&self, facts.dialect, &facts.request_id, res);
+    }
+}

@@ -1,0 +1,146 @@
+//! From the text of a path to names and things: `{organization}`, `{box}`, … are parsed here, once, into types.
+
+use boxvault_types::{
+    action::{Resource, ResourceKind},
+    error::ErrorCode,
+    names::{ArchitectureName, BoxName, OrganizationName, ProviderName, UserName},
+    version::BoxVersion,
+};
+use salvo::Request;
+use utoipa::{
+    PartialSchema,
+    openapi::{
+        ObjectBuilder, RefOr,
+        schema::{KnownFormat, Schema, SchemaFormat, Type},
+    },
+};
+
+use crate::error::{AppError, Result};
+
+/// One parameter of the path, parsed. A text that is no name names nothing: 400, with the reason.
+fn parse<T: std::str::FromStr>(req: &Request, name: &str) -> Result<Option<T>>
+where
+    T::Err: std::fmt::Display,
+{
+    let Some(text) = req.param::<String>(name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|error| AppError::invalid(name, error))
+}
+
+/// One parameter that the path has for certain.
+pub(crate) fn required<T: std::str::FromStr>(req: &Request, name: &str) -> Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    parse(req, name)?.ok_or_else(|| AppError::internal(format!("the path has no {{{name}}}")))
+}
+
+/// The thing that a path names, given the kind that its route acts on.
+pub(crate) fn resource(req: &Request, kind: ResourceKind) -> Result<Resource> {
+    let organization = || required::<OrganizationName>(req, "organization");
+    let vagrant_box = || required::<BoxName>(req, "box");
+    let version = || required::<BoxVersion>(req, "version");
+    let provider = || required::<ProviderName>(req, "provider");
+    Ok(match kind {
+        ResourceKind::Setup => Resource::Setup,
+        ResourceKind::Account => Resource::Account,
+        ResourceKind::Session => Resource::Session,
+        ResourceKind::Profile => Resource::Profile,
+        ResourceKind::Token => Resource::Token,
+        ResourceKind::Policy => Resource::Policy,
+        ResourceKind::System => Resource::System(system_part(req.uri().path())),
+        ResourceKind::User => Resource::User(parse::<UserName>(req, "username")?),
+        ResourceKind::Organization => Resource::Organization(parse(req, "organization")?),
+        ResourceKind::Audit => Resource::Audit(parse(req, "organization")?),
+        ResourceKind::Member => Resource::Member(organization()?, parse(req, "username")?),
+        ResourceKind::Box => Resource::Box(organization()?, parse(req, "box")?),
+        ResourceKind::Version => {
+            Resource::Version(organization()?, vagrant_box()?, parse(req, "version")?)
+        }
+        ResourceKind::Provider => {
+            Resource::Provider(organization()?, vagrant_box()?, version()?, parse(req, "provider")?)
+        }
+        ResourceKind::Architecture => Resource::Architecture(
+            organization()?,
+            vagrant_box()?,
+            version()?,
+            provider()?,
+            parse(req, "architecture")?,
+        ),
+        ResourceKind::File => Resource::File(
+            organization()?,
+            vagrant_box()?,
+            version()?,
+            provider()?,
+            parse(req, "architecture")?.unwrap_or_else(ArchitectureName::unknown),
+        ),
+    })
+}
+
+/// The part of the system that a path shows.
+fn system_part(path: &str) -> &'static str {
+    match path.trim_matches('/') {
+        "health/live" | "health/ready" => "health",
+        "metrics" => "metrics",
+        "api/version" => "version",
+        "api/auth/methods" => "methods",
+        _ => "document",
+    }
+}
+
+/// What is not there, in the words of its kind.
+pub(crate) fn not_found(resource: &Resource) -> AppError {
+    match resource {
+        Resource::Member(organization, Some(user)) => AppError::new(
+            ErrorCode::MemberNotFound,
+            format!(
+                "{user:?} is not a member of {organization:?}",
+                user = user.as_str(),
+                organization = organization.as_str()
+            ),
+        ),
+        Resource::Organization(Some(name))
+        | Resource::Member(name, None)
+        | Resource::Box(name, None) => AppError::new(
+            ErrorCode::OrganizationNotFound,
+            format!("there is no organization {:?}", name.as_str()),
+        ),
+        Resource::Box(organization, Some(name))
+        | Resource::Version(organization, name, _)
+        | Resource::Provider(organization, name, ..)
+        | Resource::Architecture(organization, name, ..)
+        | Resource::File(organization, name, ..) => AppError::new(
+            ErrorCode::BoxNotFound,
+            format!("there is no box {:?} in {:?}", name.as_str(), organization.as_str()),
+        ),
+        Resource::User(Some(name)) => {
+            AppError::new(ErrorCode::UserNotFound, format!("there is no user {:?}", name.as_str()))
+        }
+        _ => AppError::new(ErrorCode::PathNotFound, "there is nothing at this path"),
+    }
+}
+
+/// The schema of a path parameter, for the document.
+pub(crate) fn schema_of(parameter: &str) -> RefOr<Schema> {
+    match parameter {
+        "version" => BoxVersion::schema(),
+        "id" => ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
+            .into(),
+        "token" => ObjectBuilder::new().schema_type(Type::String).into(),
+        _ => BoxName::schema(),
+    }
+}
+
+/// What a path parameter means, for the document.
+pub(crate) fn description_of(parameter: &str) -> &'static str {
+    match parameter {
+        "organization" => "The organization's name.",
+        "box" => "The box's name.",
+        "version" => "The version, as it was created.",
+        "provider" => "The provider's name, as Vagrant calls it.",
+        "architecture" => "The architecture's name, as Vagrant calls it.",
+        "username" => "The user's name.",
+        _ => "The identifier.",
+    }
+}

@@ -1,0 +1,230 @@
+//! A file as an answer: ranges, preconditions, entity tag, by the shortest way (RFC 9110, sections 13 and 14).
+
+use boxvault_plugin_sdk::{ByteRange, ObjectReader, PluginError};
+use boxvault_transfer::{Delivery, FileBody, RangeRequest};
+use boxvault_types::error::ErrorCode;
+use bytes::Bytes;
+use data_encoding::BASE64;
+use futures_util::{Stream, stream};
+use salvo::{
+    Request, Response,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+        header::{
+            ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
+            CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE,
+        },
+    },
+};
+
+use super::{error::Dialect, etag};
+use crate::{
+    app::{
+        App,
+        downloads::{Download, Source},
+    },
+    error::{AppError, Result},
+};
+
+/// A box is never typed as JSON: Vagrant would take it for a catalogue.
+const BOX_TYPE: &str = "application/octet-stream";
+/// The digest of the whole representation (RFC 9530).
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+
+/// Answers with a file.
+///
+/// # Errors
+/// `PRECONDITION_FAILED`; `RANGE_NOT_SATISFIABLE`, except to stock clients: 416 leaves Vagrant stuck for a day, so
+/// they get the whole file.
+pub(super) async fn serve(
+    app: &App,
+    req: &Request,
+    res: &mut Response,
+    download: Download,
+    file_name: &str,
+    dialect: Dialect,
+) -> Result<()> {
+    let size = download.size_bytes;
+    let tag = HeaderValue::from_str(&format!("\"{}\"", download.stored.digest))
+        .map_err(AppError::internal)?;
+    describe(res.headers_mut(), &download, &tag, file_name)?;
+    match precondition(req.headers(), &tag) {
+        Precondition::Failed => {
+            return Err(AppError::new(
+                ErrorCode::PreconditionFailed,
+                "the file is another one than If-Match names",
+            ));
+        }
+        Precondition::NotModified => {
+            res.status_code(StatusCode::NOT_MODIFIED);
+            return Ok(());
+        }
+        Precondition::Send => {}
+    }
+    let range = match wanted_range(req, &tag, size) {
+        RangeRequest::Unsatisfiable if dialect == Dialect::Vagrant => RangeRequest::Whole,
+        range => range,
+    };
+    if range == RangeRequest::Unsatisfiable {
+        let value =
+            HeaderValue::from_str(&format!("bytes */{size}")).map_err(AppError::internal)?;
+        res.headers_mut().insert(CONTENT_RANGE, value);
+        return Err(AppError::new(
+            ErrorCode::RangeNotSatisfiable,
+            format!("the file has {size} bytes; the range lies outside of it"),
+        ));
+    }
+    if req.method() == Method::HEAD {
+        res.headers_mut().insert(CONTENT_LENGTH, size.into());
+        res.status_code(StatusCode::OK);
+        return Ok(());
+    }
+    // once for each download: not for its continuations
+    let begins = match &range {
+        RangeRequest::Single(range) => range.start == 0,
+        _ => true,
+    };
+    if begins {
+        app.downloads.note(download.artifact);
+    }
+    match download.source {
+        Source::Local(ref file) => {
+            let delivery = Delivery::of(req.scheme(), req.version());
+            send_local(app, res, file.clone(), delivery, range)
+        }
+        Source::Store(ref store, ref key) => {
+            let (from, length) = match &range {
+                RangeRequest::Single(range) => (range.start, range.end - range.start),
+                // several parts of a remote object are more requests than they are worth
+                _ => (0, size),
+            };
+            let reader = store.open_reader(key, ByteRange::new(from, length)).await?;
+            set_length(app, res, length);
+            if matches!(range, RangeRequest::Single(_)) {
+                set_partial(res, from, from + length, size)?;
+            }
+            res.stream(chunks(reader));
+            Ok(())
+        }
+    }
+}
+
+fn describe(
+    headers: &mut HeaderMap,
+    download: &Download,
+    tag: &HeaderValue,
+    file_name: &str,
+) -> Result<()> {
+    let value = |text: String| HeaderValue::from_str(&text).map_err(AppError::internal);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(BOX_TYPE));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(ETAG, tag.clone());
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache, no-transform"));
+    headers.insert(CONTENT_DISPOSITION, value(format!("attachment; filename=\"{file_name}\""))?);
+    headers.insert(
+        REPR_DIGEST,
+        value(format!("sha-256=:{}:", BASE64.encode(&download.stored.digest.0)))?,
+    );
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Precondition {
+    Send,
+    NotModified,
+    Failed,
+}
+
+fn precondition(headers: &HeaderMap, tag: &HeaderValue) -> Precondition {
+    if headers.get(IF_MATCH).is_some_and(|wanted| !etag::matches(wanted, tag)) {
+        return Precondition::Failed;
+    }
+    if headers.get(IF_NONE_MATCH).is_some_and(|known| etag::matches(known, tag)) {
+        return Precondition::NotModified;
+    }
+    Precondition::Send
+}
+
+/// The range that a GET asks for; `If-Range` with another tag, or with a date, means the whole file.
+fn wanted_range(req: &Request, tag: &HeaderValue, size: u64) -> RangeRequest {
+    let headers = req.headers();
+    let stale = headers.get(IF_RANGE).is_some_and(|seen| seen != tag);
+    if req.method() != Method::GET || stale {
+        return RangeRequest::Whole;
+    }
+    RangeRequest::parse(headers.get(RANGE).and_then(|range| range.to_str().ok()), size)
+}
+
+fn send_local(
+    app: &App,
+    res: &mut Response,
+    file: boxvault_transfer::LocalFile,
+    delivery: Delivery,
+    range: RangeRequest,
+) -> Result<()> {
+    let size = file.size_bytes();
+    let body = match range {
+        RangeRequest::Many(ranges) => {
+            let boundary = uuid::Uuid::new_v4().simple().to_string();
+            let parts = FileBody::multipart(file, delivery, &ranges, BOX_TYPE, &boundary)
+                .map_err(AppError::internal)?;
+            let kind = HeaderValue::from_str(&parts.content_type).map_err(AppError::internal)?;
+            res.headers_mut().insert(CONTENT_TYPE, kind);
+            set_length(app, res, parts.size_bytes);
+            res.status_code(StatusCode::PARTIAL_CONTENT);
+            parts.body
+        }
+        RangeRequest::Single(range) => {
+            set_length(app, res, range.end - range.start);
+            set_partial(res, range.start, range.end, size)?;
+            FileBody::range(file, delivery, range).map_err(AppError::internal)?
+        }
+        _ => {
+            set_length(app, res, size);
+            res.status_code(StatusCode::OK);
+            FileBody::whole(file, delivery)
+        }
+    };
+    res.replace_body(body.into_res_body());
+    Ok(())
+}
+
+fn set_length(app: &App, res: &mut Response, length: u64) {
+    app.metrics.download_started(length);
+    res.headers_mut().insert(CONTENT_LENGTH, length.into());
+}
+
+fn set_partial(res: &mut Response, start: u64, end: u64, size: u64) -> Result<()> {
+    let value = HeaderValue::from_str(&format!("bytes {start}-{}/{size}", end.saturating_sub(1)))
+        .map_err(AppError::internal)?;
+    res.headers_mut().insert(CONTENT_RANGE, value);
+    res.status_code(StatusCode::PARTIAL_CONTENT);
+    Ok(())
+}
+
+fn chunks(
+    reader: Box<dyn ObjectReader>,
+) -> impl Stream<Item = std::result::Result<Bytes, PluginError>> + Send {
+    stream::try_unfold(reader, |mut reader| async move {
+        Ok(reader.next().await?.map(|chunk| (chunk, reader)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preconditions_are_told_apart() {
+        let tag = HeaderValue::from_static("\"a\"");
+        let with = |name: HeaderName, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            precondition(&headers, &tag)
+        };
+        assert_eq!(with(IF_MATCH, "\"b\""), Precondition::Failed);
+        assert_eq!(with(IF_MATCH, "\"a\""), Precondition::Send);
+        assert_eq!(with(IF_NONE_MATCH, "\"a\""), Precondition::NotModified);
+        assert_eq!(with(IF_NONE_MATCH, "\"b\""), Precondition::Send);
+    }
+}

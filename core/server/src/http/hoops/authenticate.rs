@@ -1,0 +1,119 @@
+//! From credentials to an [`Identity`]: the one place that reads them, whatever their kind.
+//!
+//! A presented credential that is not good is 401, also on a public thing; it never silently counts as none. Only
+//! the dialect of stock clients is different: they send stale tokens to public boxes, and must not be locked out.
+
+use std::sync::Arc;
+
+use boxvault_types::identity::Identity;
+use data_encoding::BASE64;
+use salvo::{
+    Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait,
+    http::{Method, header::AUTHORIZATION},
+};
+
+use crate::{
+    app::App,
+    error::Result,
+    http::{call::RequestFacts, error::Dialect},
+};
+
+/// See the module.
+pub(crate) struct Authenticate(pub(crate) Arc<App>);
+
+#[async_trait]
+impl Handler for Authenticate {
+    async fn handle(
+        &self,
+        req: &mut Request,
+        depot: &mut Depot,
+        res: &mut Response,
+        ctrl: &mut FlowCtrl,
+    ) {
+        let dialect = RequestFacts::of(depot).dialect;
+        match self.identify(req, dialect).await {
+            Ok(identity) => {
+                depot.insert_typed(identity);
+            }
+            Err(error) => {
+                error.write(req, depot, res).await;
+                ctrl.skip_rest();
+            }
+        }
+    }
+}
+
+impl Authenticate {
+    async fn identify(&self, req: &Request, dialect: Dialect) -> Result<Identity> {
+        let presented = presented(req);
+        if presented.is_empty() {
+            return Ok(Identity::Anonymous);
+        }
+        let mut refusal = None;
+        for text in &presented {
+            match self.0.identify(text).await {
+                Ok(caller) => return Ok(Identity::User(caller)),
+                Err(error) => refusal = Some(error),
+            }
+        }
+        match refusal {
+            Some(error)
+                if dialect == Dialect::Api
+                    || error.kind() != boxvault_types::error::ErrorKind::Unauthenticated =>
+            {
+                Err(error)
+            }
+            _ => Ok(Identity::Anonymous),
+        }
+    }
+}
+
+/// Every token that the request presents, in the order in which they are tried.
+///
+/// `x-access-token` (the reference), `Authorization: Bearer` (also `A;B`, as Vagrant sends two), Basic (the token is
+/// the password), `X-Atlas-Token`; `?access_token=` on reads of catalogues and files only.
+fn presented(req: &Request) -> Vec<String> {
+    let header = |name: &str| req.headers().get(name).and_then(|value| value.to_str().ok());
+    let mut all = Vec::new();
+    let mut push = |text: &str| {
+        for token in text.split(';').map(str::trim).filter(|token| !token.is_empty()) {
+            all.push(token.to_owned());
+        }
+    };
+    if let Some(token) = header("x-access-token") {
+        push(token);
+    }
+    if let Some(value) = header(AUTHORIZATION.as_str()) {
+        match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => push(token),
+            Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
+                let decoded = BASE64.decode(pair.trim().as_bytes()).ok();
+                let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+                // what is no pair is still a credential, and a bad one
+                push(
+                    text.as_deref()
+                        .and_then(|text| text.split_once(':'))
+                        .map_or("-", |(_, password)| password),
+                );
+            }
+            _ => push("-"),
+        }
+    }
+    if let Some(token) = header("x-atlas-token") {
+        push(token);
+    }
+    if takes_query_token(req) {
+        if let Some(token) = req.queries().get("access_token") {
+            push(token);
+        }
+    }
+    all
+}
+
+/// Tokens in a URL end up in the logs of proxies, so only paths that old clients read take them.
+fn takes_query_token(req: &Request) -> bool {
+    let path = req.uri().path();
+    let read = req.method() == Method::GET || req.method() == Method::HEAD;
+    let vagrant = super::super::vagrant::is_catalogue_or_file(path);
+    read && (vagrant || path.ends_with("/file/download"))
+}

@@ -1,0 +1,71 @@
+//! The decision in front of every handler: the path names a thing, the route names an action, the policy says yes.
+//!
+//! Who may not even know that the thing exists gets 404, whether it exists or not.
+
+use boxvault_types::{error::ErrorCode, identity::Identity};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
+
+use crate::{
+    app::access::{Answer, Target},
+    error::{AppError, Result},
+    http::{
+        SharedApp,
+        call::{Call, RequestFacts, credentials_missing},
+        extract,
+        routes::Permission,
+    },
+};
+
+/// See the module.
+pub(crate) struct Authorize(Permission);
+
+impl Authorize {
+    /// The decision for one route.
+    pub(crate) fn new(permission: Permission) -> Self {
+        Self(permission)
+    }
+
+    async fn decide(&self, req: &Request, depot: &Depot) -> Result<Call> {
+        let app = SharedApp::of(depot)?;
+        let identity = depot.get_typed::<Identity>().cloned().unwrap_or_default();
+        let facts = RequestFacts::of(depot);
+        let resource = extract::resource(req, self.0.kind)?;
+        let target = Target::find(&app, resource, self.0.action).await?;
+        let policy = app.policy.load();
+        match app.answer(&policy, &identity, &target, self.0.action) {
+            Answer::Allowed => {
+                Ok(Call { app, facts, identity, policy, action: self.0.action, target })
+            }
+            Answer::Hidden => Err(extract::not_found(&target.resource)),
+            Answer::Refused if identity == Identity::Anonymous => Err(credentials_missing()),
+            Answer::Refused => Err(AppError::new(
+                ErrorCode::PermissionDenied,
+                format!(
+                    "you may not {} this {}; ask an admin of the organization for the right to",
+                    self.0.action, self.0.kind
+                ),
+            )),
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Authorize {
+    async fn handle(
+        &self,
+        req: &mut Request,
+        depot: &mut Depot,
+        res: &mut Response,
+        ctrl: &mut FlowCtrl,
+    ) {
+        match self.decide(req, depot).await {
+            Ok(call) => {
+                depot.insert_typed(call);
+            }
+            Err(error) => {
+                error.write(req, depot, res).await;
+                ctrl.skip_rest();
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! How often one user, or one address without a user, may ask.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use boxvault_types::{error::ErrorCode, identity::Identity};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
+
+use crate::{config::LimitsConfig, error::AppError, http::call::RequestFacts};
+
+/// After how many new keys the idle ones are forgotten.
+const KEYS_BEFORE_CLEANING: usize = 100_000;
+
+/// See the module. Clones count together.
+#[derive(Clone)]
+pub struct RateLimit {
+    all: Option<Arc<DefaultKeyedRateLimiter<String>>>,
+    sign_in: Option<Arc<DefaultKeyedRateLimiter<String>>>,
+    clock: DefaultClock,
+}
+
+impl RateLimit {
+    /// The limits of the configuration; zero is no limit.
+    pub fn new(limits: &LimitsConfig) -> Self {
+        let limiter = |per_minute: u32, burst: u32| {
+            let quota = Quota::per_minute(NonZeroU32::new(per_minute)?);
+            let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+            Some(Arc::new(RateLimiter::keyed(quota.allow_burst(burst))))
+        };
+        Self {
+            all: limiter(limits.requests_per_minute, limits.requests_burst),
+            sign_in: limiter(
+                limits.sign_in_requests_per_minute,
+                limits.sign_in_requests_per_minute,
+            ),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    fn check(
+        &self,
+        limiter: &DefaultKeyedRateLimiter<String>,
+        key: &String,
+    ) -> Result<(), AppError> {
+        if limiter.len() > KEYS_BEFORE_CLEANING {
+            limiter.retain_recent();
+        }
+        limiter.check_key(key).map_err(|until| {
+            let wait = until.wait_time_from(self.clock.now());
+            AppError::new(
+                ErrorCode::RateLimited,
+                format!("too many requests; come back in {} s", wait.as_secs() + 1),
+            )
+            .with_retry_after(wait + std::time::Duration::from_secs(1))
+        })
+    }
+}
+
+/// Requests that guess at a password or a token.
+fn is_sign_in(path: &str) -> bool {
+    matches!(
+        path.trim_end_matches('/'),
+        "/api/auth/signin" | "/api/auth/signup" | "/api/auth/refresh-token" | "/api/setup"
+    )
+}
+
+#[async_trait]
+impl Handler for RateLimit {
+    async fn handle(
+        &self,
+        req: &mut Request,
+        depot: &mut Depot,
+        res: &mut Response,
+        ctrl: &mut FlowCtrl,
+    ) {
+        let address = RequestFacts::of(depot).address.to_string();
+        let key = match depot.get_typed::<Identity>() {
+            Ok(Identity::User(caller)) => caller.user_id.to_string(),
+            _ => address.clone(),
+        };
+        let mut outcome = self.all.as_ref().map_or(Ok(()), |limiter| self.check(limiter, &key));
+        if let (Ok(()), Some(limiter), true) =
+            (&outcome, &self.sign_in, is_sign_in(req.uri().path()))
+        {
+            outcome = self.check(limiter, &address);
+        }
+        if let Err(error) = outcome {
+            error.write(req, depot, res).await;
+            ctrl.skip_rest();
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The frame of the API document: title, tags, ways to present credentials. The rest comes from the routes.
+
+use utoipa::openapi::{
+    ComponentsBuilder, ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder,
+    security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    tag::TagBuilder,
+};
+
+/// The five categories of the reference, and what surrounds them.
+const TAGS: &[(&str, &str)] = &[
+    ("Authentication & Authorization", "Set-up, sign-up, sign-in, refresh, sign-out, sessions."),
+    (
+        "User Management",
+        "The caller's own account and API tokens; for platform admins, all accounts.",
+    ),
+    ("Organization Management", "Organizations and their members."),
+    ("Box Management", "Boxes, versions, providers, architectures."),
+    ("File Operations", "Upload, download, facts and removal of box files."),
+    ("System", "Health, version, metrics."),
+];
+
+/// The document without any path.
+pub(crate) fn frame() -> OpenApi {
+    let api_key = |name: &str, why: &str| {
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, why)))
+    };
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("The access token of a session, or an API token."))
+        .build();
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("BoxVault")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(
+                    "A self-hosted registry for Vagrant boxes. Every answer is an envelope: \
+                     `success`, `message`, `data`; every failure has a stable code in `error.code`.",
+                ))
+                .license(Some(
+                    LicenseBuilder::new()
+                        .name("Apache-2.0 OR MIT")
+                        .identifier(Some("Apache-2.0 OR MIT"))
+                        .build(),
+                ))
+                .contact(Some(ContactBuilder::new().name(Some("BoxVault")).build()))
+                .build(),
+        )
+        .tags(Some(TAGS.iter().map(|(name, description)| {
+            TagBuilder::new().name(*name).description(Some(*description)).build()
+        })))
+        .components(Some(
+            ComponentsBuilder::new()
+                .security_scheme(
+                    "accessToken",
+                    api_key("x-access-token", "The access token of a session, or an API token."),
+                )
+                .security_scheme("bearer", SecurityScheme::Http(bearer))
+                .build(),
+        ))
+        .build()
+}

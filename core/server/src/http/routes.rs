@@ -1,0 +1,234 @@
+//! Mounts handlers from their `#[utoipa::path]` metadata: a mounted route is a documented route by construction.
+//!
+//! Each route carries the action that it needs; mounting puts the decision in front of the handler, writes
+//! `x-action` into the document, and adds the answers that every route of its kind can give.
+
+use std::sync::Arc;
+
+use boxvault_types::{
+    action::{Action, ResourceKind},
+    views::ErrorEnvelope,
+};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, async_trait};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ComponentsBuilder, Content, HttpMethod, OpenApi, Ref, RefOr, ResponseBuilder,
+        extensions::ExtensionsBuilder,
+        path::{Operation, Parameter, ParameterIn},
+        schema::Schema,
+        security::SecurityRequirement,
+    },
+};
+
+use super::hoops::authorize::Authorize;
+
+/// What a route needs: an action on the kind of thing that its path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Permission {
+    pub(crate) action: Action,
+    pub(crate) kind: ResourceKind,
+}
+
+/// One handler with its metadata.
+pub(crate) struct Endpoint {
+    path: String,
+    methods: Vec<HttpMethod>,
+    operation: Operation,
+    schemas: Vec<(String, RefOr<Schema>)>,
+    handler: Arc<dyn Handler>,
+}
+
+/// Takes a handler and the metadata that utoipa made for it; see [`endpoint!`].
+pub(crate) fn describe_endpoint<P: utoipa::Path + utoipa::__dev::SchemaReferences>(
+    _: P,
+    handler: impl Handler,
+) -> Endpoint {
+    let mut schemas = Vec::new();
+    P::schemas(&mut schemas);
+    Endpoint {
+        path: P::path(),
+        methods: P::methods(),
+        operation: P::operation(),
+        schemas,
+        handler: Arc::new(handler),
+    }
+}
+
+/// Names a handler so that it can be mounted: `endpoint!(boxes::read_box)`.
+macro_rules! endpoint {
+    ($module:ident :: $handler:ident) => {
+        paste::paste! {
+            $crate::http::routes::describe_endpoint($module::[<__path_ $handler>], $module::$handler)
+        }
+    };
+}
+pub(crate) use endpoint;
+
+#[derive(Clone)]
+struct Shared(Arc<dyn Handler>);
+
+#[async_trait]
+impl Handler for Shared {
+    async fn handle(
+        &self,
+        req: &mut Request,
+        depot: &mut Depot,
+        res: &mut Response,
+        ctrl: &mut FlowCtrl,
+    ) {
+        self.0.handle(req, depot, res, ctrl).await;
+    }
+}
+
+/// A route as tests see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mounted {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) permission: Permission,
+}
+
+/// A router and its document, growing together.
+pub(crate) struct ApiRouter {
+    pub(crate) router: Router,
+    pub(crate) document: OpenApi,
+    pub(crate) mounted: Vec<Mounted>,
+}
+
+impl ApiRouter {
+    /// Nothing but the document's frame.
+    pub(crate) fn new(mut document: OpenApi) -> Self {
+        let components =
+            document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
+        let mut schemas = Vec::new();
+        ErrorEnvelope::schemas(&mut schemas);
+        components.schemas.extend(schemas);
+        components.schemas.insert(ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema());
+        Self { router: Router::new(), document, mounted: Vec::new() }
+    }
+
+    /// Mounts and documents one endpoint. A GET is answered to HEAD as well.
+    pub(crate) fn add(mut self, action: Action, kind: ResourceKind, endpoint: Endpoint) -> Self {
+        let permission = Permission { action, kind };
+        let mut operation = endpoint.operation;
+        describe(&mut operation, permission, &endpoint.path);
+        let components =
+            self.document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
+        components.schemas.extend(endpoint.schemas);
+        let methods: Vec<_> = endpoint.methods.iter().filter_map(method_name).collect();
+        self.document.paths.add_path_operation(&endpoint.path, endpoint.methods, operation);
+
+        let handler = Shared(endpoint.handler);
+        for method in methods {
+            let mut route = Router::with_path(endpoint.path.trim_start_matches('/'))
+                .hoop(Authorize::new(permission));
+            route = match method {
+                "GET" => {
+                    let head = Router::with_path(endpoint.path.trim_start_matches('/'))
+                        .hoop(Authorize::new(permission))
+                        .head(handler.clone());
+                    self.router = self.router.push(head);
+                    route.get(handler.clone())
+                }
+                "POST" => route.post(handler.clone()),
+                "PUT" => route.put(handler.clone()),
+                "PATCH" => route.patch(handler.clone()),
+                _ => route.delete(handler.clone()),
+            };
+            self.router = self.router.push(route);
+            self.mounted.push(Mounted {
+                method: method.to_owned(),
+                path: endpoint.path.clone(),
+                permission,
+            });
+        }
+        self
+    }
+}
+
+fn method_name(method: &HttpMethod) -> Option<&'static str> {
+    match method {
+        HttpMethod::Get => Some("GET"),
+        HttpMethod::Post => Some("POST"),
+        HttpMethod::Put => Some("PUT"),
+        HttpMethod::Patch => Some("PATCH"),
+        HttpMethod::Delete => Some("DELETE"),
+        _ => None,
+    }
+}
+
+/// Adds to an operation what follows from its permission and path.
+fn describe(operation: &mut Operation, permission: Permission, path: &str) {
+    let action = format!("{}:{}", permission.kind, permission.action);
+    operation.extensions = Some(ExtensionsBuilder::new().add("x-action", action).build());
+    operation.security = Some(vec![
+        SecurityRequirement::default(),
+        SecurityRequirement::new("accessToken", Vec::<String>::new()),
+        SecurityRequirement::new("bearer", Vec::<String>::new()),
+    ]);
+    if operation.request_body.is_some() {
+        for (status, why) in [
+            ("413", "The body is longer than the limit."),
+            ("415", "The body is of a type that is not taken."),
+            ("408", "The client sent nothing for too long."),
+        ] {
+            failure(operation, status, why);
+        }
+    }
+    if path.contains('{') {
+        failure(operation, "404", "It does not exist, or the caller may not know that it does.");
+    }
+    for (status, why) in [
+        ("400", "A value is malformed or not allowed; `fields` tells which."),
+        ("401", "No credentials, or bad ones."),
+        ("403", "Known, but not allowed."),
+        ("429", "Too many requests; `Retry-After` tells when to come back."),
+        ("500", "A defect of the server."),
+        ("503", "A part that the server depends on is out of reach; try again."),
+    ] {
+        failure(operation, status, why);
+    }
+    document_path(operation, path);
+}
+
+fn failure(operation: &mut Operation, status: &str, why: &str) {
+    operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
+        ResponseBuilder::new()
+            .description(why)
+            .content(
+                "application/json",
+                Content::new(Some(RefOr::<Schema>::Ref(Ref::from_schema_name(
+                    ErrorEnvelope::name(),
+                )))),
+            )
+            .build()
+            .into()
+    });
+}
+
+/// Documents the path's parameters, each by the name of the noun that it holds.
+fn document_path(operation: &mut Operation, path: &str) {
+    let known: Vec<String> = operation
+        .parameters
+        .iter()
+        .flatten()
+        .filter_map(|parameter| match parameter {
+            RefOr::T(parameter) => Some(parameter.name.clone()),
+            RefOr::Ref(_) => None,
+        })
+        .collect();
+    for segment in path.split('/') {
+        let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) else {
+            continue;
+        };
+        if known.iter().any(|known| known == name) {
+            continue;
+        }
+        let mut parameter = Parameter::new(name);
+        parameter.parameter_in = ParameterIn::Path;
+        parameter.schema = Some(super::extract::schema_of(name));
+        parameter.description = Some(super::extract::description_of(name).to_owned());
+        operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
+    }
+}

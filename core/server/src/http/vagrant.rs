@@ -1,0 +1,248 @@
+//! The dialect that stock Vagrant dictates: catalogues and files at paths of its own choosing.
+//!
+//! All of it is dressing over the same application functions as the API. No decision depends on the user agent.
+//! Source: Vagrant's `lib/vagrant/action/builtin/box_add.rb` and `lib/vagrant/box_metadata.rb`.
+
+use boxvault_types::{
+    error::ErrorCode,
+    names::{ArchitectureName, ProviderName},
+    version::BoxVersion,
+};
+use salvo::{
+    Request, Response, Writer as _, handler,
+    http::{
+        HeaderValue, StatusCode,
+        header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, VARY},
+    },
+};
+
+use super::{call::Call, error::Dialect, extract::required, files, web};
+use crate::{
+    app::{
+        App,
+        catalogue::Flavor,
+        downloads::{Audience, Path},
+    },
+    error::{AppError, Result},
+};
+
+/// Whether a path is a catalogue or a file of this dialect: where old clients put their token into the query.
+pub(super) fn is_catalogue_or_file(path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    if let Some(rest) = path.strip_prefix("api/v2/vagrant/") {
+        return rest.split('/').count() == 2;
+    }
+    let segments: Vec<&str> = path.split('/').collect();
+    match segments.as_slice() {
+        [first, _] => !matches!(*first, "api" | "health" | "assets" | "api-docs"),
+        [_, "boxes", ..] => true,
+        _ => false,
+    }
+}
+
+/// The catalogue of a box for clients before 2.4; for browsers, the web page.
+#[utoipa::path(
+    get,
+    path = "/{organization}/{box}",
+    tag = "Vagrant",
+    responses(
+        (status = 200, description = "The catalogue.", body = serde_json::Value, content_type = "application/json"),
+    )
+)]
+#[handler]
+pub(crate) async fn read_legacy_catalogue(
+    req: &mut Request,
+    res: &mut Response,
+    call: Call,
+) -> Result<()> {
+    if wants_page(req) {
+        return web::page(res);
+    }
+    catalogue(req, res, &call, Flavor::Legacy).await
+}
+
+/// The catalogue of a box, at the address of its web page.
+#[utoipa::path(
+    get,
+    path = "/{organization}/boxes/{box}",
+    tag = "Vagrant",
+    responses(
+        (status = 200, description = "The catalogue.", body = serde_json::Value, content_type = "application/json"),
+    )
+)]
+#[handler]
+pub(crate) async fn read_box_page(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
+    if wants_page(req) {
+        return web::page(res);
+    }
+    catalogue(req, res, &call, Flavor::Legacy).await
+}
+
+/// The catalogue of a box for 2.4 and later: every architecture.
+#[utoipa::path(
+    get,
+    path = "/api/v2/vagrant/{organization}/{box}",
+    tag = "Vagrant",
+    responses(
+        (status = 200, description = "The catalogue.", body = serde_json::Value, content_type = "application/json"),
+    )
+)]
+#[handler]
+pub(crate) async fn read_catalogue(
+    req: &mut Request,
+    res: &mut Response,
+    call: Call,
+) -> Result<()> {
+    catalogue(req, res, &call, Flavor::Architectures).await
+}
+
+/// A released file.
+#[utoipa::path(
+    get,
+    path = "/{organization}/boxes/{box}/versions/{version}/providers/{provider}/{architecture}/vagrant.box",
+    tag = "Vagrant",
+    responses(
+        (status = 200, description = "The file.", body = String, content_type = "application/octet-stream"),
+        (status = 206, description = "The part that was asked for.", body = String, content_type = "application/octet-stream"),
+        (status = 304, description = "As `If-None-Match` says."),
+        (status = 412, description = "As `If-Match` says."),
+    )
+)]
+#[handler]
+pub(crate) async fn download_box(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
+    let architecture = required::<ArchitectureName>(req, "architecture")?;
+    let provider = required::<ProviderName>(req, "provider")?;
+    download(req, res, &call, &provider, Some(&architecture)).await
+}
+
+/// A released file, of the default architecture. The last segment is the provider's name and `.box`.
+#[utoipa::path(
+    get,
+    path = "/{organization}/boxes/{box}/versions/{version}/providers/{file}",
+    tag = "Vagrant",
+    responses(
+        (status = 200, description = "The file.", body = String, content_type = "application/octet-stream"),
+        (status = 206, description = "The part that was asked for.", body = String, content_type = "application/octet-stream"),
+        (status = 304, description = "As `If-None-Match` says."),
+        (status = 412, description = "As `If-Match` says."),
+    )
+)]
+#[handler]
+pub(crate) async fn download_default_box(
+    req: &mut Request,
+    res: &mut Response,
+    call: Call,
+) -> Result<()> {
+    let file = req.param::<String>("file").unwrap_or_default();
+    let provider = file
+        .strip_suffix(".box")
+        .and_then(|name| ProviderName::parse(name).ok())
+        .ok_or_else(|| {
+            AppError::new(
+                ErrorCode::PathNotFound,
+                "the last part of this path is a provider's name and .box",
+            )
+        })?;
+    download(req, res, &call, &provider, None).await
+}
+
+async fn catalogue(req: &Request, res: &mut Response, call: &Call, flavor: Flavor) -> Result<()> {
+    let found = call.target.vagrant_box()?;
+    let base = base_url(&call.app, req);
+    let document = call
+        .app
+        .catalogue(&found.organization.name, &found.vagrant_box.name, flavor, &base)
+        .await?
+        .ok_or_else(|| super::extract::not_found(&call.target.resource))?;
+    let headers = res.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, document.len().into());
+    headers.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    res.status_code(StatusCode::OK);
+    res.body(document);
+    Ok(())
+}
+
+async fn download(
+    req: &Request,
+    res: &mut Response,
+    call: &Call,
+    provider: &ProviderName,
+    architecture: Option<&ArchitectureName>,
+) -> Result<()> {
+    let found = call.target.vagrant_box()?;
+    let version = required::<BoxVersion>(req, "version")?;
+    let path = Path {
+        organization: &found.organization.name,
+        box_name: &found.vagrant_box.name,
+        version: &version,
+        provider,
+        architecture,
+    };
+    let download = call.app.open_download(path, Audience::Clients).await?;
+    let name = &found.vagrant_box.name;
+    let file_name = format!("{name}-{version}-{provider}.box");
+    files::serve(&call.app, req, res, download, &file_name, Dialect::Vagrant).await
+}
+
+/// A browser names `text/html` first; clients name JSON, or anything.
+fn wants_page(req: &Request) -> bool {
+    let accept =
+        req.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept.split(',').next().is_some_and(|first| first.trim().starts_with("text/html"))
+}
+
+/// How this client reaches us. Vagrant gives its token only to the very host name that it was told, so the name that
+/// it used is kept, if it is one of ours; anything else in `Host` is ignored.
+fn base_url(app: &App, req: &Request) -> String {
+    let host = req
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .or_else(|| req.uri().authority().map(|authority| authority.as_str()))
+        .unwrap_or_default();
+    let configured = &app.config.server.allowed_hosts;
+    let ours = configured.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+        || is_own_loopback(app, req, host);
+    if ours && host != app.public_url.authority() {
+        return format!("{}://{host}", req.scheme());
+    }
+    app.public_url.to_string()
+}
+
+/// `localhost:5000` on a server that was not told its public URL: the same machine by another name.
+fn is_own_loopback(app: &App, req: &Request, host: &str) -> bool {
+    if app.config.server.public_url.is_some() {
+        return false;
+    }
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+            (name, port.parse::<u16>().ok())
+        }
+        _ => (host, None),
+    };
+    let port_fits = port.is_some() && port == req.local_addr().port();
+    port_fits && matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_in_the_query_are_taken_on_catalogues_and_files_only() {
+        for path in [
+            "/acme/web",
+            "//api/v2/vagrant/acme/web",
+            "/acme/boxes/web/versions/1.0/providers/x.box",
+        ] {
+            assert!(is_catalogue_or_file(path), "{path}");
+        }
+        for path in
+            ["/api/user", "/api/organization", "/health/ready", "/api/organization/acme/box"]
+        {
+            assert!(!is_catalogue_or_file(path), "{path}");
+        }
+    }
+}

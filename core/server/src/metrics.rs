@@ -1,0 +1,209 @@
+//! What is counted, and its text form for Prometheus. One registry per server, never global.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+/// The numbers of one server.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter<u64, AtomicU64>>,
+    durations: Family<RouteLabels, Histogram>,
+    in_flight: Gauge<i64, AtomicI64>,
+    uploads: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    uploads_in_flight: Gauge<i64, AtomicI64>,
+    upload_bytes: Counter<u64, AtomicU64>,
+    download_bytes: Counter<u64, AtomicU64>,
+    decisions: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    sign_ins: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    swept: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    policy_problems: Gauge<i64, AtomicI64>,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("boxvault");
+        let durations = Family::<RouteLabels, Histogram>::new_with_constructor(|| {
+            // 0.5 ms to about 8 s
+            Histogram::new(exponential_buckets(0.0005, 4.0, 8))
+        });
+        let metrics = Self {
+            requests: Family::default(),
+            durations,
+            in_flight: Gauge::default(),
+            uploads: Family::default(),
+            uploads_in_flight: Gauge::default(),
+            upload_bytes: Counter::default(),
+            download_bytes: Counter::default(),
+            decisions: Family::default(),
+            sign_ins: Family::default(),
+            swept: Family::default(),
+            policy_problems: Gauge::default(),
+            registry: Registry::default(),
+        };
+        registry.register(
+            "http_requests",
+            "Requests by route and status",
+            metrics.requests.clone(),
+        );
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time to the head of the answer",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        registry.register(
+            "http_requests_in_flight",
+            "Requests being handled",
+            metrics.in_flight.clone(),
+        );
+        registry.register("uploads", "Uploads by outcome", metrics.uploads.clone());
+        registry.register(
+            "uploads_in_flight",
+            "Uploads being received",
+            metrics.uploads_in_flight.clone(),
+        );
+        registry.register_with_unit(
+            "upload",
+            "File bytes received",
+            Unit::Bytes,
+            metrics.upload_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "download",
+            "File bytes promised",
+            Unit::Bytes,
+            metrics.download_bytes.clone(),
+        );
+        registry.register("policy_decisions", "Decisions by outcome", metrics.decisions.clone());
+        registry.register(
+            "policy_problems",
+            "Problems in the policy files",
+            metrics.policy_problems.clone(),
+        );
+        registry.register("sign_ins", "Sign-ins by outcome", metrics.sign_ins.clone());
+        registry.register("swept", "Leftovers removed, by kind", metrics.swept.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// Counts a request until the guard is dropped.
+    pub(crate) fn request_started(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
+    }
+
+    /// Counts an upload until the guard is dropped.
+    pub(crate) fn upload_started(&self) -> InFlight {
+        self.uploads_in_flight.inc();
+        InFlight(self.uploads_in_flight.clone())
+    }
+
+    /// Counts an answer.
+    pub(crate) fn request_ended(&self, method: &str, route: &str, status: u16, time: Duration) {
+        let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };
+        self.requests.get_or_create(&labels).inc();
+        self.durations
+            .get_or_create(&RouteLabels { route: labels.route })
+            .observe(time.as_secs_f64());
+    }
+
+    /// Counts a finished upload.
+    pub(crate) fn upload_ended(&self, outcome: &'static str, bytes: u64) {
+        self.uploads.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.upload_bytes.inc_by(bytes);
+    }
+
+    /// Counts the bytes of an answer that carries a file.
+    pub(crate) fn download_started(&self, bytes: u64) {
+        self.download_bytes.inc_by(bytes);
+    }
+
+    /// Counts a decision.
+    pub(crate) fn decided(&self, allowed: bool) {
+        let outcome = if allowed { "allowed" } else { "denied" };
+        self.decisions.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts a sign-in.
+    pub(crate) fn signed_in(&self, outcome: &'static str) {
+        self.sign_ins.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts what the sweep removed.
+    pub(crate) fn swept(&self, outcome: &'static str, count: u64) {
+        self.swept.get_or_create(&OutcomeLabels { outcome }).inc_by(count);
+    }
+
+    /// Shows the number of problems in the policy files.
+    pub(crate) fn set_policy_problems(&self, count: usize) {
+        self.policy_problems.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// The text form.
+    pub(crate) fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// Something that is being counted as long as it lives.
+#[derive(Debug)]
+pub(crate) struct InFlight(Gauge<i64, AtomicI64>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_can_be_read() {
+        let metrics = Metrics::new();
+        let guard = metrics.request_started();
+        metrics.request_ended("GET", "api/version", 200, Duration::from_millis(3));
+        let text = metrics.encode().unwrap();
+        assert!(text.contains("boxvault_http_requests_in_flight 1"), "{text}");
+        assert!(
+            text.contains("boxvault_http_requests_total{method=\"GET\",route=\"api/version\",status=\"200\"} 1"),
+            "{text}"
+        );
+        drop(guard);
+        assert!(metrics.encode().unwrap().contains("boxvault_http_requests_in_flight 0"));
+    }
+}

@@ -1,0 +1,419 @@
+//! From a configuration to a running server, and back in the reverse order.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use boxvault_catalog::{Catalog, CatalogError, Options};
+use boxvault_plugin_host::{Deadlines, HostOptions, LoadError, PluginHost, PluginSource};
+use boxvault_plugin_sdk::{AuthProvider, PluginError, StorageBackend};
+use boxvault_policy::{PolicyError, PolicyHandle};
+use boxvault_transfer::{FileListener, LocalFiles, TransferError};
+use boxvault_types::identity::LOCAL_ISSUER;
+use salvo::{
+    Server, Service,
+    conn::{Acceptor, Listener, rustls::RustlsListener},
+    fuse::FuseConfig,
+    server::ServerHandle,
+};
+use thiserror::Error;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Semaphore,
+    task::JoinSet,
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    app::{
+        App, access_tokens::AccessTokens, catalogue::CatalogueCache, downloads::DownloadCounter,
+        identify::IdentityCache, local_auth::LocalAuth, passwords::Passwords, stores::Stores,
+        tokens::TokenUses,
+    },
+    config::{Config, PluginEntry},
+    data_dir::{DataDir, DataDirError},
+    error::AppError,
+    http,
+    metrics::Metrics,
+    tls::{self, CertificateSource, Reload, TlsError},
+};
+
+/// The plugin name of the built-in auth provider.
+const LOCAL_PLUGIN: &str = "local";
+/// How often counters are written to the catalog.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why the server could not start.
+#[derive(Debug, Error)]
+pub enum StartupError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The database cannot be used.
+    #[error("could not open the catalog; check database.url")]
+    Catalog(#[from] CatalogError),
+    /// The policy files cannot be used. There is no older policy to keep at a start.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A plugin cannot be used.
+    #[error("could not open {entry}")]
+    Plugin {
+        /// Its place in the configuration.
+        entry: String,
+        /// Why.
+        #[source]
+        source: LoadError,
+    },
+    /// A store does not answer.
+    #[error("the store {name:?} does not work")]
+    Store {
+        /// Its name in the configuration.
+        name: String,
+        /// Why.
+        #[source]
+        source: PluginError,
+    },
+    /// `storage.default_store` names no store.
+    #[error("storage.default_store is {0:?}, but there is no [stores.{0}]")]
+    NoDefaultStore(String),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A listener cannot be opened.
+    #[error(transparent)]
+    Listen(#[from] TransferError),
+    /// The TLS listener cannot be opened.
+    #[error("could not open the HTTPS listener")]
+    ListenTls(#[source] salvo::Error),
+    /// No listener is on.
+    #[error("both server.http_listen and server.https_listen are off; turn one on")]
+    NoListener,
+    /// The rest.
+    #[error("could not start")]
+    App(#[from] AppError),
+    /// A signal cannot be waited for, or standard output is gone.
+    #[error("the system refused")]
+    Io(#[from] io::Error),
+}
+
+/// Opens everything that a server stands on, without listening.
+///
+/// # Errors
+/// The first part that cannot be opened.
+pub async fn open_app(config: &Config) -> Result<Arc<App>, StartupError> {
+    open_app_at(config, LocalFiles::new(), None).await
+}
+
+async fn open_app_at(
+    config: &Config,
+    local_files: LocalFiles,
+    bound: Option<(&[SocketAddr], &[SocketAddr])>,
+) -> Result<Arc<App>, StartupError> {
+    DataDir::open(&config.server.data_dir)?;
+    let options =
+        Options { connections_max: config.database.connections_max, ..Options::default() };
+    let catalog = Catalog::connect(config.database_url().expose(), options).await?;
+    catalog.migrate().await?;
+    let policy_dir: &Path = &config.policy.dir;
+    let policy = PolicyHandle::open(policy_dir.is_dir().then_some(policy_dir))?;
+    let host = PluginHost::new(HostOptions {
+        search_paths: config.plugins.search_paths.clone(),
+        deadlines: Deadlines {
+            question: config.plugins.call_timeout.into(),
+            ..Deadlines::default()
+        },
+        ..HostOptions::default()
+    });
+    let passwords = Arc::new(Passwords::new()?);
+    let app = App {
+        public_url: config.public_url(bound),
+        instance_id: uuid::Uuid::now_v7().to_string(),
+        stores: open_stores(config, &host).await?,
+        auth_providers: open_auth_providers(config, &host, &catalog, &passwords).await?,
+        access_tokens: AccessTokens::load(&catalog).await?,
+        passwords,
+        identities: IdentityCache::new(),
+        catalogues: CatalogueCache::new(),
+        downloads: DownloadCounter::default(),
+        token_uses: TokenUses::default(),
+        local_files,
+        upload_permits: Arc::new(Semaphore::new(config.limits.uploads_concurrent_max)),
+        metrics: Arc::new(Metrics::new()),
+        config: config.clone(),
+        policy: Arc::new(policy),
+        catalog,
+    };
+    Ok(Arc::new(app))
+}
+
+fn source(config: &Config, entry: &PluginEntry) -> PluginSource {
+    PluginSource::new(entry.plugin.clone()).pinned(config.plugins.pins.get(&entry.plugin).cloned())
+}
+
+async fn open_stores(config: &Config, host: &PluginHost) -> Result<Stores, StartupError> {
+    let mut by_name = BTreeMap::<String, Arc<dyn StorageBackend>>::new();
+    for (name, entry) in &config.stores {
+        let opened = host
+            .open_storage(source(config, entry), serde_json::Value::Object(entry.options.clone()))
+            .await;
+        let store = opened
+            .map_err(|source| StartupError::Plugin { entry: format!("stores.{name}"), source })?;
+        let probed = store.probe().await;
+        let report = probed.map_err(|source| StartupError::Store { name: name.clone(), source })?;
+        for (capability, why) in &report.switched_off {
+            warn!(
+                store = name,
+                ?capability,
+                why,
+                "a store cannot do what its plugin declares; switched off"
+            );
+        }
+        by_name.insert(name.clone(), Arc::new(store));
+    }
+    let default = config.storage.default_store.clone();
+    if !by_name.contains_key(&default) {
+        return Err(StartupError::NoDefaultStore(default));
+    }
+    Ok(Stores::new(by_name, default))
+}
+
+async fn open_auth_providers(
+    config: &Config,
+    host: &PluginHost,
+    catalog: &Catalog,
+    passwords: &Arc<Passwords>,
+) -> Result<BTreeMap<String, Arc<dyn AuthProvider>>, StartupError> {
+    let mut providers = BTreeMap::<String, Arc<dyn AuthProvider>>::new();
+    for (name, entry) in &config.auth.providers {
+        if entry.plugin == LOCAL_PLUGIN {
+            let local = LocalAuth::new(catalog.clone(), Arc::clone(passwords));
+            providers.insert(LOCAL_ISSUER.to_owned(), Arc::new(local));
+            continue;
+        }
+        let opened = host
+            .open_auth(source(config, entry), serde_json::Value::Object(entry.options.clone()))
+            .await;
+        let provider = opened.map_err(|source| StartupError::Plugin {
+            entry: format!("auth.providers.{name}"),
+            source,
+        })?;
+        providers.insert(name.clone(), Arc::new(provider));
+    }
+    Ok(providers)
+}
+
+impl App {
+    /// Writes what is still to be written, and lets the catalog go.
+    ///
+    /// # Errors
+    /// If the catalog cannot be closed.
+    pub async fn close(&self) -> Result<(), StartupError> {
+        flush(self).await;
+        Ok(self.catalog.close().await?)
+    }
+}
+
+/// Runs a server until it is told to stop.
+///
+/// # Errors
+/// Why it could not start. What fails later is answered, logged, and survived.
+pub async fn serve(config: Config) -> Result<(), StartupError> {
+    let data_dir = DataDir::open(&config.server.data_dir)?;
+    if let Some(warning) = data_dir.warning() {
+        warn!("{warning}");
+    }
+    let files = LocalFiles::new();
+    let reload = Reload::default();
+    let http_addresses = config.http_addresses();
+    let http = match http_addresses.is_empty() {
+        true => None,
+        false => Some(FileListener::new(http_addresses).with_sendfile(&files).listen()?),
+    };
+    let source = CertificateSource::new(&config, &data_dir);
+    let https_addresses = config.https_addresses();
+    let (https, fingerprint) = match https_addresses.is_empty() {
+        true => (None, None),
+        false => {
+            let loading = source.clone();
+            let first = tokio::task::spawn_blocking(move || loading.load())
+                .await
+                .map_err(io::Error::other)??;
+            let fingerprint = first.fingerprint().to_owned();
+            let certificates = tls::certificates(source, &first, reload.clone());
+            let listener =
+                RustlsListener::new(Box::pin(certificates), FileListener::new(https_addresses));
+            (Some(listener.try_bind().await.map_err(StartupError::ListenTls)?), Some(fingerprint))
+        }
+    };
+    let bound_http = http.as_ref().map(addresses).unwrap_or_default();
+    let bound_https = https.as_ref().map(addresses).unwrap_or_default();
+    if bound_http.is_empty() && bound_https.is_empty() {
+        return Err(StartupError::NoListener);
+    }
+    let app = open_app_at(&config, files, Some((&bound_http, &bound_https))).await?;
+    let rate_limit = http::RateLimit::new(&config.limits);
+    let service = || http::service(Arc::clone(&app), rate_limit.clone());
+    let mut running = JoinSet::new();
+    let mut handles = Vec::new();
+    if let Some(acceptor) = http {
+        handles.push(start(acceptor, &app, service()?, &mut running));
+    }
+    if let Some(acceptor) = https {
+        handles.push(start(acceptor, &app, service()?, &mut running));
+    }
+    let mut background = background(&app);
+    data_dir.announce(&bound_http, &bound_https)?;
+    info!(http = ?bound_http, https = ?bound_https, public_url = %app.public_url, "listening");
+    welcome(&app, &bound_http, &bound_https, fingerprint.as_deref()).await?;
+
+    wait_for_stop(&app, &reload).await?;
+    let patience: Duration = config.server.shutdown_timeout.into();
+    info!(timeout_s = patience.as_secs(), "stopping: no new connections, running requests may end");
+    data_dir.withdraw();
+    for handle in &handles {
+        handle.stop_graceful(patience);
+    }
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = ended {
+            error!(%error, "a listener ended badly");
+        }
+    }
+    background.shutdown().await;
+    app.close().await?;
+    info!("stopped");
+    Ok(())
+}
+
+fn addresses(acceptor: &impl Acceptor) -> Vec<SocketAddr> {
+    acceptor.holdings().iter().filter_map(|holding| holding.local_addr.clone().into_std()).collect()
+}
+
+/// Serves one listener in the background. Every limit on slow clients is one of progress, never of a whole transfer.
+fn start<A>(
+    acceptor: A,
+    app: &Arc<App>,
+    service: Service,
+    running: &mut JoinSet<()>,
+) -> ServerHandle
+where
+    A: Acceptor + Send + 'static,
+{
+    let limits = &app.config.limits;
+    let fuse = FuseConfig::default()
+        .with_http1_header_timeout(Duration::from(limits.header_timeout))
+        .with_connection_idle_timeout(Duration::from(limits.connection_idle_timeout))
+        .with_write_stall_timeout(Duration::from(limits.download_write_timeout))
+        .with_request_body_timeout(Duration::from(limits.upload_idle_timeout));
+    let server =
+        Server::new(acceptor).fuse_config(fuse).max_connections(app.config.server.connections_max);
+    let handle = server.handle();
+    running.spawn(async move {
+        if let Err(error) = server.try_serve(service).await {
+            error!(%error, "a listener failed");
+        }
+    });
+    handle
+}
+
+/// What goes on beside the requests.
+fn background(app: &Arc<App>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let every =
+        |app: &Arc<App>, interval: Duration| (Arc::clone(app), tokio::time::interval(interval));
+
+    let (flushing, mut ticks) = every(app, FLUSH_INTERVAL);
+    tasks.spawn(async move {
+        loop {
+            ticks.tick().await;
+            flush(&flushing).await;
+        }
+    });
+    let watch_interval: Duration = app.config.policy.watch_interval.into();
+    if !watch_interval.is_zero() {
+        tasks.spawn(boxvault_policy::watch(Arc::clone(&app.policy), watch_interval));
+    }
+    let sweep_interval: Duration = app.config.storage.sweep_interval.into();
+    if !sweep_interval.is_zero() {
+        let (sweeping, mut ticks) = every(app, sweep_interval);
+        tasks.spawn(async move {
+            loop {
+                ticks.tick().await;
+                if let Err(error) = sweeping.sweep(sweeping.sweep_options()).await {
+                    warn!(cause = error.causes(), "could not sweep; the next sweep will try again");
+                }
+            }
+        });
+    }
+    tasks
+}
+
+async fn flush(app: &App) {
+    for outcome in [app.flush_downloads().await, app.flush_token_uses().await] {
+        if let Err(error) = outcome {
+            warn!(
+                cause = error.causes(),
+                "could not write counters; they are kept and tried again"
+            );
+        }
+    }
+}
+
+async fn wait_for_stop(app: &App, reload: &Reload) -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            _ = hang_up.recv() => {
+                reload.request();
+                // what is wrong with the files is in the log and in /health/ready
+                let _changed = app.policy.reload_now().await;
+            }
+        }
+    }
+}
+
+/// Tells a person at a terminal what to do next. The set-up token goes here and nowhere else: not into the log.
+async fn welcome(
+    app: &App,
+    http: &[SocketAddr],
+    https: &[SocketAddr],
+    fingerprint: Option<&str>,
+) -> Result<(), StartupError> {
+    let mut text = String::from("\nBoxVault is running.\n");
+    let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:<22}{value}\n"));
+    line("web page", &app.public_url.to_string());
+    line("API document", &format!("{}/api-docs/", app.public_url));
+    for address in http {
+        line("HTTP", &format!("http://{address}"));
+    }
+    for address in https {
+        line("HTTPS", &format!("https://{address}"));
+    }
+    if let Some(fingerprint) = fingerprint {
+        line("certificate (sha256)", fingerprint);
+    }
+    line("data folder", &app.config.server.data_dir.display().to_string());
+    if let Some(token) = app.new_setup_token().await? {
+        text.push_str(&format!(
+            "\nThis server has no account yet. Make the first platform admin with the one-time token\n\n  {token}\n\n\
+             for instance so (the README goes on from there):\n\n  \
+             curl -fsS {}/api/setup --json '{{\"token\": \"{token}\", \"username\": \"admin\", \
+             \"email\": \"admin@example.com\", \"password\": \"CHANGE-THIS-PASSWORD\"}}'\n",
+            app.public_url
+        ));
+    }
+    let mut output = io::stdout().lock();
+    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+        // started by something that does not listen; the server runs all the same
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
