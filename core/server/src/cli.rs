@@ -18,7 +18,14 @@ use std::{
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, ConfigError, Inputs, Loaded, Setting};
+use self::server::ServerCommand;
+use crate::{
+    config::{Config, ConfigError, Inputs, Loaded, Setting},
+    error::AppError,
+    http,
+    startup::StartupError,
+    telemetry::TelemetryError,
+};
 
 /// The commit that the program was built from, where the build said so in `BOXVAULT_COMMIT`.
 pub const COMMIT: Option<&str> = option_env!("BOXVAULT_COMMIT");
@@ -41,6 +48,24 @@ pub enum CliError {
     /// A plugin cannot be used.
     #[error(transparent)]
     Plugin(#[from] boxvault_plugin_host::LoadError),
+    /// A part of the server could not be opened.
+    #[error(transparent)]
+    Startup(#[from] StartupError),
+    /// The application refused.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// Log lines have nowhere to go.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The API document could not be written as JSON.
+    #[error("could not write the API document")]
+    Document(#[from] serde_json::Error),
+    /// There is an account already, and so no set-up token.
+    #[error("this server is set up already; sign in, or use `boxvault user create`")]
+    SetUpAlready,
+    /// There was nothing to read.
+    #[error("could not read standard input")]
+    Input(#[source] io::Error),
     /// The answer could not be written.
     #[error("could not write to standard output")]
     Output(#[from] io::Error),
@@ -51,7 +76,7 @@ impl CliError {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Config(_) => EXIT_USAGE,
-            Self::Policy(_) | Self::Plugin(_) | Self::Output(_) => EXIT_FAILED,
+            _ => EXIT_FAILED,
         })
     }
 }
@@ -81,7 +106,7 @@ pub struct Cli {
     pub options: Options,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// Arguments of every command.
@@ -123,6 +148,12 @@ pub enum Command {
     /// Look at plugin libraries
     #[command(subcommand)]
     Plugin(plugins::PluginCommand),
+    /// Print the API document, OpenAPI 3.1 as JSON
+    #[command(after_help = "Example:\n  boxvault openapi > openapi.json")]
+    Openapi,
+    /// Commands that start the server or work on its data
+    #[command(flatten)]
+    Server(ServerCommand),
 }
 
 /// The two kinds of plugins, as arguments name them.
@@ -191,10 +222,15 @@ impl Cli {
 ///
 /// When it could not be done. What a command found wrong (`policy check`) is an exit code instead.
 pub async fn run(cli: Cli) -> Result<ExitCode, CliError> {
-    match cli.command {
+    match cli.command.unwrap_or(Command::Server(ServerCommand::Serve)) {
         Command::Config(command) => configuration::run(&command, cli.options.load()),
         Command::Policy(command) => policies::run(&command, &cli.options.load()?.config),
         Command::Plugin(command) => plugins::run(&command, &cli.options.load()?.config).await,
+        Command::Openapi => {
+            answer(http::document_json()?.trim_end())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Server(command) => server::run(command, cli.options.load()?).await,
     }
 }
 

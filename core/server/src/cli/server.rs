@@ -2,12 +2,30 @@
 //!
 //! Except for `serve`, they work beside a running server as well as without one.
 
-use std::io::{self, BufRead, Read};
+use std::{
+    fmt::Write,
+    io::{self, BufRead, Read},
+    process::ExitCode,
+};
 
-use boxvault_types::{names::UserName, params::account::CreateUserParams};
+use boxvault_types::{
+    byte_count::ByteCount,
+    identity::TokenScope,
+    names::UserName,
+    params::account::{CreateUserParams, Secret},
+};
 use clap::{Args, Subcommand};
+use tracing::warn;
 
-use crate::config::HumanDuration;
+use super::{CliError, EXIT_FAILED, answer};
+use crate::{
+    app::{
+        App,
+        fsck::{Depth, FsckReport},
+    },
+    config::{HumanDuration, Loaded},
+    startup, telemetry,
+};
 
 /// What fits into a request to sign in; more is no password.
 const PASSWORD_BYTES_MAX: u64 = 4096;
@@ -41,9 +59,6 @@ pub enum ServerCommand {
                             its digest"
     )]
     Fsck(FsckArguments),
-    /// Print the API document, OpenAPI 3.1 as JSON
-    #[command(after_help = "Example:\n  boxvault openapi > openapi.json")]
-    Openapi,
 }
 
 /// What can be done with accounts.
@@ -121,6 +136,94 @@ pub struct FsckArguments {
     pub rehash: bool,
 }
 
+/// Does what was asked for, with log lines on standard error.
+pub(super) async fn run(command: ServerCommand, loaded: Loaded) -> Result<ExitCode, CliError> {
+    telemetry::init(&loaded.config.log)?;
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    let config = loaded.config;
+    match command {
+        ServerCommand::Serve => startup::serve(config).await?,
+        // Opening brings the catalog up to date, and proves that the rest can be used.
+        ServerCommand::Migrate => drop(startup::open_app(&config).await?),
+        ServerCommand::User(UserCommand::Create(arguments)) => {
+            let params = arguments.params(io::stdin().lock()).map_err(CliError::Input)?;
+            let name = params.username.clone();
+            let app = startup::open_app(&config).await?;
+            let is_new = app.create_user_offline(params).await?;
+            answer(format_args!(
+                "{name} {}",
+                if is_new { "was made" } else { "was brought in line" }
+            ))?;
+        }
+        ServerCommand::Token(TokenCommand::Create(arguments)) => {
+            let app = startup::open_app(&config).await?;
+            let CreateTokenArguments { user, description, expires } = arguments;
+            let user = app.user_by_name(&user).await?.id;
+            let scope = TokenScope::default();
+            answer(app.create_token_for(user, description, expires, scope).await?.token)?;
+        }
+        ServerCommand::Setup(SetupCommand::Token) => {
+            let app = startup::open_app(&config).await?;
+            let token = app.new_setup_token().await?.ok_or(CliError::SetUpAlready)?;
+            answer(token)?;
+        }
+        ServerCommand::Sweep(arguments) => {
+            sweep(&*startup::open_app(&config).await?, &arguments).await?
+        }
+        ServerCommand::Fsck(arguments) => {
+            let app = startup::open_app(&config).await?;
+            return fsck(&app, &arguments).await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn sweep(app: &App, arguments: &SweepArguments) -> Result<(), CliError> {
+    let mut options = app.sweep_options();
+    if let Some(age) = arguments.older_than {
+        options.uploads_older_than = age.get();
+    }
+    let swept = app.sweep(options).await?;
+    answer(format_args!(
+        "removed {} uploads, {} blobs and {} leftover objects",
+        swept.uploads, swept.blobs, swept.objects
+    ))
+}
+
+/// Damage is a failure; leftovers are not, because sweeping removes them.
+async fn fsck(app: &App, arguments: &FsckArguments) -> Result<ExitCode, CliError> {
+    let depth = if arguments.rehash { Depth::Digest } else { Depth::Length };
+    let report = app.fsck(depth, |_| ()).await?;
+    answer(fsck_text(&report).trim_end())?;
+    Ok(if report.damaged.is_empty() { ExitCode::SUCCESS } else { EXIT_FAILED.into() })
+}
+
+fn fsck_text(report: &FsckReport) -> String {
+    let mut text = String::new();
+    let findings = [("damaged", &report.damaged), ("left over", &report.leftovers)];
+    for (kind, findings) in findings {
+        for finding in findings {
+            writeln!(
+                text,
+                "{kind}: {} in store {:?}: {}",
+                finding.key, finding.store, finding.problem
+            )
+            .expect("a String takes every line");
+        }
+    }
+    let verdict = if report.damaged.is_empty() { "clean" } else { "DAMAGED" };
+    let (files, bytes) = (report.files, ByteCount(report.bytes));
+    let (damaged, leftovers) = (report.damaged.len(), report.leftovers.len());
+    writeln!(
+        text,
+        "{verdict}: {files} files ({bytes}) looked at, {damaged} damaged, {leftovers} left over"
+    )
+    .expect("a String takes every line");
+    text
+}
+
 impl CreateUserArguments {
     /// What the arguments and standard input ask for.
     ///
@@ -137,7 +240,7 @@ impl CreateUserArguments {
         Ok(CreateUserParams {
             username: self.name,
             email: self.email,
-            password: boxvault_types::params::account::Secret::new(password.to_owned()),
+            password: Secret::new(password.to_owned()),
             name: None,
             platform_admin: self.platform_admin,
         })
@@ -158,6 +261,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::app::fsck::Finding;
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -212,6 +316,24 @@ mod tests {
         for text in ["90", "30 h", "0 days", "12 h"] {
             assert_eq!(expires(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_check_says_what_is_damaged_and_ends_with_its_verdict() {
+        let finding = |problem: &str| Finding {
+            store: "main".to_owned(),
+            key: "blobs/ab/1".to_owned(),
+            problem: problem.to_owned(),
+        };
+        let mut report = FsckReport { files: 2, bytes: 4096, ..FsckReport::default() };
+        assert_eq!(
+            fsck_text(&report),
+            "clean: 2 files (4 KiB) looked at, 0 damaged, 0 left over\n"
+        );
+        report.damaged.push(finding("it is missing"));
+        let text = fsck_text(&report);
+        let first = "damaged: blobs/ab/1 in store \"main\": it is missing\n";
+        assert!(text.starts_with(first) && text.contains("\nDAMAGED: "), "{text}");
     }
 
     #[test]

@@ -33,9 +33,9 @@ impl PluginEntry {
         self
     }
 
-    /// The options as the JSON text that crosses into the plugin. May hold secrets: never log it.
-    pub fn options_json(&self) -> String {
-        Value::Object(self.options.clone()).to_string()
+    /// The options as the JSON object that the plugin gets. May hold secrets: never log it.
+    pub fn options_value(&self) -> Value {
+        Value::Object(self.options.clone())
     }
 }
 
@@ -90,6 +90,6 @@ mod tests {
         assert!(shown.contains("boxes") && shown.contains("http://u:<redacted>@proxy"), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
         assert!(!serde_json::to_string(&entry).unwrap().contains("canary"));
-        assert!(entry.options_json().contains("canary-1"));
+        assert!(entry.options_value().to_string().contains("canary-1"));
     }
 }
