@@ -17,7 +17,7 @@ if [ -z "${BOXVAULT_BIN:-}" ]; then
   cargo build --quiet --locked --profile "$profile"
   BOXVAULT_BIN=$target/$folder/boxvault
 fi
-boxvault() { "$program" "$@"; }
+boxvault() { BOXVAULT_LOG__FILTER=warn "$program" "$@"; }
 program=$(realpath "$BOXVAULT_BIN")
 # What configures other servers must not configure this one.
 for variable in $(compgen -e | grep '^BOXVAULT_' || true); do unset "$variable"; done

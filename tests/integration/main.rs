@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod plugins;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod vagrant;

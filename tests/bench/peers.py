@@ -1,0 +1,112 @@
+"""What BoxVault is compared with: Debian's nginx and docker-registry, as their manuals say they are fast."""
+
+import http.client
+import os
+import pathlib
+import shutil
+
+from harness import BenchError, Program, free_port, listens
+
+NGINX = """
+daemon off;
+worker_processes auto;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx-error.log;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    default_type application/json;
+    client_max_body_size 0;
+    client_body_temp_path {folder}/nginx-body;
+    proxy_temp_path {folder}/nginx-proxy;
+    fastcgi_temp_path {folder}/nginx-fastcgi;
+    uwsgi_temp_path {folder}/nginx-uwsgi;
+    scgi_temp_path {folder}/nginx-scgi;
+    server {{
+        listen 127.0.0.1:{http};
+        listen 127.0.0.1:{https} ssl;
+        ssl_certificate {certificate};
+        ssl_certificate_key {key};
+        root {root};
+        location /dav/ {{ dav_methods PUT DELETE; }}
+    }}
+}}
+"""
+
+REGISTRY = """
+version: 0.1
+log: {{ level: error }}
+storage: {{ filesystem: {{ rootdirectory: {root} }}, delete: {{ enabled: true }} }}
+http: {{ addr: "127.0.0.1:{port}" }}
+"""
+
+
+def missing(program, package):
+    """Why a peer is left out, or nothing."""
+    if shutil.which(program, path=search_path()):
+        return None
+    return f"{program} is not installed (Debian: apt-get install {package})"
+
+
+def search_path():
+    return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+class Nginx:
+    """Serves a folder by sendfile, over HTTP and HTTPS, and takes WebDAV uploads under /dav/."""
+
+    def __init__(self, folder, certificate, key):
+        self.root = pathlib.Path(folder) / "nginx-root"
+        (self.root / "dav").mkdir(parents=True)
+        # Its workers drop their rights when it is started as root.
+        pathlib.Path(folder).chmod(0o711)
+        self.root.chmod(0o755)
+        (self.root / "dav").chmod(0o777)
+        self.http, self.https = free_port(), free_port()
+        config = pathlib.Path(folder) / "nginx.conf"
+        config.write_text(
+            NGINX.format(
+                folder=folder,
+                root=self.root,
+                http=self.http,
+                https=self.https,
+                certificate=certificate,
+                key=key,
+            )
+        )
+        program = shutil.which("nginx", path=search_path())
+        self.program = Program("nginx", [program, "-c", str(config)], folder)
+        self.program.wait_until(lambda: listens(self.https), "listening")
+
+    def url(self, path, scheme="http"):
+        return f"{scheme}://127.0.0.1:{self.http if scheme == 'http' else self.https}/{path}"
+
+
+class Registry:
+    """The reference registry of container images, for blobs."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        config = pathlib.Path(folder) / "registry.yml"
+        root = pathlib.Path(folder) / "registry-root"
+        root.mkdir()
+        config.write_text(REGISTRY.format(root=root, port=self.port))
+        program = shutil.which("docker-registry", path=search_path())
+        self.program = Program("docker-registry", [program, "serve", str(config)], folder)
+        self.program.wait_until(lambda: listens(self.port), "listening")
+
+    def upload_url(self, digest):
+        """Opens an upload; the blob goes to this URL by one PUT."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("POST", "/v2/bench/blobs/uploads/")
+        answer = connection.getresponse()
+        if answer.status != 202:
+            raise BenchError(f"docker-registry answered {answer.status}: {answer.read()[:300]}")
+        location = answer.headers["Location"]
+        connection.close()
+        return f"{location}{'&' if '?' in location else '?'}digest=sha256:{digest}"
+
+    def download_url(self, digest):
+        return f"http://127.0.0.1:{self.port}/v2/bench/blobs/sha256:{digest}"
