@@ -21,18 +21,19 @@ use boxvault_tests::{
     plugins::{CPlugin, host},
     skip, wait_for,
 };
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 
 /// How long something that a plugin does on its own threads may take.
 const SOON: Duration = Duration::from_secs(20);
 
-fn plain(error: LoadError) -> PluginError {
+fn plain(error: &LoadError) -> PluginError {
     PluginError::unexpected(error.to_string())
 }
 
 /// A host whose calls end quickly, for plugins that hang.
 fn impatient() -> PluginHost {
-    let moment = Duration::from_millis(50);
+    let moment = Duration::from_millis(500);
     let deadlines = Deadlines {
         create: moment,
         question: moment,
@@ -41,7 +42,7 @@ fn impatient() -> PluginHost {
         finish: moment,
         authenticate: moment,
     };
-    PluginHost::new(HostOptions { deadlines, calls_in_flight_max: 8, ..HostOptions::default() })
+    PluginHost::new(HostOptions { deadlines, calls_in_flight_max: 4, ..HostOptions::default() })
 }
 
 async fn faulty(host: &PluginHost) -> LoadedStorage {
@@ -73,7 +74,7 @@ async fn fs_passes_the_storage_suite_through_its_library() {
     let (host, root) = (host(), tempfile::tempdir().unwrap());
     let config = json!({ "root": root.path() });
     let make = || async {
-        let store = host.open_storage("fs", config.clone()).await.map_err(plain)?;
+        let store = host.open_storage("fs", config.clone()).await.map_err(|error| plain(&error))?;
         Ok(Arc::new(store) as Arc<dyn StorageBackend>)
     };
     let report = storage::run(make).await;
@@ -94,7 +95,7 @@ async fn fs_passes_the_storage_suite_through_its_library() {
 async fn memory_passes_the_storage_suite_through_its_library() {
     let host = host();
     let make = || async {
-        let store = host.open_storage("memory", json!({})).await.map_err(plain)?;
+        let store = host.open_storage("memory", json!({})).await.map_err(|error| plain(&error))?;
         Ok(Arc::new(store) as Arc<dyn StorageBackend>)
     };
     let report = storage::run(make).await;
@@ -111,7 +112,10 @@ async fn a_plugin_in_c_passes_the_storage_suite() {
     let (host, root) = (host(), tempfile::tempdir().unwrap());
     let config = json!({ "root": root.path() });
     let make = || async {
-        let store = host.open_storage(plugin.source(), config.clone()).await.map_err(plain)?;
+        let store = host
+            .open_storage(plugin.source(), config.clone())
+            .await
+            .map_err(|error| plain(&error))?;
         Ok(Arc::new(store) as Arc<dyn StorageBackend>)
     };
     let report = storage::run(make).await;
@@ -149,7 +153,8 @@ async fn the_auth_example_passes_the_auth_suite_through_its_library() {
         disabled: Some(Credentials::new("bob", "another one")),
     };
     let make = || async {
-        let provider = host.open_auth("static", config.clone()).await.map_err(plain)?;
+        let provider =
+            host.open_auth("static", config.clone()).await.map_err(|error| plain(&error))?;
         Ok(Arc::new(provider) as Arc<dyn AuthProvider>)
     };
     let report = auth::run(make, &fixture).await;
@@ -324,7 +329,7 @@ async fn a_panic_is_an_error_of_one_call_and_is_counted() {
         assert!(error.message.contains("faulty") && error.message.contains("as told"), "{error}");
     }
     let mut reader = store.open_reader("panic", ByteRange::FULL).await.unwrap();
-    for _ in 0..2 {
+    for _ in 0..100 {
         assert_eq!(reader.next().await.unwrap_err().kind, PluginErrorKind::Panicked);
     }
     let mut writer = store.open_writer("panic", WriteOptions::default()).await.unwrap();
@@ -342,12 +347,12 @@ async fn a_panic_is_an_error_of_one_call_and_is_counted() {
 async fn a_hanging_call_ends_at_its_deadline_and_hung_calls_are_limited() {
     let host = impatient();
     let store = faulty(&host).await;
-    for _ in 0..8 {
+    for _ in 0..4 {
         let error = store.stat("hang").await.unwrap_err();
         assert_eq!(error.kind, PluginErrorKind::DeadlineExceeded, "{error}");
     }
     let counters = store.counters();
-    assert_eq!((counters.deadlines_exceeded, counters.in_flight), (8, 8));
+    assert_eq!((counters.deadlines_exceeded, counters.in_flight), (4, 4));
     let error = store.stat("anything").await.unwrap_err();
     assert_eq!((error.kind, error.retry), (PluginErrorKind::Unavailable, true), "{error}");
 }
@@ -401,9 +406,7 @@ async fn everything_that_is_dropped_is_released() {
     }
     // Given up before the plugin answers: what it answers then is released too.
     for _ in 0..20 {
-        let late = store.open_reader("late", ByteRange::FULL);
-        let given_up = tokio::time::timeout(Duration::from_millis(1), late).await;
-        assert!(given_up.is_err(), "the reader was not late");
+        drop(store.open_reader("late", ByteRange::FULL).now_or_never());
     }
     wait_for("all readers and writers to be released", SOON, async || {
         let idle = store.counters().in_flight == 0;

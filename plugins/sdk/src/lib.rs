@@ -11,6 +11,8 @@ pub mod config;
 pub mod crossing;
 mod error;
 pub mod export;
+#[cfg(test)]
+mod header;
 mod log;
 mod runtime;
 mod secret;

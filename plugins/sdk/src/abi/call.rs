@@ -28,7 +28,8 @@ pub struct Outcome {
     pub time_ms: i64,
     /// The instance, reader or writer that the called function promises.
     pub handle: *mut c_void,
-    /// Frees `handle`; called once, from any thread, with no call on the handle under way.
+    /// Frees `handle`; called once, from any thread, when every call on the handle is answered. An
+    /// instance is released after its readers and writers.
     pub release: Option<unsafe extern "C" fn(handle: *mut c_void)>,
     /// The bytes that the called function promises. With an error: the message, UTF-8, lower case,
     /// saying what failed on what, without secrets.
@@ -40,7 +41,8 @@ pub struct Outcome {
 /// Every function that takes one calls `done(host, call, &outcome)` exactly once: from any thread,
 /// before or after it returns itself, also when it fails and when nobody waits any more. A second
 /// answer is ignored (and counted against the plugin), and what it carries is not released.
-/// `outcome` need not live longer than the call of `done`.
+/// `outcome` need not live longer than the call of `done`. If nobody holds the handle any more that
+/// the call was made on, `done` releases it: do not touch it after `done`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Completion {

@@ -359,6 +359,10 @@ unsafe extern "C" fn read_next(handle: *mut c_void, completion: abi::Completion)
     }
     let started = runtime::spawn(async move {
         let mut reader = reader.lock().await;
+        // The call before this one may have found the end while this one waited for the lock.
+        if reader.ended.is_some() {
+            return reader.answer_end(done);
+        }
         let chunk = reader.chunks.recv().await;
         reader.answer(done, chunk);
     });
