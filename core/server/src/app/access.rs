@@ -5,12 +5,14 @@ use std::sync::Arc;
 use boxvault_catalog::{
     boxes::{self, OwnedBox},
     organizations::{self, AccessMode, Organization},
+    versions::{self, Version, VersionStatus},
 };
 use boxvault_policy::{AccessRequest, Policy, Relations};
 use boxvault_types::{
     action::{Action, Resource},
     error::ErrorCode,
     identity::Identity,
+    version::BoxVersion,
 };
 
 use super::App;
@@ -24,23 +26,28 @@ pub(crate) struct Target {
     pub(crate) organization: Option<Arc<Organization>>,
     /// The box, where the resource is one or belongs to one; `None` if there is no such.
     pub(crate) vagrant_box: Option<Arc<OwnedBox>>,
+    /// The version, where the resource is one or belongs to one of a public box; `None` if there is no such.
+    pub(crate) version: Option<Arc<Version>>,
+    /// Whether the configuration opens it to this caller, as it may the metrics.
+    pub(crate) public_by_configuration: bool,
 }
 
 /// What a caller gets to hear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// Go ahead.
     Allowed,
     /// They may know of it, but not do this.
     Refused,
-    /// They may not know whether it exists.
-    Hidden,
+    /// They may not know whether this exists: the thing itself, or what it belongs to.
+    Hidden(Resource),
 }
 
 impl Target {
-    /// Looks up what a decision about a resource needs: one query at most.
+    /// Looks up what a decision about a resource needs: one query, and one for a version of a public box.
     pub(crate) async fn find(app: &App, resource: Resource, action: Action) -> Result<Self> {
-        let mut target = Self { resource, organization: None, vagrant_box: None };
+        let mut target =
+            Self { resource, organization: None, vagrant_box: None, version: None, public_by_configuration: false };
         match &target.resource {
             Resource::Organization(Some(name))
             | Resource::Audit(Some(name))
@@ -62,21 +69,34 @@ impl Target {
             }
             _ => {}
         }
+        if let (Some(found), Some(number)) = (&target.vagrant_box, version_of(&target.resource))
+            && found.vagrant_box.is_public
+        {
+            target.version = versions::find(&app.catalog, found.vagrant_box.id, number).await?.map(Arc::new);
+        }
         Ok(target)
     }
 
-    /// How the caller stands to the thing.
+    /// How the caller stands to the thing. Of a public box everybody sees what was released.
     fn relations(&self, identity: &Identity) -> Relations {
+        let released = self.version.as_ref().is_none_or(|version| version.status == VersionStatus::Released);
+        let own = self.box_relations(identity);
+        Relations { public: (own.public && released) || self.public_by_configuration, ..own }
+    }
+
+    /// How the caller stands to the box or organization that the thing belongs to.
+    pub(crate) fn box_relations(&self, identity: &Identity) -> Relations {
         let caller = identity.caller().map(|caller| caller.user_id);
-        if let Some(found) = &self.vagrant_box {
-            let creator = caller.is_some() && found.vagrant_box.created_by == caller;
-            return Relations { creator, public: found.vagrant_box.is_public };
+        match (&self.vagrant_box, &self.organization) {
+            (Some(found), _) => Relations {
+                creator: caller.is_some() && found.vagrant_box.created_by == caller,
+                public: found.vagrant_box.is_public,
+            },
+            (None, Some(organization)) => {
+                Relations { creator: false, public: organization.access_mode != AccessMode::Private }
+            }
+            (None, None) => Relations::default(),
         }
-        let public = self
-            .organization
-            .as_ref()
-            .is_some_and(|organization| organization.access_mode != AccessMode::Private);
-        Relations { creator: false, public }
     }
 
     /// The organization.
@@ -120,20 +140,30 @@ impl App {
         target: &Target,
         action: Action,
     ) -> Answer {
-        let relations = target.relations(identity);
-        let decide = |resource: &Resource, action: Action| {
+        let decide = |resource: &Resource, action: Action, relations: Relations| {
             policy.decide(&AccessRequest::new(identity, resource, action, relations)).allowed
         };
-        let allowed = decide(&target.resource, action);
+        let relations = target.relations(identity);
+        let allowed = decide(&target.resource, action, relations);
         self.metrics.decided(allowed);
         if allowed {
             return Answer::Allowed;
         }
-        let visible = match visible_through(&target.resource) {
-            Some(container) => decide(&container, Action::Read),
-            None => true,
-        };
-        if visible { Answer::Refused } else { Answer::Hidden }
+        if let Some(container) = container(&target.resource)
+            && !decide(&container, Action::Read, target.box_relations(identity))
+        {
+            return Answer::Hidden(container);
+        }
+        match version_in(&target.resource) {
+            Some(version) if !decide(&version, Action::Read, relations) => Answer::Hidden(version),
+            _ => Answer::Refused,
+        }
+    }
+
+    /// Whether the caller sees more of a box than what everybody sees of a public one.
+    pub(crate) fn sees_unreleased(&self, policy: &Policy, identity: &Identity, target: &Target) -> bool {
+        let own = Relations { public: false, ..target.box_relations(identity) };
+        policy.decide(&AccessRequest::new(identity, &target.resource, Action::Read, own)).allowed
     }
 
     /// Decides on something that the path does not name, such as a box that is about to be created.
@@ -165,7 +195,7 @@ impl App {
 }
 
 /// What somebody must be able to read to know of a thing: its box, its organization, or itself.
-fn visible_through(resource: &Resource) -> Option<Resource> {
+fn container(resource: &Resource) -> Option<Resource> {
     match resource {
         Resource::Organization(Some(name))
         | Resource::Audit(Some(name))
@@ -181,6 +211,29 @@ fn visible_through(resource: &Resource) -> Option<Resource> {
             Some(Resource::Box(organization.clone(), Some(name.clone())))
         }
         Resource::User(Some(name)) => Some(Resource::User(Some(name.clone()))),
+        _ => None,
+    }
+}
+
+/// The version that a thing is or belongs to.
+fn version_of(resource: &Resource) -> Option<&BoxVersion> {
+    match resource {
+        Resource::Version(_, _, number) => number.as_ref(),
+        Resource::Provider(_, _, number, _)
+        | Resource::Architecture(_, _, number, ..)
+        | Resource::File(_, _, number, ..) => Some(number),
+        _ => None,
+    }
+}
+
+fn version_in(resource: &Resource) -> Option<Resource> {
+    match resource {
+        Resource::Version(organization, name, Some(number))
+        | Resource::Provider(organization, name, number, _)
+        | Resource::Architecture(organization, name, number, ..)
+        | Resource::File(organization, name, number, ..) => {
+            Some(Resource::Version(organization.clone(), name.clone(), Some(number.clone())))
+        }
         _ => None,
     }
 }

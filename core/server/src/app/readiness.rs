@@ -1,6 +1,6 @@
 //! Whether the server can work, part by part.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use boxvault_types::views::system::{PartView, ReadyView};
 use futures_util::future::join_all;
@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::App;
+use crate::config::MetricsAccess;
 
 /// How long a part may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,6 +32,15 @@ impl App {
         parts.extend(join_all(providers).await);
         parts.insert("policy".to_owned(), self.policy_part());
         ReadyView { ready: parts.values().all(|part| part.ok), parts }
+    }
+
+    /// Whether the configuration shows the metrics to an address, whatever the policy says.
+    pub(crate) fn metrics_are_public_to(&self, address: IpAddr) -> bool {
+        match self.config.metrics.access {
+            MetricsAccess::Public => true,
+            MetricsAccess::Loopback => address.to_canonical().is_loopback(),
+            MetricsAccess::Authenticated => false,
+        }
     }
 
     /// A refused change of the policy files does not stop the server, but somebody should look.

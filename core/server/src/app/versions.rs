@@ -24,10 +24,11 @@ use super::{
 use crate::error::{AppError, Result};
 
 impl App {
-    /// The versions of a box, newest first.
+    /// The versions of a box, newest first; all of them, or those of one status.
     pub(crate) async fn list_versions(
         &self,
         found: &OwnedBox,
+        status: Option<VersionStatus>,
         query: ListQuery,
     ) -> Result<(Vec<VersionView>, PageView)> {
         let page = self.page(&query)?;
@@ -35,7 +36,7 @@ impl App {
             Order::Descending => VersionOrder::NewestFirst,
             Order::Ascending => VersionOrder::OldestFirst,
         };
-        let filter = VersionFilter { status: None, order };
+        let filter = VersionFilter { status, order };
         let found = versions::list(&self.catalog, found.vagrant_box.id, filter, page).await?;
         Ok((found.items.into_iter().map(view).collect(), lists::view(page, found.total)))
     }

@@ -13,7 +13,7 @@ use salvo::{
         header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
-use tracing::{error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::call::RequestFacts;
 use crate::error::AppError;
@@ -53,7 +53,8 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
 /// Writes a failure in the dialect of the route, and its log line.
 pub(crate) fn write(error: &AppError, dialect: Dialect, request_id: &str, res: &mut Response) {
     let status = status(error.kind());
-    log(error, status, request_id);
+    log(error, request_id);
+    res.extensions.insert(error.code());
     let body = match dialect {
         Dialect::Api => serde_json::to_vec(&ErrorEnvelope {
             success: false,
@@ -86,15 +87,16 @@ pub(crate) fn write(error: &AppError, dialect: Dialect, request_id: &str, res: &
     res.body(body);
 }
 
-/// A failure is logged once, here: defects loudly, outages as warnings, refusals quietly.
-fn log(error: &AppError, status: StatusCode, request_id: &str) {
+/// What went wrong on our side is logged here, with its causes. A plain refusal is part of the request's own line.
+fn log(error: &AppError, request_id: &str) {
     let (code, causes) = (error.code().as_str(), error.causes());
     match error.kind() {
         ErrorKind::Internal => error!(code, causes, request_id, "request failed: {code}"),
         ErrorKind::Unavailable | ErrorKind::StorageFull => {
             warn!(code, causes, request_id, "request failed: {code}");
         }
-        _ => info!(code, causes, request_id, status = status.as_u16(), "request refused: {code}"),
+        _ if !causes.is_empty() => debug!(code, causes, request_id, "request refused: {code}"),
+        _ => {}
     }
 }
 

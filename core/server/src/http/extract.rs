@@ -83,6 +83,7 @@ fn system_part(path: &str) -> &'static str {
         "metrics" => "metrics",
         "api/version" => "version",
         "api/auth/methods" => "methods",
+        "api/discover" => "discover",
         _ => "document",
     }
 }
@@ -104,6 +105,9 @@ pub(crate) fn not_found(resource: &Resource) -> AppError {
             ErrorCode::OrganizationNotFound,
             format!("there is no organization {:?}", name.as_str()),
         ),
+        Resource::Version(organization, name, Some(number)) => {
+            AppError::new(ErrorCode::VersionNotFound, format!("{organization}/{name} has no version {number}"))
+        }
         Resource::Box(organization, Some(name))
         | Resource::Version(organization, name, _)
         | Resource::Provider(organization, name, ..)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use boxvault_types::{
     action::{Action, ResourceKind},
+    names::RESERVED_NAMES,
     views::ErrorEnvelope,
 };
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, async_trait};
@@ -121,14 +122,11 @@ impl ApiRouter {
 
         let handler = Shared(endpoint.handler);
         for method in methods {
-            let mut route = Router::with_path(endpoint.path.trim_start_matches('/'))
-                .hoop(Authorize::new(permission));
+            let mut route = mount(&endpoint.path, permission);
             route = match method {
                 "GET" => {
-                    let head = Router::with_path(endpoint.path.trim_start_matches('/'))
-                        .hoop(Authorize::new(permission))
-                        .head(handler.clone());
-                    self.router = self.router.push(head);
+                    self.router =
+                        self.router.push(mount(&endpoint.path, permission).head(handler.clone()));
                     route.get(handler.clone())
                 }
                 "POST" => route.post(handler.clone()),
@@ -145,6 +143,18 @@ impl ApiRouter {
         }
         self
     }
+}
+
+/// A route behind its decision. One whose path begins with a name leaves the server's own words to others.
+fn mount(path: &str, permission: Permission) -> Router {
+    let route = Router::with_path(path.trim_start_matches('/')).hoop(Authorize::new(permission));
+    if !path.starts_with("/{") {
+        return route;
+    }
+    route.filter_fn(|req, _| {
+        let first = req.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+        !RESERVED_NAMES.iter().any(|reserved| reserved.eq_ignore_ascii_case(first))
+    })
 }
 
 fn method_name(method: &HttpMethod) -> Option<&'static str> {

@@ -9,6 +9,7 @@ use boxvault_types::{
         boxes::{
             CreateArchitectureParams, CreateBoxParams, CreateProviderParams, CreateVersionParams,
             UpdateArchitectureParams, UpdateBoxParams, UpdateProviderParams, UpdateVersionParams,
+            VersionStatus,
         },
     },
     version::BoxVersion,
@@ -166,7 +167,9 @@ pub(crate) async fn delete_box(req: &mut Request, call: Call) -> Result<Reply<No
 )]
 #[handler]
 pub(crate) async fn list_versions(call: Call, query: Query) -> Result<PageReply<VersionView>> {
-    let (items, page) = call.app.list_versions(call.target.vagrant_box()?, query.0).await?;
+    let all = call.app.sees_unreleased(&call.policy, &call.identity, &call.target);
+    let status = (!all).then_some(VersionStatus::Released);
+    let (items, page) = call.app.list_versions(call.target.vagrant_box()?, status, query.0).await?;
     Ok(PageReply::new(format!("{} versions", page.total), items, page))
 }
 

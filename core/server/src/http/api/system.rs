@@ -1,7 +1,5 @@
 //! Health, version, metrics.
 
-use std::net::IpAddr;
-
 use boxvault_types::{
     error::ErrorCode,
     views::{
@@ -15,10 +13,9 @@ use salvo::{
 };
 
 use crate::{
-    config::MetricsAccess,
     error::{AppError, Result},
     http::{
-        call::{Call, credentials_missing},
+        call::Call,
         reply::Reply,
     },
 };
@@ -87,35 +84,12 @@ pub(crate) async fn read_version_info(call: Call) -> Result<Reply<VersionInfoVie
 )]
 #[handler]
 pub(crate) async fn read_metrics(call: Call, res: &mut Response) -> Result<()> {
-    let config = &call.app.config.metrics;
-    if !config.enabled {
+    if !call.app.config.metrics.enabled {
         return Err(AppError::new(ErrorCode::PathNotFound, "metrics are off (metrics.enabled)"));
-    }
-    let allowed = match config.access {
-        MetricsAccess::Public => true,
-        MetricsAccess::Loopback => is_loopback(call.facts.address),
-        MetricsAccess::Authenticated => {
-            call.identity.caller().is_some_and(|caller| caller.platform_admin)
-        }
-    };
-    if !allowed {
-        return Err(match config.access {
-            MetricsAccess::Authenticated if call.identity.caller().is_none() => {
-                credentials_missing()
-            }
-            _ => AppError::new(
-                ErrorCode::PermissionDenied,
-                "you may not read the metrics (metrics.access)",
-            ),
-        });
     }
     let text = call.app.metrics.encode().map_err(AppError::internal)?;
     res.headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     res.body(text);
     Ok(())
-}
-
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
 }

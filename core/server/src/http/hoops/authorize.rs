@@ -2,7 +2,7 @@
 //!
 //! Who may not even know that the thing exists gets 404, whether it exists or not.
 
-use boxvault_types::{error::ErrorCode, identity::Identity};
+use boxvault_types::{action::Resource, error::ErrorCode, identity::Identity};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     http::{
         SharedApp,
         call::{Call, RequestFacts, credentials_missing},
+        error::Dialect,
         extract,
         routes::Permission,
     },
@@ -29,14 +30,20 @@ impl Authorize {
         let app = SharedApp::of(depot)?;
         let identity = depot.get_typed::<Identity>().cloned().unwrap_or_default();
         let facts = RequestFacts::of(depot);
-        let resource = extract::resource(req, self.0.kind)?;
-        let target = Target::find(&app, resource, self.0.action).await?;
+        let resource = extract::resource(req, self.0.kind).map_err(|error| match facts.dialect {
+            // to stock clients a name that cannot be is a box that is not there
+            Dialect::Vagrant => AppError::new(ErrorCode::PathNotFound, error.message().to_owned()),
+            Dialect::Api => error,
+        })?;
+        let mut target = Target::find(&app, resource, self.0.action).await?;
+        target.public_by_configuration =
+            target.resource == Resource::System("metrics") && app.metrics_are_public_to(facts.address);
         let policy = app.policy.load();
         match app.answer(&policy, &identity, &target, self.0.action) {
             Answer::Allowed => {
                 Ok(Call { app, facts, identity, policy, action: self.0.action, target })
             }
-            Answer::Hidden => Err(extract::not_found(&target.resource)),
+            Answer::Hidden(hidden) => Err(extract::not_found(&hidden)),
             Answer::Refused if identity == Identity::Anonymous => Err(credentials_missing()),
             Answer::Refused => Err(AppError::new(
                 ErrorCode::PermissionDenied,

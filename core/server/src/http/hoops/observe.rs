@@ -65,7 +65,8 @@ impl Handler for Observe {
             status.as_u16(),
             started.elapsed(),
         );
-        log(req, status, started, &facts);
+        let code = res.extensions.get::<ErrorCode>().map_or("", |code| code.as_str());
+        log(req, status, code, started, &facts);
     }
 }
 
@@ -156,11 +157,13 @@ fn finish(res: &mut Response, facts: &RequestFacts) {
 }
 
 /// One line for what changed something or failed; reads that went well are for debugging.
-fn log(req: &Request, status: StatusCode, started: Instant, facts: &RequestFacts) {
+fn log(req: &Request, status: StatusCode, code: &str, started: Instant, facts: &RequestFacts) {
     let (method, path, request_id) = (req.method(), req.uri().path(), &*facts.request_id);
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (status, address) = (status.as_u16(), facts.address);
-    if status < 400 && (method == Method::GET || method == Method::HEAD) {
+    if status >= 400 {
+        info!(%method, path, status, code, duration_ms, %address, request_id, "{method} {path} {status} {code}");
+    } else if method == Method::GET || method == Method::HEAD {
         debug!(%method, path, status, duration_ms, %address, request_id, "{method} {path} {status}");
     } else {
         info!(%method, path, status, duration_ms, %address, request_id, "{method} {path} {status}");
