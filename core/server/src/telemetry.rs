@@ -9,6 +9,10 @@ use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter};
 
 use crate::config::{LogConfig, LogFormat};
 
+/// Libraries whose lines say again what ours say. The configuration's filter stands after these and
+/// so overrules them, for instance with `salvo_core=info`.
+const QUIET_LIBRARIES: &str = "salvo_core=warn,sea_orm_migration=warn";
+
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -46,7 +50,7 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&config.filter)?;
+    let filter = EnvFilter::try_new(format!("{QUIET_LIBRARIES},{}", config.filter))?;
     let builder = fmt().with_env_filter(filter).with_writer(writer);
     // The builder heeds NO_COLOR as long as nobody asks for colors in so many words.
     let builder = if colors == Colors::Never { builder.with_ansi(false) } else { builder };
@@ -86,6 +90,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             info!(size_bytes = 7, "stored artifact for acme/debian");
             debug!("only for us");
+            info!(target: "salvo_core::server", "what a library says");
         });
         let bytes = captured.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -109,6 +114,7 @@ mod tests {
         assert!(!text.contains('\u{1b}'), "no colors outside a terminal: {text:?}");
         assert_eq!(logged(LogFormat::Text, "warn,boxvault::telemetry=debug").lines().count(), 2);
         assert_eq!(logged(LogFormat::Text, "error"), "");
+        assert!(logged(LogFormat::Text, "salvo_core=info").contains("what a library says"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
         App,
         fsck::{Depth, FsckReport},
     },
-    config::{HumanDuration, Loaded},
+    config::{HumanDuration, Loaded, LogConfig},
     startup, telemetry,
 };
 
@@ -136,8 +136,16 @@ pub struct FsckArguments {
     pub rehash: bool,
 }
 
+/// The log of a command that does one thing and ends, while the configuration asks for no other.
+const QUIET: &str = "warn";
+
 /// Does what was asked for, with log lines on standard error.
-pub(super) async fn run(command: ServerCommand, loaded: Loaded) -> Result<ExitCode, CliError> {
+pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<ExitCode, CliError> {
+    if !matches!(command, ServerCommand::Serve)
+        && loaded.config.log.filter == LogConfig::default().filter
+    {
+        QUIET.clone_into(&mut loaded.config.log.filter);
+    }
     telemetry::init(&loaded.config.log)?;
     for warning in &loaded.warnings {
         warn!("{warning}");
@@ -146,16 +154,17 @@ pub(super) async fn run(command: ServerCommand, loaded: Loaded) -> Result<ExitCo
     match command {
         ServerCommand::Serve => startup::serve(config).await?,
         // Opening brings the catalog up to date, and proves that the rest can be used.
-        ServerCommand::Migrate => drop(startup::open_app(&config).await?),
+        ServerCommand::Migrate => {
+            drop(startup::open_app(&config).await?);
+            answer("the catalog is up to date")?;
+        }
         ServerCommand::User(UserCommand::Create(arguments)) => {
             let params = arguments.params(io::stdin().lock()).map_err(CliError::Input)?;
             let name = params.username.clone();
             let app = startup::open_app(&config).await?;
             let is_new = app.create_user_offline(params).await?;
-            answer(format_args!(
-                "{name} {}",
-                if is_new { "was made" } else { "was brought in line" }
-            ))?;
+            let done = if is_new { "made" } else { "updated" };
+            answer(format_args!("{done} the account {name}"))?;
         }
         ServerCommand::Token(TokenCommand::Create(arguments)) => {
             let app = startup::open_app(&config).await?;
@@ -170,7 +179,7 @@ pub(super) async fn run(command: ServerCommand, loaded: Loaded) -> Result<ExitCo
             answer(token)?;
         }
         ServerCommand::Sweep(arguments) => {
-            sweep(&*startup::open_app(&config).await?, &arguments).await?
+            sweep(&*startup::open_app(&config).await?, &arguments).await?;
         }
         ServerCommand::Fsck(arguments) => {
             let app = startup::open_app(&config).await?;
