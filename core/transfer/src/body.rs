@@ -146,6 +146,18 @@ impl FileBody {
         Self { file, delivery, parts, remaining_bytes, window: 0..0, fetching: None }
     }
 
+    /// The beginning of a range that is in memory, in the form that suits the delivery, and where
+    /// it ends.
+    fn slice(&self, range: Range<u64>) -> (Bytes, u64) {
+        match self.delivery {
+            Delivery::Kernel => (self.file.slice(&range), range.end),
+            Delivery::Memory => {
+                let end = range.end.min(range.start.saturating_add(MEMORY_FRAME_BYTES));
+                (self.file.slice_to_read(&(range.start..end)), end)
+            }
+        }
+    }
+
     /// The end of what is in memory from `start` on, once it is.
     fn poll_window(
         &mut self,
@@ -199,12 +211,10 @@ impl Body for FileBody {
                             return Poll::Pending;
                         }
                     };
-                    let mut end = in_memory.min(range.end);
-                    if this.delivery == Delivery::Memory {
-                        end = end.min(range.start + MEMORY_FRAME_BYTES);
-                    }
+                    let in_window = range.start..in_memory.min(range.end);
+                    let (bytes, end) = this.slice(in_window);
                     this.parts.push_front(Part::Range(end..range.end));
-                    break this.file.slice(range.start..end);
+                    break bytes;
                 }
             }
         };

@@ -130,9 +130,14 @@ impl LocalFile {
         self.mapping.path()
     }
 
-    /// A slice of the file; empty when the range does not lie inside it.
-    pub(crate) fn slice(&self, range: Range<u64>) -> Bytes {
+    /// A slice of the file that the kernel will send; empty when the range does not lie inside it.
+    pub(crate) fn slice(&self, range: &Range<u64>) -> Bytes {
         self.mapping.slice(range)
+    }
+
+    /// A slice of the file that the process itself will read.
+    pub(crate) fn slice_to_read(&self, range: &Range<u64>) -> Bytes {
+        self.mapping.slice_to_read(range)
     }
 
     /// Whether a part of the file can be read without waiting for the disk. Samples it, and always

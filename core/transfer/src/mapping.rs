@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use crate::{local_file::Shelf, os};
 
@@ -129,14 +129,25 @@ impl Mapping {
         false
     }
 
-    /// A slice of the file; empty when the range does not lie inside it.
-    pub(crate) fn slice(self: &Arc<Self>, range: Range<u64>) -> Bytes {
-        let whole = Bytes::from_owner(Holder(Arc::clone(self)));
-        let inside = |offset: u64| usize::try_from(offset).ok().filter(|it| *it <= whole.len());
-        match (inside(range.start), inside(range.end)) {
-            (Some(start), Some(end)) if start < end => whole.slice(start..end),
-            _ => Bytes::new(),
-        }
+    /// A slice of the file that the kernel will send; empty when the range does not lie inside it.
+    pub(crate) fn slice(self: &Arc<Self>, range: &Range<u64>) -> Bytes {
+        Bytes::from_owner(self.part(range))
+    }
+
+    /// A slice that the process itself will read. When it is dropped, its pages leave our address
+    /// space (not the page cache), so that a whole file that was read does not count as our memory.
+    pub(crate) fn slice_to_read(self: &Arc<Self>, range: &Range<u64>) -> Bytes {
+        Bytes::from_owner(PartToRead(self.part(range)))
+    }
+
+    fn part(self: &Arc<Self>, range: &Range<u64>) -> Part {
+        let size = self.memory.as_deref().unwrap_or_default().len();
+        let inside = |offset: u64| usize::try_from(offset).ok().filter(|it| *it <= size);
+        let range = match (inside(range.start), inside(range.end)) {
+            (Some(start), Some(end)) if start < end => start..end,
+            _ => 0..0,
+        };
+        Part { mapping: Arc::clone(self), range }
     }
 }
 
@@ -150,10 +161,38 @@ impl Drop for Mapping {
 }
 
 /// What a slice keeps alive.
-struct Holder(Arc<Mapping>);
+struct Part {
+    mapping: Arc<Mapping>,
+    range: Range<usize>,
+}
 
-impl AsRef<[u8]> for Holder {
+/// The same, for a slice whose pages come into our address space.
+struct PartToRead(Part);
+
+impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
-        self.0.memory.as_deref().unwrap_or_default()
+        let whole = self.mapping.memory.as_deref().unwrap_or_default();
+        whole.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for PartToRead {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+}
+
+impl Drop for PartToRead {
+    fn drop(&mut self) {
+        let Some(memory) = &self.0.mapping.memory else { return };
+        let Range { start, end } = self.0.range;
+        let start = start / os::page_bytes() * os::page_bytes();
+        // SAFETY: the advice is taken for pages of a read-only shared mapping of a file. Whoever
+        // else reads them gets the same bytes again, from the page cache.
+        let advised =
+            unsafe { memory.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
+        if let Err(error) = advised {
+            tracing::trace!(%error, "could not give pages back");
+        }
     }
 }

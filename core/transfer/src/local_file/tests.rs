@@ -19,7 +19,7 @@ fn a_file_that_many_take_is_open_once_and_closed_after_the_last() {
     let second = files.open_blocking(file.path()).unwrap();
     assert!(Arc::ptr_eq(&first.mapping, &second.mapping));
     assert_eq!(files.open_count(), 1);
-    let slice = second.slice(10..20);
+    let slice = second.slice(&(10..20));
     drop((first, second));
     assert_eq!(files.open_count(), 1);
     assert_eq!(files.find(&slice).unwrap().offset_of(&slice), Some(10));
@@ -38,8 +38,8 @@ fn another_file_under_the_same_path_is_opened_anew() {
     File::create(&new).unwrap().write_all(&[2; 200]).unwrap();
     std::fs::rename(&new, &path).unwrap();
     let found = files.open_blocking(&path).unwrap();
-    assert_eq!((found.slice(0..1)[0], found.size_bytes()), (2, 200));
-    assert_eq!((old.slice(0..1)[0], old.size_bytes()), (1, 100));
+    assert_eq!((found.slice(&(0..1))[0], found.size_bytes()), (2, 200));
+    assert_eq!((old.slice(&(0..1))[0], old.size_bytes()), (1, 100));
     // The old one goes without taking the new one's entry along.
     drop(old);
     assert_eq!(files.open_count(), 1);
@@ -64,7 +64,7 @@ fn ordinary_memory_is_no_file() {
     let open = files.open_blocking(file.path()).unwrap();
     assert!(files.find(&heap).is_none());
     // Nor is the memory right after the file.
-    let end = open.slice(0..100_000).as_ptr().wrapping_add(100_000).addr();
+    let end = open.slice(&(0..100_000)).as_ptr().wrapping_add(100_000).addr();
     assert!(!open.mapping.addresses().contains(&end));
 }
 
@@ -73,7 +73,7 @@ fn addresses_that_are_used_again_belong_to_the_new_file() {
     let (files, one, two) = (LocalFiles::new(), file_of(1, 70_000), file_of(2, 70_000));
     for _ in 0..50 {
         for file in [&one, &two] {
-            let slice = files.open_blocking(file.path()).unwrap().slice(0..70_000);
+            let slice = files.open_blocking(file.path()).unwrap().slice(&(0..70_000));
             assert_eq!(files.find(&slice).unwrap().path(), file.path());
         }
     }
@@ -86,7 +86,7 @@ fn threads_that_open_and_drop_the_same_file_do_not_disturb_each_other() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..500 {
-                    let slice = files.open_blocking(file.path()).unwrap().slice(5..40_000);
+                    let slice = files.open_blocking(file.path()).unwrap().slice(&(5..40_000));
                     assert_eq!(files.find(&slice).unwrap().offset_of(&slice), Some(5));
                     assert_eq!(slice[0], 7);
                 }
@@ -101,7 +101,7 @@ fn threads_that_open_and_drop_the_same_file_do_not_disturb_each_other() {
 fn an_empty_file_has_no_addresses() {
     let (files, file) = (LocalFiles::new(), file_of(0, 0));
     let open = files.open_blocking(file.path()).unwrap();
-    assert!(open.slice(0..0).is_empty());
+    assert!(open.slice(&(0..0)).is_empty());
     assert!(files.shelf.by_address.read().unwrap().is_empty());
     drop(open);
     assert_eq!(files.open_count(), 0);
@@ -116,4 +116,19 @@ fn what_was_just_written_is_in_memory_by_both_ways_of_asking() {
         #[cfg(target_os = "linux")]
         assert!(open.mapping.is_resident(&window));
     }
+}
+
+#[test]
+fn a_slice_that_was_read_and_dropped_leaves_others_whole() {
+    let (files, file) = (LocalFiles::new(), file_of(9, 300_000));
+    let open = files.open_blocking(file.path()).unwrap();
+    let (one, other) = (open.slice_to_read(&(0..300_000)), open.slice(&(1000..200_000)));
+    assert!(one.iter().all(|byte| *byte == 9));
+    let part = one.slice(4096..9000);
+    drop(one);
+    assert!(other.iter().all(|byte| *byte == 9));
+    drop(part);
+    assert!(other.iter().all(|byte| *byte == 9));
+    assert!(open.slice_to_read(&(5..5)).is_empty());
+    assert!(open.slice_to_read(&(5..300_001)).is_empty());
 }
