@@ -7,6 +7,7 @@ SUMMARY_LOG=$(mktemp)    # the test runner's summary lines
 cleanup() {
   local status=$?
   rm -f "$STEPS_LOG" "$SUMMARY_LOG"
+  core/catalog/testing/databases.sh stop >/dev/null 2>&1 || true
   return "$status"
 }
 trap cleanup EXIT
@@ -22,7 +23,8 @@ step() {
   (set -e; "$@") </dev/null 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
   set -e
-  grep -E '^ *Summary \[|^test result: ' "$log" >>"$SUMMARY_LOG" || true
+  # Not the crates without documentation tests: they would close the log with "0 passed".
+  grep -E '^ *Summary \[|^test result: ' "$log" | grep -v ' 0 passed; 0 failed' >>"$SUMMARY_LOG" || true
   rm -f "$log"
   printf '%5d s  %s\n' "$((SECONDS - started))" "$name" >>"$STEPS_LOG"
   if [ "$status" -ne 0 ]; then
