@@ -33,6 +33,8 @@ pub mod uploads;
 pub mod users;
 pub mod versions;
 
+#[cfg(test)]
+mod suite;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 

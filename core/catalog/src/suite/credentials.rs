@@ -1,0 +1,243 @@
+//! Sessions, API tokens, signing keys, settings, and the audit log.
+
+use std::time::Duration;
+
+use boxvault_types::action::Action;
+use boxvault_types::identity::TokenScope;
+use boxvault_types::ids::{SessionId, TokenId, UserId};
+use chrono::TimeDelta;
+
+use super::fixture::{organization, organization_name, user};
+use super::on_each_database;
+use crate::audit::{self, AuditFilter, NewEntry};
+use crate::sessions::{self, NewSession, Refresh, Rotation};
+use crate::signing_keys::{self, SigningKey};
+use crate::tokens::{self, NewToken};
+use crate::{Catalog, CatalogError, Noun, Page, Taken, settings, users};
+
+fn new_session(catalog: &Catalog, user_id: UserId, hash: u8) -> NewSession {
+    NewSession {
+        id: SessionId::new(),
+        user_id,
+        expires_at: catalog.now() + TimeDelta::days(30),
+        stay_logged_in: true,
+        user_agent: Some("vagrant".to_owned()),
+        address: Some("192.0.2.1".to_owned()),
+        refresh_hash: [hash; 32],
+    }
+}
+
+fn refresh(catalog: &Catalog, session_id: SessionId, presented: u8, next: u8) -> Refresh {
+    Refresh {
+        session_id,
+        presented: [presented; 32],
+        next: [next; 32],
+        expires_at: catalog.now() + TimeDelta::days(30),
+        grace: Duration::from_secs(10),
+    }
+}
+
+fn new_token(user_id: UserId, hash: u8) -> NewToken {
+    NewToken {
+        user_id,
+        description: "CI".to_owned(),
+        token_hash: [hash; 32],
+        scope: TokenScope {
+            actions: Some(vec![Action::Read, Action::Upload]),
+            organization: Some(organization_name("acme")),
+            box_name: None,
+        },
+        expires_at: None,
+    }
+}
+
+fn key(catalog: &Catalog, kid: &str) -> SigningKey {
+    SigningKey {
+        kid: kid.to_owned(),
+        algorithm: "EdDSA".to_owned(),
+        secret: vec![0, 1, 2, 255],
+        created_at: catalog.now(),
+        retire_at: None,
+    }
+}
+
+on_each_database! {
+    async fn a_refresh_token_is_used_once_and_an_older_one_ends_the_session(db) {
+        let catalog = &db.catalog;
+        let anna = user(catalog, "anna").await;
+        let session = sessions::create(catalog, new_session(catalog, anna.id, 1)).await.unwrap();
+        let use_token = |presented, next| {
+            let refresh = refresh(catalog, session.id, presented, next);
+            sessions::rotate(catalog, refresh)
+        };
+        let rotated = use_token(1, 2).await.unwrap();
+        let Rotation::Rotated(after) = rotated else { panic!("{rotated:?}") };
+        assert!(after.last_used_at > session.last_used_at && after.expires_at > session.expires_at);
+        assert_eq!(use_token(1, 9).await.unwrap(), Rotation::JustRotated, "another tab");
+        assert!(matches!(use_token(2, 3).await.unwrap(), Rotation::Rotated(_)));
+        let reused = use_token(1, 9).await.unwrap();
+        assert!(matches!(&reused, Rotation::Reused(s) if s.revoked_at.is_some()), "{reused:?}");
+        assert_eq!(use_token(3, 4).await.unwrap(), Rotation::Invalid, "the thief is out, too");
+        assert!(sessions::find_live(catalog, session.id).await.unwrap().is_none());
+    }
+
+    async fn the_token_before_ends_the_session_once_the_grace_is_over(db) {
+        let catalog = &db.catalog;
+        let anna = user(catalog, "anna").await;
+        let session = sessions::create(catalog, new_session(catalog, anna.id, 1)).await.unwrap();
+        sessions::rotate(catalog, refresh(catalog, session.id, 1, 2)).await.unwrap();
+        db.clock.advance(Duration::from_secs(11));
+        let late = sessions::rotate(catalog, refresh(catalog, session.id, 1, 3)).await.unwrap();
+        assert!(matches!(late, Rotation::Reused(_)), "{late:?}");
+    }
+
+    async fn an_expired_session_is_dead(db) {
+        let catalog = &db.catalog;
+        let anna = user(catalog, "anna").await;
+        let session = sessions::create(catalog, new_session(catalog, anna.id, 1)).await.unwrap();
+        db.clock.advance(Duration::from_hours(31 * 24));
+        assert!(sessions::find_live(catalog, session.id).await.unwrap().is_none());
+        let late = sessions::rotate(catalog, refresh(catalog, session.id, 1, 2)).await.unwrap();
+        assert_eq!(late, Rotation::Invalid);
+        assert_eq!(sessions::forget_ended(catalog, Duration::ZERO).await.unwrap(), 1);
+    }
+
+    async fn sessions_are_listed_and_ended(db) {
+        let catalog = &db.catalog;
+        let anna = user(catalog, "anna").await;
+        let bert = user(catalog, "bert").await;
+        let mut ids = Vec::new();
+        for hash in 1..=3 {
+            let new = new_session(catalog, anna.id, hash);
+            ids.push(sessions::create(catalog, new).await.unwrap().id);
+        }
+        let of_bert = sessions::create(catalog, new_session(catalog, bert.id, 9)).await.unwrap();
+        let twice = sessions::create(catalog, new_session(catalog, bert.id, 9)).await;
+        assert!(matches!(twice, Err(CatalogError::AlreadyExists { what: Taken::RefreshToken })));
+        let foreign = sessions::revoke(catalog, anna.id, of_bert.id).await;
+        assert!(matches!(foreign, Err(CatalogError::NotFound { what: Noun::Session })));
+        sessions::revoke(catalog, anna.id, ids[0]).await.unwrap();
+        let page = sessions::list(catalog, anna.id, Page::default()).await.unwrap();
+        assert_eq!(page.items.iter().map(|s| s.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
+        assert_eq!(sessions::revoke_others(catalog, anna.id, ids[2]).await.unwrap(), 1);
+        assert!(sessions::find_live(catalog, ids[2]).await.unwrap().is_some());
+        assert_eq!(sessions::revoke_all(catalog, anna.id).await.unwrap(), 1);
+        assert!(sessions::find_live(catalog, of_bert.id).await.unwrap().is_some());
+    }
+
+    async fn a_suspended_account_is_refused_at_once_with_every_credential(db) {
+        let catalog = &db.catalog;
+        let anna = user(catalog, "anna").await;
+        organization(catalog, "acme", anna.id).await;
+        let session = sessions::create(catalog, new_session(catalog, anna.id, 1)).await.unwrap();
+        let token = tokens::create(catalog, new_token(anna.id, 7)).await.unwrap();
+
+        let (live, queries) = db.count_statements(sessions::find_live(catalog, session.id)).await;
+        let (found, account) = live.unwrap().unwrap();
+        assert_eq!((found, account.user.id, queries), (session.clone(), anna.id, 3));
+        let (live, queries) = db.count_statements(tokens::find_live(catalog, &[7; 32])).await;
+        let (found, account) = live.unwrap().unwrap();
+        assert_eq!((found, account.memberships.len(), queries), (token, 1, 3));
+
+        users::suspend(catalog, anna.id).await.unwrap();
+        assert!(sessions::find_live(catalog, session.id).await.unwrap().is_none());
+        assert!(tokens::find_live(catalog, &[7; 32]).await.unwrap().is_none());
+    }
+
+    async fn tokens_expire_are_used_and_are_withdrawn(db) {
+        let catalog = &db.catalog;
+        let anna = user(catalog, "anna").await;
+        let bert = user(catalog, "bert").await;
+        let new = NewToken { expires_at: Some(catalog.now() + TimeDelta::hours(1)), ..new_token(anna.id, 1) };
+        let short = tokens::create(catalog, new).await.unwrap();
+        let long = tokens::create(catalog, new_token(anna.id, 2)).await.unwrap();
+        let same = tokens::create(catalog, new_token(anna.id, 2)).await;
+        assert!(matches!(same, Err(CatalogError::AlreadyExists { what: Taken::Token })));
+        assert!(tokens::find_live(catalog, &[3; 32]).await.unwrap().is_none());
+        assert!(tokens::find_live(catalog, &[1; 32]).await.unwrap().is_some());
+        tokens::touch(catalog, &[short.id, long.id, TokenId::new()]).await.unwrap();
+        tokens::touch(catalog, &[]).await.unwrap();
+        let page = tokens::list(catalog, anna.id, Page::default()).await.unwrap();
+        assert_eq!(page.items.iter().map(|token| token.id).collect::<Vec<_>>(), [long.id, short.id]);
+        assert!(page.items.iter().all(|token| token.last_used_at.is_some()));
+        assert_eq!(page.items[0].scope, new_token(anna.id, 2).scope);
+
+        db.clock.advance(Duration::from_secs(3_700));
+        assert!(tokens::find_live(catalog, &[1; 32]).await.unwrap().is_none());
+        let foreign = tokens::revoke(catalog, bert.id, long.id).await;
+        assert!(matches!(foreign, Err(CatalogError::NotFound { what: Noun::Token })));
+        tokens::revoke(catalog, anna.id, long.id).await.unwrap();
+        assert!(tokens::find_live(catalog, &[2; 32]).await.unwrap().is_none());
+    }
+
+    async fn signing_keys_are_newest_first_until_they_retire(db) {
+        let catalog = &db.catalog;
+        let first = signing_keys::first_or_insert(catalog, key(catalog, "k1")).await.unwrap();
+        let same = signing_keys::first_or_insert(catalog, key(catalog, "k2")).await.unwrap();
+        assert_eq!(same, first);
+        signing_keys::add(catalog, key(catalog, "k3")).await.unwrap();
+        let twice = signing_keys::add(catalog, key(catalog, "k3")).await;
+        assert!(matches!(twice, Err(CatalogError::AlreadyExists { .. })));
+        let kids = signing_keys::list(catalog).await.unwrap();
+        assert_eq!(kids.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), ["k3", "k1"]);
+        assert_eq!(kids[0].secret, [0, 1, 2, 255]);
+        assert!(signing_keys::retire(catalog, "k3", catalog.now()).await.unwrap());
+        assert!(!signing_keys::retire(catalog, "other", catalog.now()).await.unwrap());
+        let left = signing_keys::list(catalog).await.unwrap();
+        assert_eq!(left.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), ["k1"]);
+    }
+
+    async fn settings_are_kept_and_taken_once(db) {
+        let catalog = &db.catalog;
+        assert_eq!(settings::get(catalog, "a").await.unwrap(), None);
+        assert_eq!(settings::put_if_absent(catalog, "a", "1").await.unwrap(), "1");
+        assert_eq!(settings::put_if_absent(catalog, "a", "2").await.unwrap(), "1");
+        settings::put(catalog, "a", "3").await.unwrap();
+        settings::put(catalog, "A", "other").await.unwrap();
+        assert_eq!(settings::get(catalog, "a").await.unwrap().as_deref(), Some("3"));
+        assert!(settings::delete(catalog, "a").await.unwrap());
+        assert!(!settings::delete(catalog, "a").await.unwrap());
+    }
+
+    async fn audit_rows_are_filtered_and_newest_first(db) {
+        let catalog = &db.catalog;
+        let anna = UserId::new();
+        let entry = |action: &str, organization: Option<&str>, actor_id| NewEntry {
+            actor_id,
+            actor_name: Some("anna".to_owned()),
+            credential: "token".to_owned(),
+            action: action.to_owned(),
+            organization: organization.map(organization_name),
+            object: "box/debian".to_owned(),
+            allowed: true,
+            detail: Some(serde_json::json!({"from": "a", "to": ["b"]})),
+            ..NewEntry::default()
+        };
+        audit::insert(catalog, vec![entry("create", Some("Acme"), Some(anna))]).await.unwrap();
+        let between = catalog.now();
+        let rows = vec![entry("read", None, None), entry("delete", Some("acme"), None)];
+        audit::insert(catalog, rows).await.unwrap();
+        audit::insert(catalog, Vec::new()).await.unwrap();
+        let actions = |filter: AuditFilter| async move {
+            let page = audit::list(catalog, &filter, Page::default()).await.unwrap();
+            page.items.into_iter().map(|row| row.action).collect::<Vec<_>>()
+        };
+        assert_eq!(actions(AuditFilter::default()).await, ["delete", "read", "create"]);
+        let acme = Some(organization_name("ACME"));
+        let filter = AuditFilter { organization: acme, ..AuditFilter::default() };
+        assert_eq!(actions(filter).await, ["delete", "create"]);
+        let filter = AuditFilter { actor_id: Some(anna), ..AuditFilter::default() };
+        assert_eq!(actions(filter).await, ["create"]);
+        let filter = AuditFilter { until: Some(between), ..AuditFilter::default() };
+        assert_eq!(actions(filter).await, ["create"]);
+        let filter = AuditFilter { since: Some(between), ..AuditFilter::default() };
+        assert_eq!(actions(filter).await, ["delete", "read"]);
+        let page = audit::list(catalog, &AuditFilter::default(), Page::default()).await.unwrap();
+        let expected = entry("delete", Some("acme"), None).detail;
+        assert_eq!(page.items[0].detail, expected);
+        let many = (0..1_201).map(|_| entry("upload", None, None)).collect();
+        audit::insert(catalog, many).await.unwrap();
+        let page = audit::list(catalog, &AuditFilter::default(), Page::default()).await.unwrap();
+        assert_eq!(page.total, 1_204);
+    }
+}
