@@ -22,7 +22,17 @@ pub(super) enum Decoder {
     Plain(TarScan),
     Gzip(MultiGzDecoder<TarScan>),
     Xz { stream: Stream, scan: TarScan, output: Box<[u8]> },
-    Zstd { decoder: ZstdDecoder<'static>, scan: TarScan, output: Box<[u8]>, frame_ended: bool },
+    Zstd(Zstd),
+}
+
+/// The parts of a zstd decoder.
+pub(super) struct Zstd {
+    decoder: ZstdDecoder<'static>,
+    scan: TarScan,
+    output: Box<[u8]>,
+    /// Whether the bytes so far ended together with a frame.
+    frame_ended: bool,
+    window_bytes_max: u64,
 }
 
 impl Decoder {
@@ -49,7 +59,9 @@ impl Decoder {
                 // 10 is the smallest that the format knows, 31 the largest on 64 bits.
                 let window_log = memory_max.max(1 << 10).ilog2().min(31);
                 decoder.set_parameter(DParameter::WindowLogMax(window_log)).map_err(corrupt)?;
-                Self::Zstd { decoder, scan, output: output(), frame_ended: false }
+                let window_bytes_max = 1 << window_log;
+                let output = output();
+                Self::Zstd(Zstd { decoder, scan, output, frame_ended: false, window_bytes_max })
             }
         })
     }
@@ -64,9 +76,7 @@ impl Decoder {
             // The scan's own refusal to take more comes back as an error too; see `verdict`.
             Self::Gzip(decoder) => decoder.write_all(bytes).map_err(corrupt),
             Self::Xz { stream, scan, output } => feed_xz(stream, scan, output, bytes),
-            Self::Zstd { decoder, scan, output, frame_ended } => {
-                feed_zstd(decoder, scan, output, bytes).map(|ended| *frame_ended = ended)
-            }
+            Self::Zstd(zstd) => zstd.feed(bytes),
         };
         self.scan().verdict().cloned().or_else(|| fed.err().map(Err))
     }
@@ -79,7 +89,7 @@ impl Decoder {
             Self::Xz { stream, output, .. } => {
                 matches!(stream.process(&[], output, Action::Finish), Ok(Status::StreamEnd))
             }
-            Self::Zstd { frame_ended, .. } => *frame_ended,
+            Self::Zstd(zstd) => zstd.frame_ended,
         };
         let scan = self.scan();
         match scan.verdict() {
@@ -91,7 +101,8 @@ impl Decoder {
 
     fn scan(&self) -> &TarScan {
         match self {
-            Self::Plain(scan) | Self::Xz { scan, .. } | Self::Zstd { scan, .. } => scan,
+            Self::Plain(scan) | Self::Xz { scan, .. } => scan,
+            Self::Zstd(zstd) => &zstd.scan,
             Self::Gzip(decoder) => decoder.get_ref(),
         }
     }
@@ -142,29 +153,27 @@ fn feed_xz(
     }
 }
 
-/// Returns whether the bytes ended together with a frame.
-fn feed_zstd(
-    decoder: &mut ZstdDecoder<'static>,
-    scan: &mut TarScan,
-    output: &mut [u8],
-    bytes: &[u8],
-) -> Result<bool, ArchiveRefusal> {
-    let mut input = InBuffer::around(bytes);
-    loop {
-        let mut target = OutBuffer::around(&mut *output);
-        let hint = decoder.run(&mut input, &mut target).map_err(|error| {
-            // The library has no kind for it, only this text.
-            if error.to_string().contains("too much memory") {
-                ArchiveRefusal::OverLimit { limit: "memory for zstd, in bytes", maximum: 0 }
-            } else {
-                corrupt(error)
+impl Zstd {
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), ArchiveRefusal> {
+        let maximum = self.window_bytes_max;
+        let mut input = InBuffer::around(bytes);
+        loop {
+            let mut target = OutBuffer::around(&mut *self.output);
+            let hint = self.decoder.run(&mut input, &mut target).map_err(|error| {
+                // The library has no kind for it, only this text.
+                if error.to_string().contains("too much memory") {
+                    ArchiveRefusal::OverLimit { limit: "memory for zstd, in bytes", maximum }
+                } else {
+                    corrupt(error)
+                }
+            })?;
+            let produced = target.pos();
+            self.scan.feed(self.output.get(..produced).unwrap_or_default());
+            let is_drained = input.pos() == bytes.len() && produced < self.output.len();
+            if self.scan.verdict().is_some() || is_drained {
+                self.frame_ended = hint == 0;
+                return Ok(());
             }
-        })?;
-        let produced = target.pos();
-        scan.feed(output.get(..produced).unwrap_or_default());
-        let drained = input.pos() == bytes.len() && produced < output.len();
-        if scan.verdict().is_some() || drained {
-            return Ok(hint == 0);
         }
     }
 }
