@@ -18,7 +18,7 @@ use boxvault_plugin_sdk::{
     PluginErrorKind, StorageBackend, WriteOptions,
 };
 use boxvault_tests::{
-    plugins::{CPlugin, host},
+    plugins::{CPlugin, host, host_with, log},
     skip, wait_for,
 };
 use futures_util::FutureExt;
@@ -42,7 +42,7 @@ fn impatient() -> PluginHost {
         finish: moment,
         authenticate: moment,
     };
-    PluginHost::new(HostOptions { deadlines, calls_in_flight_max: 4, ..HostOptions::default() })
+    host_with(HostOptions { deadlines, calls_in_flight_max: 4, ..HostOptions::default() })
 }
 
 async fn faulty(host: &PluginHost) -> LoadedStorage {
@@ -570,4 +570,33 @@ async fn one_library_makes_many_instances_that_share_nothing() {
     assert_eq!(one.stat("key").await.unwrap().size, 1);
     assert_eq!(two.stat("key").await.unwrap_err().kind, PluginErrorKind::NotFound);
     assert_eq!(host.plugins().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_plugin_logs_and_its_panics_are_in_the_hosts_log_under_its_name() {
+    let host = host();
+    let store = faulty(&host).await;
+    store.stat("log").await.unwrap();
+    store.stat("panic").await.unwrap_err();
+    let log = log();
+    let line = log.lines().find(|line| line.contains("a line from the plugin"));
+    let line = line.unwrap_or_else(|| panic!("the line is not in the log: {log}"));
+    assert!(line.contains("WARN") && line.contains("answer=42"), "{line}");
+    assert!(line.contains(r#"plugin="faulty""#), "{line}");
+    let line = log.lines().find(|line| line.contains("stat panics, as told"));
+    assert!(log.contains("panicked at"), "{log}");
+    assert!(line.is_some(), "the panic is not in the log: {log}");
+}
+
+#[tokio::test]
+async fn a_secret_of_the_configuration_is_in_no_log_and_no_message() {
+    let host = host();
+    let canary = "canary-4711-secret";
+    let store = host.open_storage("faulty", json!({ "password": canary })).await.unwrap();
+    let opened = host.open_storage("faulty", json!({ "password": canary, "x": 1 })).await;
+    let refused = format!("{:?}", opened.map(drop).unwrap_err());
+    let failed = format!("{:?}", store.stat("panic").await.unwrap_err());
+    for text in [refused, failed, format!("{store:?}"), format!("{host:?}"), log()] {
+        assert!(!text.contains(canary), "{text}");
+    }
 }

@@ -2,11 +2,13 @@
 //!
 //! Libraries of the workspace are development dependencies of this package, so they lie in the test
 //! program's own folder, where the plugin host looks by itself. C plugins are compiled when a test
-//! asks for them.
+//! asks for them. What plugins log is kept, because some tests look at it.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, Once, PoisonError},
 };
 
 use boxvault_plugin_host::{HostOptions, PluginHost};
@@ -14,7 +16,43 @@ use tempfile::TempDir;
 
 /// A host with nothing loaded, that finds what cargo has built.
 pub fn host() -> PluginHost {
-    PluginHost::new(HostOptions::default())
+    host_with(HostOptions::default())
+}
+
+/// The same with other options.
+pub fn host_with(options: HostOptions) -> PluginHost {
+    static ONCE: Once = Once::new();
+    // Before the first plugin is loaded: a plugin is told then what the host wants to hear.
+    ONCE.call_once(|| {
+        tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
+            .with_ansi(false)
+            .with_writer(|| Kept)
+            .init();
+    });
+    PluginHost::new(options)
+}
+
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Everything that hosts and plugins of this test program have logged so far.
+pub fn log() -> String {
+    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    String::from_utf8_lossy(&log).into_owned()
+}
+
+/// Keeps what is written.
+struct Kept;
+
+impl io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A plugin in C, compiled for one test.

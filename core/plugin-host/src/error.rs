@@ -1,7 +1,7 @@
 //! Why a plugin could not be loaded: the path, what was expected, what was found, what to do.
 //!
 //! Only for the way in. Once an instance exists, everything that fails is a
-//! [`PluginError`](boxvault_plugin_sdk::PluginError).
+//! [`PluginError`].
 
 use std::{fmt, io, path::PathBuf};
 

@@ -3,7 +3,11 @@
 //! Generated, and not compared by a C compiler, because a compiler sees sizes and offsets only: two
 //! functions that swapped places would pass. And with the header generated, its comments are ours.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+};
 
 use cbindgen::{Builder, Config, DocumentationStyle, ExportConfig, Language, Style};
 
@@ -127,7 +131,7 @@ fn the_committed_header_is_the_generated_one() {
 
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/boxvault_plugin.h");
     if std::env::var_os("BOXVAULT_WRITE_HEADER").is_some() {
-        fs::write(&path, &generated).unwrap();
+        File::create(&path).unwrap().write_all(generated.as_bytes()).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(
