@@ -10,7 +10,10 @@
 # these servers are for tests only.
 set -eu
 
-root=${BOXVAULT_TEST_DATABASES_DIR:-${TMPDIR:-/tmp}/boxvault-test-databases-$(id -u)}
+# in memory where there is room: making the tables of a test takes MariaDB ten times as long on a disk
+base=${TMPDIR:-/tmp}
+if [ -w /dev/shm ] && [ "$(df -Pm /dev/shm | awk 'NR == 2 { print $4 }')" -ge 4096 ]; then base=/dev/shm; fi
+root=${BOXVAULT_TEST_DATABASES_DIR:-$base/boxvault-test-databases-$(id -u)}
 lease=$root/lease
 urls=$root/urls
 
