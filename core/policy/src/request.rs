@@ -51,6 +51,11 @@ impl AccessRequest {
             }
         }
         if relations.public {
+            // outside of its scope a token gives nothing, but what everybody sees it does not hide
+            if !within_scope && matches!(action, Action::Read | Action::Download) {
+                subjects = vec!["anonymous".to_owned()];
+                within_scope = true;
+            }
             subjects.push("role:public".to_owned());
         }
         Self { subjects, domain: resource.domain(), object, kind, action, within_scope }

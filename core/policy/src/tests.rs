@@ -234,8 +234,25 @@ fn a_token_never_gives_more_than_its_scope() {
         (Resource::Policy, Action::Read),
         (Resource::Box(organization("acme"), None), Action::Read),
     ] {
-        let decision = ask(&policy, &token, &resource, action, PUBLIC);
+        let decision = ask(&policy, &token, &resource, action, NO_RELATION);
         assert_eq!(decision, Decision { allowed: false, reason: Reason::TokenScope, rule: None });
+    }
+}
+
+#[test]
+fn a_limited_token_does_not_hide_what_everybody_sees() {
+    let policy = Policy::embedded().unwrap();
+    let mut caller = bob(Some(Role::Owner));
+    caller.scope = TokenScope { organization: Some(organization("beta")), ..TokenScope::default() };
+    let token = identity(caller);
+    let public_file = file_of("acme", "web");
+    assert!(ask(&policy, &token, &public_file, Action::Download, PUBLIC).allowed);
+    for (resource, action) in [
+        (public_file, Action::Replace),
+        (Resource::Organization(Some(organization("acme"))), Action::Update),
+        (Resource::Session, Action::Delete),
+    ] {
+        assert!(!ask(&policy, &token, &resource, action, PUBLIC).allowed, "{action}");
     }
 }
 
