@@ -207,7 +207,10 @@ fn oracle(lines: &[Line], ties: &[Tie], (who, what, action, creator, public): &A
                 || scope.organization.as_ref().is_some_and(|limit| limit.key() != domain)
                 || (limited && object == "token" && *action != Action::Read)
             {
-                return false;
+                if !*public || !matches!(action, Action::Read | Action::Download) {
+                    return false;
+                }
+                held = vec!["anonymous".into()];
             }
         }
     }
