@@ -347,6 +347,7 @@ mod unix_seconds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi;
 
     #[test]
     fn credentials_that_no_provider_may_see_are_refused() {
@@ -386,5 +387,19 @@ mod tests {
         assert_eq!(serde_json::from_str::<Claims>(&text).unwrap(), claims);
         claims.check().unwrap();
         assert!(Claims::default().check().is_err());
+    }
+
+    #[test]
+    fn the_bits_of_the_table_are_those_of_the_set() {
+        for (ours, bits) in [
+            (AuthFacets::PASSWORD, abi::FACET_PASSWORD),
+            (AuthFacets::REDIRECT, abi::FACET_REDIRECT),
+            (AuthFacets::INTROSPECT, abi::FACET_INTROSPECT),
+            (AuthFacets::REFRESH, abi::FACET_REFRESH),
+            (AuthFacets::LOGOUT, abi::FACET_LOGOUT),
+            (AuthFacets::GROUPS, abi::FACET_GROUPS),
+        ] {
+            assert_eq!(ours.bits(), bits, "{ours:?}");
+        }
     }
 }

@@ -236,12 +236,37 @@ impl From<io::Error> for PluginError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi;
 
     #[test]
     fn every_kind_survives_the_trip_through_its_number() {
         for (index, kind) in PluginErrorKind::ALL.into_iter().enumerate() {
             assert_eq!(PluginErrorKind::from_number(kind.number()), kind);
             assert_eq!(kind.number() as usize, index + 16, "{kind} changed its number");
+        }
+    }
+
+    #[test]
+    fn the_numbers_of_the_table_are_those_of_the_kinds() {
+        for (number, kind) in [
+            (abi::ERROR_UNEXPECTED, PluginErrorKind::Unexpected),
+            (abi::ERROR_NOT_FOUND, PluginErrorKind::NotFound),
+            (abi::ERROR_ALREADY_EXISTS, PluginErrorKind::AlreadyExists),
+            (abi::ERROR_PERMISSION_DENIED, PluginErrorKind::PermissionDenied),
+            (abi::ERROR_UNAVAILABLE, PluginErrorKind::Unavailable),
+            (abi::ERROR_INVALID_CONFIG, PluginErrorKind::InvalidConfig),
+            (abi::ERROR_INVALID_INPUT, PluginErrorKind::InvalidInput),
+            (abi::ERROR_UNSUPPORTED, PluginErrorKind::Unsupported),
+            (abi::ERROR_STORAGE_FULL, PluginErrorKind::StorageFull),
+            (abi::ERROR_CANCELLED, PluginErrorKind::Cancelled),
+            (abi::ERROR_PANICKED, PluginErrorKind::Panicked),
+            (abi::ERROR_DEADLINE_EXCEEDED, PluginErrorKind::DeadlineExceeded),
+            (abi::ERROR_BAD_CREDENTIALS, PluginErrorKind::BadCredentials),
+            (abi::ERROR_ACCOUNT_DISABLED, PluginErrorKind::AccountDisabled),
+            (abi::ERROR_TOO_MANY_REQUESTS, PluginErrorKind::TooManyRequests),
+            (abi::ERROR_CONTRACT_VIOLATION, PluginErrorKind::ContractViolation),
+        ] {
+            assert_eq!(kind.number(), number, "{kind}");
         }
     }
 

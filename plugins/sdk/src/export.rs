@@ -7,6 +7,8 @@
 
 mod auth;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::{
     any::Any,

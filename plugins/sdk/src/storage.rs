@@ -365,6 +365,7 @@ pub trait StoragePlugin: Send + Sync + 'static {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi;
 
     #[test]
     fn ordinary_keys_pass() {
@@ -388,5 +389,19 @@ mod tests {
         let both = Capabilities::LIST | Capabilities::LOCAL_PATH;
         assert_eq!(format!("{both:?}"), r#"{"list", "local-path"}"#);
         assert!(!both.without(Capabilities::LIST).contains(Capabilities::LIST));
+    }
+
+    #[test]
+    fn the_bits_of_the_table_are_those_of_the_set() {
+        for (ours, bits) in [
+            (Capabilities::RANGE_READ, abi::CAPABILITY_RANGE_READ),
+            (Capabilities::STREAMED_WRITE, abi::CAPABILITY_STREAMED_WRITE),
+            (Capabilities::CREATE_NEW, abi::CAPABILITY_CREATE_NEW),
+            (Capabilities::LIST, abi::CAPABILITY_LIST),
+            (Capabilities::LOCAL_PATH, abi::CAPABILITY_LOCAL_PATH),
+            (Capabilities::PRESIGN_READ, abi::CAPABILITY_PRESIGN_READ),
+        ] {
+            assert_eq!(ours.bits(), bits, "{ours:?}");
+        }
     }
 }
