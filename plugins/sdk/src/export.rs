@@ -237,7 +237,8 @@ unsafe extern "C" fn release<T>(handle: *mut c_void) {
     }
     let dropped = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: `Done::handle` made this pointer from a Box<T>; the host releases it once.
-        drop(unsafe { Box::from_raw(handle.cast::<T>()) });
+        let value = unsafe { Box::from_raw(handle.cast::<T>()) };
+        runtime::with_context(|| drop(value));
     }));
     if let Err(payload) = dropped {
         tracing::error!("dropping a handle: {}", PluginError::from_panic(&*payload));

@@ -58,3 +58,16 @@ pub(crate) fn spawn_eagerly(task: impl Future<Output = ()> + Send + 'static) -> 
         None => spawn(task),
     }
 }
+
+/// Does something on the caller's thread with the plugin's runtime at hand, if it is running.
+///
+/// For dropping: a client that closes its connections in `drop` may need to spawn.
+pub(crate) fn with_context<T>(work: impl FnOnce() -> T) -> T {
+    match runtime() {
+        Ok(runtime) => {
+            let _context = runtime.enter();
+            work()
+        }
+        Err(_) => work(),
+    }
+}

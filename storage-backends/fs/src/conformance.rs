@@ -1,6 +1,6 @@
 //! The storage suite on this backend directly, and what only this backend promises.
 
-use std::{fs, path::Path, process::Command, sync::Arc};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command, sync::Arc};
 
 use boxvault_plugin_conformance::storage;
 use boxvault_plugin_sdk::{Bytes, PluginErrorKind, StorageBackend, StoragePlugin, WriteOptions};
@@ -115,6 +115,15 @@ async fn fill_the_disk(root: &Path) {
     assert_eq!(unfinished(root), 0);
     assert_eq!(store.stat("big").await.unwrap_err().kind, PluginErrorKind::NotFound);
     assert_eq!(store.stat("small").await.unwrap().size, 100_000);
+}
+
+#[tokio::test]
+async fn a_new_root_is_closed_to_other_users() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("new/root");
+    drop(store(&root).await);
+    let mode = fs::metadata(&root).unwrap().permissions().mode();
+    assert_eq!(mode & 0o007, 0, "{mode:o}");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ mod config;
 mod conformance;
 mod staging;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use boxvault_plugin_sdk::{
     ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PluginError,
@@ -55,12 +55,13 @@ impl StoragePlugin for Fs {
 
 export_storage_backend!(Fs, name = "fs");
 
-/// Makes the root if it is not there, and resolves links: local paths are absolute.
-async fn absolute_root(root: &Path) -> Result<std::path::PathBuf> {
+/// Makes the root if it is not there, closed to other users, and resolves links: local paths are
+/// absolute.
+async fn absolute_root(root: &Path) -> Result<PathBuf> {
     let failed = |error: std::io::Error| {
         PluginError::from(error).context(format_args!("root {}", root.display()))
     };
-    tokio::fs::create_dir_all(root).await.map_err(failed)?;
+    tokio::fs::DirBuilder::new().recursive(true).mode(0o750).create(root).await.map_err(failed)?;
     tokio::fs::canonicalize(root).await.map_err(failed)
 }
 
@@ -112,7 +113,7 @@ impl StorageBackend for FsBackend {
         self.backend.list(prefix, after, limit).await
     }
 
-    async fn local_path(&self, key: &str) -> Result<std::path::PathBuf> {
+    async fn local_path(&self, key: &str) -> Result<PathBuf> {
         self.backend.local_path(key).await
     }
 }
