@@ -55,7 +55,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Where plugin libraries are found.
     pub plugins: PluginsConfig,
-    /// The stores, by name. Default: `main`, the `fs` plugin with `blobs` in the data folder.
+    /// The stores, by name. Default: `main`, the `fs` plugin with `store` in the data folder.
     pub stores: BTreeMap<String, PluginEntry>,
     /// How the stores are used.
     pub storage: StorageConfig,
@@ -91,7 +91,7 @@ impl Default for Config {
 
 /// The one store of a server whose configuration names none.
 fn default_stores(server: &ServerConfig) -> BTreeMap<String, PluginEntry> {
-    let root = server.data_dir.join("blobs").to_string_lossy().into_owned();
+    let root = server.data_dir.join("store").to_string_lossy().into_owned();
     BTreeMap::from([("main".to_owned(), PluginEntry::new("fs").with_option("root", root))])
 }
 

@@ -77,11 +77,12 @@ pub fn service(app: Arc<App>, rate_limit: RateLimit) -> Result<Service> {
     let document = Bytes::from(routes.document.to_json().map_err(AppError::internal)?);
     let swagger =
         utoipa_swagger_ui::Config::from("/api-docs/openapi.json").try_it_out_enabled(true);
+    let (document, swagger) = (web::Document(document), web::Swagger(Arc::new(swagger)));
     let pages = Router::new()
-        .push(Router::new().get(web::read_page))
-        .push(Router::with_path("assets/{**path}").get(web::read_page))
-        .push(Router::with_path("api-docs/openapi.json").get(web::Document(document)))
-        .push(Router::with_path("api-docs/{**path}").get(web::Swagger(Arc::new(swagger))));
+        .push(page("", web::read_page, web::read_page))
+        .push(page("assets/{**path}", web::read_page, web::read_page))
+        .push(page("api-docs/openapi.json", document.clone(), document))
+        .push(page("api-docs/{**path}", swagger.clone(), swagger));
     let mut service =
         Service::new(pages.push(routes.router)).hoop(hoops::observe::Observe(Arc::clone(&app)));
     if !app.config.server.cors_allowed_origins.is_empty() {
@@ -91,6 +92,12 @@ pub fn service(app: Arc<App>, rate_limit: RateLimit) -> Result<Service> {
         .hoop(SharedApp(Arc::clone(&app)))
         .hoop(hoops::authenticate::Authenticate(app))
         .hoop(rate_limit))
+}
+
+/// A page at a path, to GET and to HEAD.
+fn page(path: &str, get: impl Handler, head: impl Handler) -> Router {
+    let route = if path.is_empty() { Router::new() } else { Router::with_path(path) };
+    route.get(get).head(head)
 }
 
 fn cors(origins: &[String]) -> Cors {

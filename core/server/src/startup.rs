@@ -10,7 +10,7 @@ use std::{
 };
 
 use boxvault_catalog::{Catalog, CatalogError, Options};
-use boxvault_plugin_host::{Deadlines, HostOptions, LoadError, PluginHost, PluginSource};
+use boxvault_plugin_host::{LoadError, PluginHost};
 use boxvault_plugin_sdk::{AuthProvider, PluginError, StorageBackend};
 use boxvault_policy::{PolicyError, PolicyHandle};
 use boxvault_transfer::{FileListener, LocalFiles, TransferError};
@@ -35,7 +35,7 @@ use crate::{
         identify::IdentityCache, local_auth::LocalAuth, passwords::Passwords, stores::Stores,
         tokens::TokenUses,
     },
-    config::{Config, PluginEntry},
+    config::Config,
     data_dir::{DataDir, DataDirError},
     error::AppError,
     http,
@@ -121,14 +121,7 @@ async fn open_app_at(
     catalog.migrate().await?;
     let policy_dir: &Path = &config.policy.dir;
     let policy = PolicyHandle::open(policy_dir.is_dir().then_some(policy_dir))?;
-    let host = PluginHost::new(HostOptions {
-        search_paths: config.plugins.search_paths.clone(),
-        deadlines: Deadlines {
-            question: config.plugins.call_timeout.into(),
-            ..Deadlines::default()
-        },
-        ..HostOptions::default()
-    });
+    let host = PluginHost::new(config.plugins.host_options());
     let passwords = Arc::new(Passwords::new()?);
     let app = App {
         public_url: config.public_url(bound),
@@ -151,16 +144,11 @@ async fn open_app_at(
     Ok(Arc::new(app))
 }
 
-fn source(config: &Config, entry: &PluginEntry) -> PluginSource {
-    PluginSource::new(entry.plugin.clone()).pinned(config.plugins.pins.get(&entry.plugin).cloned())
-}
-
 async fn open_stores(config: &Config, host: &PluginHost) -> Result<Stores, StartupError> {
     let mut by_name = BTreeMap::<String, Arc<dyn StorageBackend>>::new();
     for (name, entry) in &config.stores {
-        let opened = host
-            .open_storage(source(config, entry), serde_json::Value::Object(entry.options.clone()))
-            .await;
+        let opened =
+            host.open_storage(config.plugins.source(&entry.plugin), entry.options_value()).await;
         let store = opened
             .map_err(|source| StartupError::Plugin { entry: format!("stores.{name}"), source })?;
         let probed = store.probe().await;
@@ -195,9 +183,8 @@ async fn open_auth_providers(
             providers.insert(LOCAL_ISSUER.to_owned(), Arc::new(local));
             continue;
         }
-        let opened = host
-            .open_auth(source(config, entry), serde_json::Value::Object(entry.options.clone()))
-            .await;
+        let opened =
+            host.open_auth(config.plugins.source(&entry.plugin), entry.options_value()).await;
         let provider = opened.map_err(|source| StartupError::Plugin {
             entry: format!("auth.providers.{name}"),
             source,
@@ -230,25 +217,25 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
     let files = LocalFiles::new();
     let reload = Reload::default();
     let http_addresses = config.http_addresses();
-    let http = match http_addresses.is_empty() {
-        true => None,
-        false => Some(FileListener::new(http_addresses).with_sendfile(&files).listen()?),
+    let http = if http_addresses.is_empty() {
+        None
+    } else {
+        Some(FileListener::new(http_addresses).with_sendfile(&files).listen()?)
     };
     let source = CertificateSource::new(&config, &data_dir);
     let https_addresses = config.https_addresses();
-    let (https, fingerprint) = match https_addresses.is_empty() {
-        true => (None, None),
-        false => {
-            let loading = source.clone();
-            let first = tokio::task::spawn_blocking(move || loading.load())
-                .await
-                .map_err(io::Error::other)??;
-            let fingerprint = first.fingerprint().to_owned();
-            let certificates = tls::certificates(source, &first, reload.clone());
-            let listener =
-                RustlsListener::new(Box::pin(certificates), FileListener::new(https_addresses));
-            (Some(listener.try_bind().await.map_err(StartupError::ListenTls)?), Some(fingerprint))
-        }
+    let (https, fingerprint) = if https_addresses.is_empty() {
+        (None, None)
+    } else {
+        let loading = source.clone();
+        let first = tokio::task::spawn_blocking(move || loading.load())
+            .await
+            .map_err(io::Error::other)??;
+        let fingerprint = first.fingerprint().to_owned();
+        let certificates = tls::certificates(source, &first, reload.clone());
+        let listener =
+            RustlsListener::new(Box::pin(certificates), FileListener::new(https_addresses));
+        (Some(listener.try_bind().await.map_err(StartupError::ListenTls)?), Some(fingerprint))
     };
     let bound_http = http.as_ref().map(addresses).unwrap_or_default();
     let bound_https = https.as_ref().map(addresses).unwrap_or_default();
@@ -388,7 +375,8 @@ async fn welcome(
     fingerprint: Option<&str>,
 ) -> Result<(), StartupError> {
     let mut text = String::from("\nBoxVault is running.\n");
-    let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:<22}{value}\n"));
+    let mut line =
+        |label: &str, value: &str| text.extend(["  ", &format!("{label:<22}"), value, "\n"]);
     line("web page", &app.public_url.to_string());
     line("API document", &format!("{}/api-docs/", app.public_url));
     for address in http {
@@ -402,13 +390,13 @@ async fn welcome(
     }
     line("data folder", &app.config.server.data_dir.display().to_string());
     if let Some(token) = app.new_setup_token().await? {
-        text.push_str(&format!(
+        text += &format!(
             "\nThis server has no account yet. Make the first platform admin with the one-time token\n\n  {token}\n\n\
              for instance so (the README goes on from there):\n\n  \
              curl -fsS {}/api/setup --json '{{\"token\": \"{token}\", \"username\": \"admin\", \
              \"email\": \"admin@example.com\", \"password\": \"CHANGE-THIS-PASSWORD\"}}'\n",
             app.public_url
-        ));
+        );
     }
     let mut output = io::stdout().lock();
     match writeln!(output, "{text}").and_then(|()| output.flush()) {

@@ -12,7 +12,7 @@ use thiserror::Error;
 /// The longest name, in characters.
 pub const NAME_CHARS_MAX: usize = 128;
 
-/// First path segments that the server itself answers, and so may not name an organization or a user.
+/// First path segments that the server itself answers, and so may not name an organization.
 ///
 /// Source: the router table, and the segments that the dialects of stock clients need.
 pub const RESERVED_NAMES: &[&str] = &[
@@ -181,7 +181,7 @@ name! {
 }
 name! {
     /// Somebody who signs in.
-    UserName, check_top_level
+    UserName, check
 }
 name! {
     /// A family of images within an organization.

@@ -46,8 +46,13 @@ pub(crate) enum Answer {
 impl Target {
     /// Looks up what a decision about a resource needs: one query, and one for a version of a public box.
     pub(crate) async fn find(app: &App, resource: Resource, action: Action) -> Result<Self> {
-        let mut target =
-            Self { resource, organization: None, vagrant_box: None, version: None, public_by_configuration: false };
+        let mut target = Self {
+            resource,
+            organization: None,
+            vagrant_box: None,
+            version: None,
+            public_by_configuration: false,
+        };
         match &target.resource {
             Resource::Organization(Some(name))
             | Resource::Audit(Some(name))
@@ -72,14 +77,19 @@ impl Target {
         if let (Some(found), Some(number)) = (&target.vagrant_box, version_of(&target.resource))
             && found.vagrant_box.is_public
         {
-            target.version = versions::find(&app.catalog, found.vagrant_box.id, number).await?.map(Arc::new);
+            target.version =
+                versions::find(&app.catalog, found.vagrant_box.id, number).await?.map(Arc::new);
         }
         Ok(target)
     }
 
-    /// How the caller stands to the thing. Of a public box everybody sees what was released.
+    /// How the caller stands to the thing. Of a public box everybody sees what was released; a version that does not
+    /// exist is to them as one that is being prepared, lest the difference tells.
     fn relations(&self, identity: &Identity) -> Relations {
-        let released = self.version.as_ref().is_none_or(|version| version.status == VersionStatus::Released);
+        let released = match &self.version {
+            Some(version) => version.status == VersionStatus::Released,
+            None => version_of(&self.resource).is_none(),
+        };
         let own = self.box_relations(identity);
         Relations { public: (own.public && released) || self.public_by_configuration, ..own }
     }
@@ -92,9 +102,10 @@ impl Target {
                 creator: caller.is_some() && found.vagrant_box.created_by == caller,
                 public: found.vagrant_box.is_public,
             },
-            (None, Some(organization)) => {
-                Relations { creator: false, public: organization.access_mode != AccessMode::Private }
-            }
+            (None, Some(organization)) => Relations {
+                creator: false,
+                public: organization.access_mode != AccessMode::Private,
+            },
             (None, None) => Relations::default(),
         }
     }
@@ -160,12 +171,6 @@ impl App {
         }
     }
 
-    /// Whether the caller sees more of a box than what everybody sees of a public one.
-    pub(crate) fn sees_unreleased(&self, policy: &Policy, identity: &Identity, target: &Target) -> bool {
-        let own = Relations { public: false, ..target.box_relations(identity) };
-        policy.decide(&AccessRequest::new(identity, &target.resource, Action::Read, own)).allowed
-    }
-
     /// Decides on something that the path does not name, such as a box that is about to be created.
     ///
     /// # Errors
@@ -192,6 +197,12 @@ impl App {
             ),
         ))
     }
+}
+
+/// Whether the caller sees more of a box than what everybody sees of a public one.
+pub(crate) fn sees_unreleased(policy: &Policy, identity: &Identity, target: &Target) -> bool {
+    let own = Relations { public: false, ..target.box_relations(identity) };
+    policy.decide(&AccessRequest::new(identity, &target.resource, Action::Read, own)).allowed
 }
 
 /// What somebody must be able to read to know of a thing: its box, its organization, or itself.

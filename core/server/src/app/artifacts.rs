@@ -66,7 +66,7 @@ impl App {
                     provider: provider.clone(),
                     architecture: artifact.name.clone(),
                 };
-                self.architecture_view(found, &slot, artifact)
+                self.architecture_view(found, &slot, &artifact)
             })
             .collect();
         Ok((views, lists::view(page, listed.total)))
@@ -89,7 +89,7 @@ impl App {
         let created = artifacts::create(&self.catalog, new).await?;
         let slot =
             Slot { version: number.clone(), provider: provider.clone(), architecture: params.name };
-        Ok(self.architecture_view(found, &slot, created))
+        Ok(self.architecture_view(found, &slot, &created))
     }
 
     /// One architecture.
@@ -125,7 +125,7 @@ impl App {
         slot: &Slot,
     ) -> Result<ArchitectureView> {
         let artifact = self.architecture(found, slot).await?;
-        Ok(self.architecture_view(found, slot, artifact))
+        Ok(self.architecture_view(found, slot, &artifact))
     }
 
     /// Changes an architecture.
@@ -147,7 +147,7 @@ impl App {
         let changed = artifacts::update(&self.catalog, artifact.id, changes).await?;
         self.catalogues.clear();
         let slot = Slot { architecture: changed.name.clone(), ..slot.clone() };
-        Ok(self.architecture_view(found, &slot, changed))
+        Ok(self.architecture_view(found, &slot, &changed))
     }
 
     /// Removes an architecture with its file.
@@ -181,7 +181,7 @@ impl App {
         &self,
         found: &OwnedBox,
         slot: &Slot,
-        artifact: Artifact,
+        artifact: &Artifact,
     ) -> ArchitectureView {
         let downloads = artifact.downloads;
         ArchitectureView {

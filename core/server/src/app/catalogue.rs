@@ -40,7 +40,12 @@ pub(crate) enum Flavor {
 
 type BoxKey = (String, String);
 type DocumentKey = (Flavor, String, String, String);
-type Kept<T> = (Instant, Option<T>);
+/// What the catalog said, that there is no such thing included, and until when that may be used.
+#[derive(Clone)]
+struct Kept<T> {
+    until: Instant,
+    answer: Option<T>,
+}
 
 /// See the module.
 pub(crate) struct CatalogueCache {
@@ -74,13 +79,13 @@ impl CatalogueCache {
         generation: u64,
     ) {
         if self.generation.load(Ordering::SeqCst) == generation {
-            cache.insert(key, (Instant::now() + TTL, value));
+            cache.insert(key, Kept { until: Instant::now() + TTL, answer: value });
         }
     }
 }
 
-fn fresh<K: Hash + Eq, V: Clone>(cache: &Cache<K, Kept<V>>, key: &K) -> Option<Option<V>> {
-    cache.get(key).filter(|(until, _)| *until > Instant::now()).map(|(_, value)| value)
+fn fresh<K: Hash + Eq, V: Clone>(cache: &Cache<K, Kept<V>>, key: &K) -> Option<Kept<V>> {
+    cache.get(key).filter(|kept| kept.until > Instant::now())
 }
 
 #[derive(Serialize)]
@@ -93,7 +98,8 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Version<'a> {
-    version: &'a str,
+    #[serde(rename = "version")]
+    number: &'a str,
     status: &'static str,
     description_markdown: &'a str,
     providers: Vec<Provider<'a>>,
@@ -120,7 +126,7 @@ impl App {
     ) -> Result<Option<Arc<OwnedBox>>> {
         let key = (organization.key(), name.key());
         if let Some(known) = fresh(&self.catalogues.boxes, &key) {
-            return Ok(known);
+            return Ok(known.answer);
         }
         let generation = self.catalogues.generation.load(Ordering::SeqCst);
         let found = boxes::find(&self.catalog, organization, name).await?.map(Arc::new);
@@ -138,7 +144,7 @@ impl App {
     ) -> Result<Option<Bytes>> {
         let key = (flavor, organization.key(), name.key(), base.to_owned());
         if let Some(known) = fresh(&self.catalogues.documents, &key) {
-            return Ok(known);
+            return Ok(known.answer);
         }
         let generation = self.catalogues.generation.load(Ordering::SeqCst);
         let described = boxes::describe(&self.catalog, organization, name).await?;
@@ -158,7 +164,7 @@ fn render(described: &BoxDescription, flavor: Flavor, base: &str) -> Result<Byte
             .versions
             .iter()
             .map(|version| Version {
-                version: version.version.number.as_str(),
+                number: version.version.number.as_str(),
                 status: "active",
                 description_markdown: &version.version.description,
                 providers: providers(

@@ -1,7 +1,7 @@
 //! Compares the catalog with the stores: is every file there, is it as long, and, when asked, is it the same?
 
 use boxvault_catalog::blobs::{self, Blob};
-use boxvault_plugin_sdk::{ByteRange, Capabilities, PluginErrorKind, StorageBackend};
+use boxvault_plugin_sdk::{ByteRange, Capabilities, PluginError, PluginErrorKind, StorageBackend};
 use boxvault_types::digest::Digest;
 use sha2::{Digest as _, Sha256};
 use tokio::task::block_in_place;
@@ -86,9 +86,9 @@ impl App {
         let meta = match store.stat(&blob.key).await {
             Ok(meta) => meta,
             Err(error) if error.kind == PluginErrorKind::NotFound => {
-                return Ok(Some("it is missing".to_owned()));
+                return Ok(self.still_known(blob).await?.then(|| "it is missing".to_owned()));
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return unreadable(error),
         };
         let expected = u64::try_from(blob.size_bytes).map_err(AppError::internal)?;
         if meta.size != expected {
@@ -97,8 +97,17 @@ impl App {
         if depth == Depth::Length {
             return Ok(None);
         }
-        let found = hash(store.as_ref(), &blob.key).await?;
+        let found = match hash(store.as_ref(), &blob.key).await {
+            Ok(found) => found,
+            Err(_) if !self.still_known(blob).await? => return Ok(None),
+            Err(error) => return unreadable(error),
+        };
         Ok((found != blob.digest).then(|| format!("its sha256 is {found}, not {}", blob.digest)))
+    }
+
+    /// Whether a blob has not been swept since it was listed.
+    async fn still_known(&self, blob: &Blob) -> Result<bool> {
+        Ok(blobs::find(&self.catalog, blob.id).await?.is_some())
     }
 
     async fn find_leftovers(
@@ -122,7 +131,15 @@ impl App {
     }
 }
 
-async fn hash(store: &dyn StorageBackend, key: &str) -> Result<Digest> {
+/// One file that cannot be read is a finding. A store that is away is not: it says nothing about its files.
+fn unreadable(error: PluginError) -> Result<Option<String>> {
+    match error.kind {
+        PluginErrorKind::Unavailable | PluginErrorKind::DeadlineExceeded => Err(error.into()),
+        _ => Ok(Some(format!("it cannot be read: {error}"))),
+    }
+}
+
+async fn hash(store: &dyn StorageBackend, key: &str) -> std::result::Result<Digest, PluginError> {
     let mut reader = store.open_reader(key, ByteRange::FULL).await?;
     let mut hasher = Sha256::new();
     while let Some(chunk) = reader.next().await? {

@@ -4,7 +4,10 @@
 //! another instance revoked ends within that second. What this instance changes is forgotten at once.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -32,17 +35,21 @@ struct Known {
 }
 
 /// Who was found lately, by the hash of what they presented.
-pub(crate) struct IdentityCache(Cache<[u8; 32], Known>);
+pub(crate) struct IdentityCache {
+    known: Cache<[u8; 32], Known>,
+    generation: AtomicU64,
+}
 
 impl IdentityCache {
     /// Knows nobody.
     pub(crate) fn new() -> Self {
-        Self(Cache::new(CACHE_ENTRIES_MAX))
+        Self { known: Cache::new(CACHE_ENTRIES_MAX), generation: AtomicU64::new(0) }
     }
 
     /// Forgets everybody: rights, sessions or tokens have changed.
     pub(crate) fn clear(&self) {
-        self.0.clear();
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.known.clear();
     }
 }
 
@@ -53,12 +60,13 @@ impl App {
     /// `CREDENTIALS_INVALID`, without saying why.
     pub(crate) async fn identify(&self, token: &str) -> Result<Arc<Caller>> {
         let key = secrets::hash(token);
-        if let Some(known) = self.identities.0.get(&key) {
+        if let Some(known) = self.identities.known.get(&key) {
             let expired = known.expires_at.is_some_and(|end| end <= Utc::now());
             if known.fresh_until > Instant::now() && !expired {
                 return Ok(known.caller);
             }
         }
+        let generation = self.identities.generation.load(Ordering::SeqCst);
         let found = if token.starts_with(TokenKind::Api.prefix()) {
             self.identify_api_token(&key).await?
         } else {
@@ -67,9 +75,11 @@ impl App {
         let Some((caller, expires_at)) = found else { return Err(invalid()) };
         let caller = Arc::new(caller);
         let fresh_until = Instant::now() + CACHE_TTL;
-        self.identities
-            .0
-            .insert(key, Known { caller: Arc::clone(&caller), fresh_until, expires_at });
+        // what was read before something changed is not kept
+        if self.identities.generation.load(Ordering::SeqCst) == generation {
+            let known = Known { caller: Arc::clone(&caller), fresh_until, expires_at };
+            self.identities.known.insert(key, known);
+        }
         Ok(caller)
     }
 

@@ -107,7 +107,10 @@ impl App {
         };
         let changed = organizations::update(&self.catalog, organization.id, changes).await?;
         self.rights_changed();
-        Ok(view(&changed, identity))
+        let mut view = view(&changed, identity);
+        // the caller was identified under its old name
+        view.role = identity.caller().and_then(|caller| caller.role_in(&organization.name));
+        Ok(view)
     }
 
     /// Removes an organization that has no boxes.

@@ -65,7 +65,7 @@ mod tests {
     fn keys_spread_over_folders_and_are_plain() {
         let (one, two) = (key(UploadId::new()), key(UploadId::new()));
         assert_ne!(one, two);
-        assert!(boxvault_plugin_sdk::check_key(&one).is_ok());
+        assert!(boxvault_plugin_sdk::storage::check_key(&one).is_ok());
         assert_eq!(one.len(), "blobs/".len() + 3 + 32);
     }
 }

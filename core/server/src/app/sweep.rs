@@ -58,9 +58,11 @@ impl App {
     /// # Errors
     /// The first failure of the catalog. A store that fails is reported in the log, and the others are swept.
     pub async fn sweep(&self, options: SweepOptions) -> Result<Swept> {
-        let mut swept = Swept::default();
-        swept.uploads = self.sweep_uploads(options.uploads_older_than).await?;
-        swept.blobs = self.sweep_blobs(options.blobs_unreferenced_for).await?;
+        let mut swept = Swept {
+            uploads: self.sweep_uploads(options.uploads_older_than).await?,
+            blobs: self.sweep_blobs(options.blobs_unreferenced_for).await?,
+            objects: 0,
+        };
         for (name, store) in self.stores.iter() {
             match self.sweep_store(name, store.as_ref(), options.uploads_older_than).await {
                 Ok(count) => swept.objects += count,
@@ -93,28 +95,40 @@ impl App {
 
     async fn sweep_uploads(&self, age: Duration) -> Result<u64> {
         let mut count = 0;
-        for upload in uploads::list_untouched(&self.catalog, age).await? {
-            // the bytes first: without them the row is nothing, without the row the bytes are dust
-            if self.delete_object(&upload.store, &upload.key).await
-                && uploads::abort(&self.catalog, upload.id).await?
-            {
-                count += 1;
+        loop {
+            let before = count;
+            for upload in uploads::list_untouched(&self.catalog, age).await? {
+                // the bytes first: without them the row is nothing, without the row the bytes are dust
+                if self.delete_object(&upload.store, &upload.key).await
+                    && uploads::abort(&self.catalog, upload.id).await?
+                {
+                    count += 1;
+                }
+            }
+            // a list is not all of them; but those that cannot be removed now come first again
+            if count == before {
+                return Ok(count);
             }
         }
-        Ok(count)
     }
 
     async fn sweep_blobs(&self, age: Duration) -> Result<u64> {
         let mut count = 0;
-        for blob in blobs::list_unreferenced(&self.catalog, age).await? {
-            if let Deletion::Deleted(blob) =
-                blobs::delete_if_unreferenced(&self.catalog, blob.id).await?
-            {
-                self.delete_object(&blob.store, &blob.key).await;
-                count += 1;
+        loop {
+            let before = count;
+            for blob in blobs::list_unreferenced(&self.catalog, age).await? {
+                if let Deletion::Deleted(blob) =
+                    blobs::delete_if_unreferenced(&self.catalog, blob.id).await?
+                {
+                    self.delete_object(&blob.store, &blob.key).await;
+                    count += 1;
+                }
+            }
+            // a list is not all of them
+            if count == before {
+                return Ok(count);
             }
         }
-        Ok(count)
     }
 
     /// Objects that no row knows. Only keys of our own shape, only old ones.

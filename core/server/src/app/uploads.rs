@@ -9,12 +9,13 @@
 //! No transaction is open while bytes stream. What fails before the commit was never there: the writer is aborted
 //! and the row removed; if even that fails, the sweep finds both by the row's age.
 
-use std::time::Duration;
+use std::{mem, sync::Arc, time::Duration};
 
 use boxvault_catalog::{
+    CatalogError,
     audit::NewEntry,
     boxes::OwnedBox,
-    uploads::{self, NewUpload, Received},
+    uploads::{self, Committed, NewUpload, Received},
     versions::VersionStatus,
 };
 use boxvault_plugin_sdk::{ObjectWriter, WriteOptions};
@@ -30,10 +31,14 @@ use boxvault_types::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use tokio::{runtime::Handle, sync::OwnedSemaphorePermit};
 use tracing::{info, warn};
 
 use super::{App, artifacts::Slot, stores};
-use crate::error::{AppError, Result};
+use crate::{
+    error::{AppError, Result},
+    metrics::InFlight,
+};
 
 /// How much is handed to a store at once: large enough that a hop costs nothing, small enough for memory.
 const WRITE_BYTES: usize = 1 << 20;
@@ -44,6 +49,9 @@ const ARCHIVE_ENTRIES_MAX: u64 = 100_000;
 /// What an xz or zstd decoder may allocate.
 const DECODER_MEMORY_BYTES_MAX: u64 = 128 << 20;
 
+/// What a defect of ours would say: the writer is there from the row to the last byte.
+const NO_WRITER: &str = "an upload lost its writer";
+
 /// What a client says of the file that it sends.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Declared {
@@ -51,6 +59,8 @@ pub(crate) struct Declared {
     pub(crate) length: Option<u64>,
     /// What the file must hash to.
     pub(crate) checksum: Option<Checksum>,
+    /// Whether there was a file already, which the caller may replace.
+    pub(crate) replace: bool,
 }
 
 /// What came in, before anybody sees it.
@@ -60,6 +70,20 @@ struct Arrived {
     archive: BoxArchive,
 }
 
+/// An upload that nobody sees yet: what to remove if it does not come to its end.
+///
+/// Dropped while the body comes in (the client hung up, or reset its stream), it removes that in the background.
+struct Unfinished {
+    app: Arc<App>,
+    id: UploadId,
+    store: String,
+    key: String,
+    writer: Option<Box<dyn ObjectWriter>>,
+    is_over: bool,
+    _permit: OwnedSemaphorePermit,
+    _counted: InFlight,
+}
+
 impl App {
     /// Takes a file for an architecture. `audit` becomes part of the commit.
     ///
@@ -67,9 +91,10 @@ impl App {
     /// Whatever it is, the file that was there before is still there, and nothing else is.
     ///
     /// # Cancel safety
-    /// Dropping it is an abort: the writer is dropped, and the sweep removes the row.
+    /// Dropping it while the body comes in is an abort. Once all of it came, the upload goes on to its end without
+    /// the caller: between the last byte and the commit there is nothing that a client could interrupt.
     pub(crate) async fn upload<S, E>(
-        &self,
+        self: &Arc<Self>,
         found: &OwnedBox,
         slot: &Slot,
         declared: Declared,
@@ -81,8 +106,36 @@ impl App {
         S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let _counted = self.metrics.upload_started();
-        let _permit = self.upload_permits.try_acquire().map_err(|_| {
+        let mut unfinished = self.begin(found, slot, &declared, user).await?;
+        let arrived = match unfinished.receive(slot, &declared, body).await {
+            Ok(arrived) => arrived,
+            Err(error) => {
+                self.metrics.upload_ended("refused", 0);
+                unfinished.give_up().await;
+                return Err(error);
+            }
+        };
+        let size_bytes = arrived.size_bytes;
+        let finishing = tokio::spawn(unfinished.finish(arrived, declared.checksum, audit));
+        let (compression, replaced) = finishing.await.map_err(AppError::internal)??;
+        info!(
+            box.name = %found.vagrant_box.name, organization = %found.organization.name, size_bytes,
+            "stored the file of {}/{} {} {} {}",
+            found.organization.name, found.vagrant_box.name, slot.version, slot.provider, slot.architecture
+        );
+        let file = self.file(found, slot).await?;
+        Ok(UploadView { file, compression, replaced })
+    }
+
+    /// Refuses what can be refused before the first byte, and writes the row.
+    async fn begin(
+        self: &Arc<Self>,
+        found: &OwnedBox,
+        slot: &Slot,
+        declared: &Declared,
+        user: Option<UserId>,
+    ) -> Result<Unfinished> {
+        let permit = Arc::clone(&self.upload_permits).try_acquire_owned().map_err(|_| {
             AppError::new(
                 ErrorCode::Busy,
                 "too many uploads are running (limits.uploads_concurrent_max); try again in a moment",
@@ -114,68 +167,29 @@ impl App {
             instance_id: self.instance_id.clone(),
         };
         let upload = uploads::begin(&self.catalog, new).await?;
-        let options = WriteOptions::with_size_hint(declared.length);
-        let outcome = match store.open_writer(&upload.key, options).await {
-            Ok(writer) => self.receive(id, writer, slot, &declared, body).await,
-            Err(error) => Err(error.into()),
+        let mut unfinished = Unfinished {
+            app: Arc::clone(self),
+            id,
+            store: upload.store,
+            key: upload.key,
+            writer: None,
+            is_over: false,
+            _permit: permit,
+            _counted: self.metrics.upload_started(),
         };
-        let committed = match outcome {
-            Ok(arrived) => self.commit(id, arrived, declared.checksum, audit).await,
-            Err(error) => Err((error, 0)),
-        };
-        match committed {
-            Ok((compression, replaced, size_bytes)) => {
-                self.metrics.upload_ended("stored", size_bytes);
-                self.catalogues.clear();
-                info!(
-                    box.name = %found.vagrant_box.name, organization = %found.organization.name, size_bytes,
-                    "stored the file of {}/{} {} {} {}",
-                    found.organization.name, found.vagrant_box.name, slot.version, slot.provider, slot.architecture
-                );
-                let file = self.file(found, slot).await?;
-                Ok(UploadView { file, compression, replaced })
-            }
-            Err((error, size_bytes)) => {
-                self.metrics.upload_ended("refused", size_bytes);
-                self.abort(id).await;
-                Err(error)
-            }
+        if upload.previous_blob_id.is_some() && !declared.replace {
+            unfinished.give_up().await;
+            return Err(lost_race());
         }
-    }
-
-    /// Streams a body into a writer, and checks what came.
-    async fn receive<S, E>(
-        &self,
-        id: UploadId,
-        mut writer: Box<dyn ObjectWriter>,
-        slot: &Slot,
-        declared: &Declared,
-        mut body: S,
-    ) -> Result<Arrived>
-    where
-        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let outcome = self.pump(id, writer.as_mut(), declared, &mut body).await;
-        let checked = outcome.and_then(|(size_bytes, digests, archive)| {
-            check(slot, declared, size_bytes, &digests, archive)
-        });
-        match checked {
-            Ok(arrived) => {
-                let stored = writer.finish().await?;
-                if stored.size != arrived.size_bytes {
-                    return Err(AppError::internal(format!(
-                        "the store counted {} bytes where {} were sent",
-                        stored.size, arrived.size_bytes
-                    )));
-                }
-                Ok(arrived)
+        let options = WriteOptions::with_size_hint(declared.length);
+        match store.open_writer(&unfinished.key, options).await {
+            Ok(writer) => {
+                unfinished.writer = Some(writer);
+                Ok(unfinished)
             }
             Err(error) => {
-                if let Err(abort) = writer.abort().await {
-                    warn!(upload = %id, %abort, "could not abort a writer; the sweep will remove what it left");
-                }
-                Err(error)
+                unfinished.give_up().await;
+                Err(error.into())
             }
         }
     }
@@ -247,58 +261,23 @@ impl App {
         Ok((report.size_bytes, report.digests, archive))
     }
 
-    /// One transaction makes the file exist. After it, and only then, what became surplus goes.
-    async fn commit(
+    /// Removes what an upload left: a half-written object, a whole one, the row.
+    async fn abort(
         &self,
         id: UploadId,
-        arrived: Arrived,
-        checksum: Option<Checksum>,
-        audit: NewEntry,
-    ) -> std::result::Result<(String, bool, u64), (AppError, u64)> {
-        let size_bytes = arrived.size_bytes;
-        let received = Received {
-            size_bytes: i64::try_from(size_bytes)
-                .map_err(|error| (AppError::internal(error), size_bytes))?,
-            digest: arrived.digest,
-            checksum,
-            audit: Some(audit),
-        };
-        let committed = uploads::commit(&self.catalog, id, received).await.map_err(|error| {
-            let error = AppError::from(error);
-            let error = if error.code() == ErrorCode::LostRace {
-                AppError::new(
-                    ErrorCode::LostRace,
-                    "another upload for this architecture was faster; its file stands",
-                )
-            } else {
-                error
-            };
-            (error, size_bytes)
-        })?;
-        if let Some(key) = committed.surplus_key {
-            self.delete_object(&committed.blob.store, &key).await;
+        writer: Option<Box<dyn ObjectWriter>>,
+        store: &str,
+        key: &str,
+    ) {
+        if let Some(writer) = writer
+            && let Err(error) = writer.abort().await
+        {
+            warn!(upload = %id, %error, "could not abort a writer; the sweep will remove what it left");
         }
-        Ok((
-            arrived.archive.compression.name().to_owned(),
-            committed.replaced.is_some(),
-            size_bytes,
-        ))
-    }
-
-    /// Removes what a failed upload left. What cannot be removed now is the sweep's.
-    async fn abort(&self, id: UploadId) {
-        match uploads::find(&self.catalog, id).await {
-            Ok(Some(upload)) => {
-                if self.delete_object(&upload.store, &upload.key).await {
-                    if let Err(error) = uploads::abort(&self.catalog, id).await {
-                        warn!(upload = %id, %error, "could not remove the row of a failed upload; the sweep will");
-                    }
-                }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                warn!(upload = %id, %error, "could not look for a failed upload; the sweep will")
-            }
+        if self.delete_object(store, key).await
+            && let Err(error) = uploads::abort(&self.catalog, id).await
+        {
+            warn!(upload = %id, %error, "could not remove the row of a failed upload; the sweep will");
         }
     }
 
@@ -329,6 +308,125 @@ impl App {
         }
         Ok(())
     }
+}
+
+impl Unfinished {
+    /// Streams a body into the store, and checks what came.
+    async fn receive<S, E>(
+        &mut self,
+        slot: &Slot,
+        declared: &Declared,
+        mut body: S,
+    ) -> Result<Arrived>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let app = Arc::clone(&self.app);
+        let writer = self.writer.as_mut().ok_or_else(|| AppError::internal(NO_WRITER))?;
+        let (size_bytes, digests, archive) =
+            app.pump(self.id, writer.as_mut(), declared, &mut body).await?;
+        check(slot, declared, size_bytes, &digests, archive)
+    }
+
+    /// Makes the bytes durable, and then visible. Tells the compression, and whether another file was there.
+    async fn finish(
+        mut self,
+        arrived: Arrived,
+        checksum: Option<Checksum>,
+        audit: NewEntry,
+    ) -> Result<(String, bool)> {
+        let app = Arc::clone(&self.app);
+        let size_bytes = arrived.size_bytes;
+        let compression = arrived.archive.compression.name().to_owned();
+        let outcome = match self.store(size_bytes).await {
+            Ok(()) => self.commit(arrived, checksum, audit).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(committed) => {
+                self.is_over = true;
+                app.metrics.upload_ended("stored", size_bytes);
+                app.catalogues.clear();
+                // after the commit, and only then, what became surplus goes
+                if let Some(key) = committed.surplus_key {
+                    app.delete_object(&committed.blob.store, &key).await;
+                }
+                Ok((compression, committed.replaced.is_some()))
+            }
+            Err(error) => {
+                app.metrics.upload_ended("refused", size_bytes);
+                if !self.is_over {
+                    self.give_up().await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn store(&mut self, size_bytes: u64) -> Result<()> {
+        let writer = self.writer.take().ok_or_else(|| AppError::internal(NO_WRITER))?;
+        let stored = writer.finish().await?;
+        if stored.size == size_bytes {
+            return Ok(());
+        }
+        Err(AppError::internal(format!(
+            "the store counted {} bytes where {size_bytes} were sent",
+            stored.size
+        )))
+    }
+
+    /// One transaction makes the file exist.
+    async fn commit(
+        &mut self,
+        arrived: Arrived,
+        checksum: Option<Checksum>,
+        audit: NewEntry,
+    ) -> Result<Committed> {
+        let received = Received {
+            size_bytes: i64::try_from(arrived.size_bytes).map_err(AppError::internal)?,
+            digest: arrived.digest,
+            checksum,
+            audit: Some(audit),
+        };
+        uploads::commit(&self.app.catalog, self.id, received).await.map_err(|error| {
+            // A connection that broke may have carried the commit to its end all the same. Nothing is removed then:
+            // if it did not, the sweep finds row and object by their age.
+            self.is_over =
+                matches!(error, CatalogError::Unavailable { .. } | CatalogError::Unexpected { .. });
+            let error = AppError::from(error);
+            if error.code() == ErrorCode::LostRace { lost_race() } else { error }
+        })
+    }
+
+    /// Removes what was written, and the row. What cannot be removed now is the sweep's.
+    async fn give_up(&mut self) {
+        self.is_over = true;
+        let writer = self.writer.take();
+        self.app.abort(self.id, writer, &self.store, &self.key).await;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let (app, id, writer) = (Arc::clone(&self.app), self.id, self.writer.take());
+        let (store, key) = (mem::take(&mut self.store), mem::take(&mut self.key));
+        app.metrics.upload_ended("refused", 0);
+        // outside of a runtime the process is ending, and the sweep finds it
+        if let Ok(runtime) = Handle::try_current() {
+            drop(runtime.spawn(async move { app.abort(id, writer, &store, &key).await }));
+        }
+    }
+}
+
+fn lost_race() -> AppError {
+    AppError::new(
+        ErrorCode::LostRace,
+        "another upload for this architecture was faster; its file stands",
+    )
 }
 
 /// Compares what came with what was declared, and with where it shall go.

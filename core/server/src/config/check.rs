@@ -202,8 +202,6 @@ fn check_auth(config: &Config, findings: &mut Findings<'_>) {
         ("auth.access_token_ttl", auth.access_token_ttl),
         ("auth.refresh_token_ttl", auth.refresh_token_ttl),
         ("auth.refresh_token_short_ttl", auth.refresh_token_short_ttl),
-        ("auth.download_link_ttl", auth.download_link_ttl),
-        ("auth.upload_link_ttl", auth.upload_link_ttl),
         ("auth.lockout_duration", auth.lockout_duration),
     ] {
         findings.add_if(ttl.get().as_secs() == 0, key, "must be at least 1 s");

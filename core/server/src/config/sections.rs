@@ -186,10 +186,6 @@ pub struct AuthConfig {
     pub refresh_token_ttl: HumanDuration,
     /// How long a session lasts unused otherwise. Default 12 h.
     pub refresh_token_short_ttl: HumanDuration,
-    /// How long a download link is good for. Default 15 min.
-    pub download_link_ttl: HumanDuration,
-    /// How long an upload link (what Vagrant calls `upload_path`) is good for. Default 1 h.
-    pub upload_link_ttl: HumanDuration,
     /// Characters in a password, at least; not below 8. Default 10.
     pub password_length_min: usize,
     /// Failed sign-ins in a row, after which an account is locked for a while. Default 10.
@@ -209,8 +205,6 @@ impl Default for AuthConfig {
             access_token_ttl: HumanDuration::from_mins(15),
             refresh_token_ttl: HumanDuration::from_days(30),
             refresh_token_short_ttl: HumanDuration::from_hours(12),
-            download_link_ttl: HumanDuration::from_mins(15),
-            upload_link_ttl: HumanDuration::from_hours(1),
             password_length_min: 10,
             lockout_failures_max: 10,
             lockout_address_failures_max: 100,

@@ -82,7 +82,7 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!(config.public_url(None).to_string(), "http://127.0.0.1:5000");
     assert_eq!(config.database_url().expose(), "sqlite://data/catalog.sqlite3");
     assert_eq!(config.stores["main"].plugin, "fs");
-    assert_eq!(config.stores["main"].options["root"], "data/blobs");
+    assert_eq!(config.stores["main"].options["root"], "data/store");
     assert_eq!(config.auth.providers["local"].plugin, "local");
 }
 
@@ -335,7 +335,7 @@ fn show_names_the_origin_of_every_value() {
         format!("server.http_listen = [\"[::1]:80\", \"81\"]  # {file}:3"),
         "log.format = \"json\"  # variable BOXVAULT_LOG__FORMAT".to_owned(),
         "server.data_dir = \"/srv/boxvault\"  # argument --data-dir".to_owned(),
-        "stores.main.root = \"/srv/boxvault/blobs\"  # default".to_owned(),
+        "stores.main.root = \"/srv/boxvault/store\"  # default".to_owned(),
         "server.public_url = \"http://[::1]\"  # derived".to_owned(),
         "database.url = \"sqlite:///srv/boxvault/catalog.sqlite3\"  # derived".to_owned(),
         "limits.upload_bytes_max = \"200 GiB\"  # default".to_owned(),

@@ -38,6 +38,8 @@ pub(crate) struct RequestFacts {
     pub(crate) address: IpAddr,
     /// Whose shapes the route answers in.
     pub(crate) dialect: Dialect,
+    /// The path as the router reads it, without a slash at its ends.
+    pub(crate) path: Arc<str>,
 }
 
 impl RequestFacts {
@@ -47,6 +49,7 @@ impl RequestFacts {
             request_id: Arc::from("-"),
             address: IpAddr::from([0, 0, 0, 0]),
             dialect: Dialect::Api,
+            path: Arc::from(""),
         })
     }
 }

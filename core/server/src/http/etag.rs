@@ -28,6 +28,11 @@ pub(crate) fn matches(header: &HeaderValue, tag: &HeaderValue) -> bool {
         .any(|one| one == "*" || one == tag)
 }
 
+/// Whether the caller wants a write held to the state that they have seen.
+pub(crate) fn is_held(req: &Request) -> bool {
+    req.headers().contains_key(IF_MATCH)
+}
+
 /// Holds a write to the state that the caller has seen, if they sent `If-Match`.
 ///
 /// # Errors

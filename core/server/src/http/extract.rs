@@ -35,11 +35,15 @@ where
 }
 
 /// The thing that a path names, given the kind that its route acts on.
-pub(crate) fn resource(req: &Request, kind: ResourceKind) -> Result<Resource> {
+pub(crate) fn resource(
+    req: &Request,
+    kind: ResourceKind,
+    system_part: &'static str,
+) -> Result<Resource> {
     let organization = || required::<OrganizationName>(req, "organization");
     let vagrant_box = || required::<BoxName>(req, "box");
     let version = || required::<BoxVersion>(req, "version");
-    let provider = || required::<ProviderName>(req, "provider");
+    let provider = || provider(req);
     Ok(match kind {
         ResourceKind::Setup => Resource::Setup,
         ResourceKind::Account => Resource::Account,
@@ -47,7 +51,7 @@ pub(crate) fn resource(req: &Request, kind: ResourceKind) -> Result<Resource> {
         ResourceKind::Profile => Resource::Profile,
         ResourceKind::Token => Resource::Token,
         ResourceKind::Policy => Resource::Policy,
-        ResourceKind::System => Resource::System(system_part(req.uri().path())),
+        ResourceKind::System => Resource::System(system_part),
         ResourceKind::User => Resource::User(parse::<UserName>(req, "username")?),
         ResourceKind::Organization => Resource::Organization(parse(req, "organization")?),
         ResourceKind::Audit => Resource::Audit(parse(req, "organization")?),
@@ -76,15 +80,38 @@ pub(crate) fn resource(req: &Request, kind: ResourceKind) -> Result<Resource> {
     })
 }
 
-/// The part of the system that a path shows.
-fn system_part(path: &str) -> &'static str {
-    match path.trim_matches('/') {
+/// The provider that a path names: `{provider}`, or `{file}`, which is a provider's name and `.box`.
+pub(crate) fn provider(req: &Request) -> Result<ProviderName> {
+    let Some(file) = req.param::<String>("file") else { return required(req, "provider") };
+    let name = file.strip_suffix(".box").ok_or_else(|| {
+        AppError::new(
+            ErrorCode::PathNotFound,
+            "the last part of this path is a provider's name and .box",
+        )
+    })?;
+    name.parse().map_err(|error| AppError::invalid("file", error))
+}
+
+/// A path as the router reads it: decoded, without empty segments, without a slash at its ends.
+///
+/// `/%61pi//user` reaches the route of `/api/user`; whoever looks at a path has to see what the router sees.
+pub(crate) fn plain_path(path: &str) -> String {
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    let decoded =
+        segments.map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy());
+    decoded.collect::<Vec<_>>().join("/")
+}
+
+/// The part of the system that a route shows, by the path that it is mounted at.
+pub(crate) fn system_part(route: &str) -> &'static str {
+    match route.trim_matches('/') {
         "health/live" | "health/ready" => "health",
         "metrics" => "metrics",
         "api/version" => "version",
         "api/auth/methods" => "methods",
         "api/discover" => "discover",
-        _ => "document",
+        // no rule speaks of it but that of platform admins
+        _ => "other",
     }
 }
 
@@ -105,9 +132,10 @@ pub(crate) fn not_found(resource: &Resource) -> AppError {
             ErrorCode::OrganizationNotFound,
             format!("there is no organization {:?}", name.as_str()),
         ),
-        Resource::Version(organization, name, Some(number)) => {
-            AppError::new(ErrorCode::VersionNotFound, format!("{organization}/{name} has no version {number}"))
-        }
+        Resource::Version(organization, name, Some(number)) => AppError::new(
+            ErrorCode::VersionNotFound,
+            format!("{organization}/{name} has no version {number}"),
+        ),
         Resource::Box(organization, Some(name))
         | Resource::Version(organization, name, _)
         | Resource::Provider(organization, name, ..)
@@ -146,5 +174,23 @@ pub(crate) fn description_of(parameter: &str) -> &'static str {
         "architecture" => "The architecture's name, as Vagrant calls it.",
         "username" => "The user's name.",
         _ => "The identifier.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_read_as_the_router_reads_it() {
+        for (path, expected) in [
+            ("/api/user", "api/user"),
+            ("//%61pi//user/", "api/user"),
+            ("/%6detrics", "metrics"),
+            ("/", ""),
+            ("/a%", "a%"),
+        ] {
+            assert_eq!(plain_path(path), expected, "{path}");
+        }
     }
 }

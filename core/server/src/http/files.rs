@@ -47,7 +47,6 @@ pub(super) async fn serve(
     let size = download.size_bytes;
     let tag = HeaderValue::from_str(&format!("\"{}\"", download.stored.digest))
         .map_err(AppError::internal)?;
-    describe(res.headers_mut(), &download, &tag, file_name)?;
     match precondition(req.headers(), &tag) {
         Precondition::Failed => {
             return Err(AppError::new(
@@ -56,6 +55,8 @@ pub(super) async fn serve(
             ));
         }
         Precondition::NotModified => {
+            describe(res.headers_mut(), &download, &tag, file_name)?;
+            res.headers_mut().remove(CONTENT_TYPE);
             res.status_code(StatusCode::NOT_MODIFIED);
             return Ok(());
         }
@@ -74,6 +75,7 @@ pub(super) async fn serve(
             format!("the file has {size} bytes; the range lies outside of it"),
         ));
     }
+    describe(res.headers_mut(), &download, &tag, file_name)?;
     if req.method() == Method::HEAD {
         res.headers_mut().insert(CONTENT_LENGTH, size.into());
         res.status_code(StatusCode::OK);

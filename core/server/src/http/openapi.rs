@@ -17,6 +17,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Box Management", "Boxes, versions, providers, architectures."),
     ("File Operations", "Upload, download, facts and removal of box files."),
     ("System", "Health, version, metrics."),
+    ("Vagrant", "Catalogues and files where stock Vagrant looks for them."),
 ];
 
 /// The document without any path.

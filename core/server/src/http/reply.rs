@@ -4,7 +4,7 @@ use boxvault_types::views::{Envelope, ListEnvelope, PageView};
 use salvo::{
     Depot, Request, Response, Writer, async_trait,
     http::{
-        HeaderValue, StatusCode,
+        HeaderValue, Method, StatusCode,
         header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK},
     },
 };
@@ -52,10 +52,12 @@ impl<T: Serialize + Send> Writer for Reply<T> {
         if self.tagged {
             match etag::of(&self.data) {
                 Ok(tag) => {
-                    let known = req
-                        .headers()
-                        .get(IF_NONE_MATCH)
-                        .is_some_and(|known| etag::matches(known, &tag));
+                    let read = req.method() == Method::GET || req.method() == Method::HEAD;
+                    let known = read
+                        && req
+                            .headers()
+                            .get(IF_NONE_MATCH)
+                            .is_some_and(|known| etag::matches(known, &tag));
                     res.headers_mut().insert(ETAG, tag);
                     if known {
                         res.status_code(StatusCode::NOT_MODIFIED);

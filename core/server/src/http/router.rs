@@ -1,6 +1,9 @@
 //! Every route, one table: what it needs, and who answers it. A GET is answered to HEAD as well.
 
-use boxvault_types::action::{Action::*, ResourceKind as On};
+use boxvault_types::action::{
+    Action::{Create, Delete, Download, Read, Release, Revoke, Update, Upload},
+    ResourceKind as On,
+};
 
 use super::{
     api::{account, boxes, files, organizations, sign_in, system, users},
@@ -85,7 +88,7 @@ pub(crate) fn routes() -> ApiRouter {
         // stock Vagrant; last, since its paths begin with a name
         .add(Read,     On::Box,          endpoint!(vagrant::read_catalogue))
         .add(Download, On::File,         endpoint!(vagrant::download_box))
-        .add(Download, On::Version,      endpoint!(vagrant::download_default_box))
+        .add(Download, On::File,         endpoint!(vagrant::download_default_box))
         .add(Read,     On::Box,          endpoint!(vagrant::read_box_page))
         .add(Read,     On::Box,          endpoint!(vagrant::read_legacy_catalogue))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use boxvault_types::{
     action::{Action, ResourceKind},
+    error::ErrorCode,
     names::RESERVED_NAMES,
     views::ErrorEnvelope,
 };
@@ -22,7 +23,10 @@ use utoipa::{
     },
 };
 
-use super::hoops::authorize::Authorize;
+use super::{
+    extract,
+    hoops::{authorize::Authorize, time_limit::TimeLimit},
+};
 
 /// What a route needs: an action on the kind of thing that its path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +110,7 @@ impl ApiRouter {
         ErrorEnvelope::schemas(&mut schemas);
         components.schemas.extend(schemas);
         components.schemas.insert(ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema());
+        list_error_codes(components.schemas.get_mut("ErrorView"));
         Self { router: Router::new(), document, mounted: Vec::new() }
     }
 
@@ -145,14 +150,29 @@ impl ApiRouter {
     }
 }
 
+/// Writes every code that an error can have into the schema, so that clients can rely on the list.
+fn list_error_codes(error: Option<&mut RefOr<Schema>>) {
+    if let Some(RefOr::T(Schema::Object(error))) = error
+        && let Some(RefOr::T(Schema::Object(code))) = error.properties.get_mut("code")
+    {
+        let codes = ErrorCode::ALL.iter().map(|code| code.as_str().into());
+        code.enum_values = Some(codes.collect());
+    }
+}
+
 /// A route behind its decision. One whose path begins with a name leaves the server's own words to others.
 fn mount(path: &str, permission: Permission) -> Router {
-    let route = Router::with_path(path.trim_start_matches('/')).hoop(Authorize::new(permission));
+    let mut route = Router::with_path(path.trim_start_matches('/'));
+    if !matches!(permission.action, Action::Upload | Action::Download) {
+        route = route.hoop(TimeLimit);
+    }
+    let route = route.hoop(Authorize::new(permission, path));
     if !path.starts_with("/{") {
         return route;
     }
     route.filter_fn(|req, _| {
-        let first = req.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+        let path = extract::plain_path(req.uri().path());
+        let first = path.split('/').next().unwrap_or_default();
         !RESERVED_NAMES.iter().any(|reserved| reserved.eq_ignore_ascii_case(first))
     })
 }
@@ -237,8 +257,8 @@ fn document_path(operation: &mut Operation, path: &str) {
         }
         let mut parameter = Parameter::new(name);
         parameter.parameter_in = ParameterIn::Path;
-        parameter.schema = Some(super::extract::schema_of(name));
-        parameter.description = Some(super::extract::description_of(name).to_owned());
+        parameter.schema = Some(extract::schema_of(name));
+        parameter.description = Some(extract::description_of(name).to_owned());
         operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
     }
 }

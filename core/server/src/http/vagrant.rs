@@ -4,7 +4,6 @@
 //! Source: Vagrant's `lib/vagrant/action/builtin/box_add.rb` and `lib/vagrant/box_metadata.rb`.
 
 use boxvault_types::{
-    error::ErrorCode,
     names::{ArchitectureName, ProviderName},
     version::BoxVersion,
 };
@@ -13,17 +12,23 @@ use salvo::{
     http::{
         HeaderValue, StatusCode,
         header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, VARY},
+        uri::Authority,
     },
 };
 
-use super::{call::Call, error::Dialect, extract::required, files, web};
+use super::{
+    call::Call,
+    error::Dialect,
+    extract::{self, required},
+    files, web,
+};
 use crate::{
     app::{
         App,
         catalogue::Flavor,
         downloads::{Audience, Path},
     },
-    error::{AppError, Result},
+    error::Result,
 };
 
 /// Whether a path is a catalogue or a file of this dialect: where old clients put their token into the query.
@@ -111,7 +116,7 @@ pub(crate) async fn read_catalogue(
 #[handler]
 pub(crate) async fn download_box(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
     let architecture = required::<ArchitectureName>(req, "architecture")?;
-    let provider = required::<ProviderName>(req, "provider")?;
+    let provider = extract::provider(req)?;
     download(req, res, &call, &provider, Some(&architecture)).await
 }
 
@@ -133,16 +138,7 @@ pub(crate) async fn download_default_box(
     res: &mut Response,
     call: Call,
 ) -> Result<()> {
-    let file = req.param::<String>("file").unwrap_or_default();
-    let provider = file
-        .strip_suffix(".box")
-        .and_then(|name| ProviderName::parse(name).ok())
-        .ok_or_else(|| {
-            AppError::new(
-                ErrorCode::PathNotFound,
-                "the last part of this path is a provider's name and .box",
-            )
-        })?;
+    let provider = extract::provider(req)?;
     download(req, res, &call, &provider, None).await
 }
 
@@ -153,7 +149,7 @@ async fn catalogue(req: &Request, res: &mut Response, call: &Call, flavor: Flavo
         .app
         .catalogue(&found.organization.name, &found.vagrant_box.name, flavor, &base)
         .await?
-        .ok_or_else(|| super::extract::not_found(&call.target.resource))?;
+        .ok_or_else(|| extract::not_found(&call.target.resource))?;
     let headers = res.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, document.len().into());
@@ -200,7 +196,7 @@ fn base_url(app: &App, req: &Request) -> String {
         .headers()
         .get(HOST)
         .and_then(|host| host.to_str().ok())
-        .or_else(|| req.uri().authority().map(|authority| authority.as_str()))
+        .or_else(|| req.uri().authority().map(Authority::as_str))
         .unwrap_or_default();
     let configured = &app.config.server.allowed_hosts;
     let ours = configured.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))

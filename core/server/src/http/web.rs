@@ -50,6 +50,7 @@ fn send(path: &str, known: Option<&HeaderValue>, res: &mut Response) -> Result<(
 }
 
 /// The API document, rendered once.
+#[derive(Clone)]
 pub(super) struct Document(pub(super) bytes::Bytes);
 
 #[async_trait]
@@ -62,6 +63,7 @@ impl Handler for Document {
 }
 
 /// The interactive page over the document.
+#[derive(Clone)]
 pub(super) struct Swagger(pub(super) Arc<Config<'static>>);
 
 #[async_trait]

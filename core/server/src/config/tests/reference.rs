@@ -94,7 +94,7 @@ fn the_reference_sets_every_key_that_has_a_fixed_default() {
     // The default store lies in the data folder, wherever that is, and so cannot be fixed.
     assert_eq!(
         unset,
-        ["stores.main.plugin = \"fs\"  # default", "stores.main.root = \"data/blobs\"  # default"]
+        ["stores.main.plugin = \"fs\"  # default", "stores.main.root = \"data/store\"  # default"]
     );
 }
 

@@ -17,10 +17,20 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
+        etag,
         extract::required,
         reply::{PageReply, Reply},
     },
 };
+
+/// Holds a write to the state of the own account that the caller has seen.
+async fn hold_profile(req: &Request, call: &Call) -> Result<()> {
+    if etag::is_held(req) {
+        let present = call.app.profile(call.caller()?.user_id).await?;
+        etag::require_match(req, &present)?;
+    }
+    Ok(())
+}
 
 /// Reads the caller's own account.
 #[utoipa::path(
@@ -46,15 +56,18 @@ pub(crate) async fn read_profile(call: Call) -> Result<Reply<ProfileView>> {
     request_body = UpdateProfileParams,
     responses(
         (status = 200, description = "The account.", body = Envelope<ProfileView>),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
 pub(crate) async fn update_profile(
+    req: &mut Request,
     call: Call,
     body: Body<UpdateProfileParams>,
 ) -> Result<Reply<ProfileView>> {
+    hold_profile(req, &call).await?;
     let profile = call.app.update_profile(call.caller()?, body.0).await?;
-    Ok(Reply::ok("account changed", profile))
+    Ok(Reply::ok("account changed", profile).tagged())
 }
 
 /// Deletes the caller's own account. Boxes and organizations stay.
@@ -65,10 +78,12 @@ pub(crate) async fn update_profile(
     responses(
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
         (status = 409, description = "It is the only owner of an organization with other members.", body = ErrorEnvelope),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
-pub(crate) async fn delete_profile(call: Call) -> Result<Reply<Nothing>> {
+pub(crate) async fn delete_profile(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
+    hold_profile(req, &call).await?;
     call.app.delete_account(call.caller()?.user_id).await?;
     Ok(Reply::ok("account deleted", Nothing))
 }

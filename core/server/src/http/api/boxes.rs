@@ -21,7 +21,7 @@ use boxvault_types::{
 use salvo::{Request, Writer as _, handler};
 
 use crate::{
-    app::{artifacts::Slot, boxes, providers, versions},
+    app::{access, artifacts::Slot, boxes, providers, versions},
     error::Result,
     http::{
         call::{Body, Call, Query},
@@ -38,6 +38,38 @@ pub(super) fn slot(req: &Request) -> Result<Slot> {
         provider: required::<ProviderName>(req, "provider")?,
         architecture: required::<ArchitectureName>(req, "architecture")?,
     })
+}
+
+/// Holds a write to the state of a version that the caller has seen.
+async fn hold_version(req: &Request, call: &Call, number: &BoxVersion) -> Result<()> {
+    if etag::is_held(req) {
+        let present = call.app.version(call.target.vagrant_box()?, number).await?;
+        etag::require_match(req, &versions::view(present))?;
+    }
+    Ok(())
+}
+
+/// Holds a write to the state of a provider that the caller has seen.
+async fn hold_provider(
+    req: &Request,
+    call: &Call,
+    number: &BoxVersion,
+    name: &ProviderName,
+) -> Result<()> {
+    if etag::is_held(req) {
+        let present = call.app.provider(call.target.vagrant_box()?, number, name).await?;
+        etag::require_match(req, &providers::view(present))?;
+    }
+    Ok(())
+}
+
+/// Holds a write to the state of an architecture that the caller has seen.
+async fn hold_architecture(req: &Request, call: &Call, slot: &Slot) -> Result<()> {
+    if etag::is_held(req) {
+        let present = call.app.read_architecture(call.target.vagrant_box()?, slot).await?;
+        etag::require_match(req, &present)?;
+    }
+    Ok(())
 }
 
 /// Lists the boxes of all organizations that the caller may see.
@@ -129,6 +161,11 @@ pub(crate) async fn update_box(
 ) -> Result<Reply<BoxView>> {
     let found = call.target.vagrant_box()?;
     etag::require_match(req, &boxes::view(&found.organization, &found.vagrant_box))?;
+    if let Some(name) = &body.0.name {
+        let renamed = Resource::Box(found.organization.name.clone(), Some(name.clone()));
+        let relations = call.target.box_relations(&call.identity);
+        call.app.require(&call.policy, &call.identity, &renamed, Action::Update, relations)?;
+    }
     let changed = call.app.update_box(found, body.0).await?;
     Ok(Reply::ok(format!("box {}/{} changed", changed.organization, changed.name), changed)
         .tagged())
@@ -167,7 +204,7 @@ pub(crate) async fn delete_box(req: &mut Request, call: Call) -> Result<Reply<No
 )]
 #[handler]
 pub(crate) async fn list_versions(call: Call, query: Query) -> Result<PageReply<VersionView>> {
-    let all = call.app.sees_unreleased(&call.policy, &call.identity, &call.target);
+    let all = access::sees_unreleased(&call.policy, &call.identity, &call.target);
     let status = (!all).then_some(VersionStatus::Released);
     let (items, page) = call.app.list_versions(call.target.vagrant_box()?, status, query.0).await?;
     Ok(PageReply::new(format!("{} versions", page.total), items, page))
@@ -221,6 +258,7 @@ pub(crate) async fn read_version(req: &mut Request, call: Call) -> Result<Reply<
     responses(
         (status = 200, description = "The version.", body = Envelope<VersionView>),
         (status = 409, description = "The version exists, or this one was released.", body = ErrorEnvelope),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
@@ -230,6 +268,7 @@ pub(crate) async fn update_version(
     body: Body<UpdateVersionParams>,
 ) -> Result<Reply<VersionView>> {
     let number = required(req, "version")?;
+    hold_version(req, &call, &number).await?;
     let changed = call.app.update_version(call.target.vagrant_box()?, &number, body.0).await?;
     Ok(Reply::ok(format!("version {number} changed"), changed))
 }
@@ -241,11 +280,13 @@ pub(crate) async fn update_version(
     tag = "Box Management",
     responses(
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
 pub(crate) async fn delete_version(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let number = required(req, "version")?;
+    hold_version(req, &call, &number).await?;
     call.app.delete_version(call.target.vagrant_box()?, &number).await?;
     Ok(Reply::ok(format!("version {number} deleted"), Nothing))
 }
@@ -258,11 +299,13 @@ pub(crate) async fn delete_version(req: &mut Request, call: Call) -> Result<Repl
     responses(
         (status = 200, description = "The version.", body = Envelope<VersionView>),
         (status = 409, description = "It was released or revoked before, or has no file.", body = ErrorEnvelope),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
 pub(crate) async fn release_version(req: &mut Request, call: Call) -> Result<Reply<VersionView>> {
     let number = required(req, "version")?;
+    hold_version(req, &call, &number).await?;
     let changed = call.app.release_version(call.target.vagrant_box()?, &number).await?;
     Ok(Reply::ok(format!("version {number} released"), changed))
 }
@@ -275,11 +318,13 @@ pub(crate) async fn release_version(req: &mut Request, call: Call) -> Result<Rep
     responses(
         (status = 200, description = "The version.", body = Envelope<VersionView>),
         (status = 409, description = "It is not released.", body = ErrorEnvelope),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
 pub(crate) async fn revoke_version(req: &mut Request, call: Call) -> Result<Reply<VersionView>> {
     let number = required(req, "version")?;
+    hold_version(req, &call, &number).await?;
     let changed = call.app.revoke_version(call.target.vagrant_box()?, &number).await?;
     Ok(Reply::ok(format!("version {number} revoked"), changed))
 }
@@ -354,6 +399,7 @@ pub(crate) async fn read_provider(req: &mut Request, call: Call) -> Result<Reply
     responses(
         (status = 200, description = "The provider.", body = Envelope<ProviderView>),
         (status = 409, description = "The name is taken, or the version was released.", body = ErrorEnvelope),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
@@ -363,6 +409,7 @@ pub(crate) async fn update_provider(
     body: Body<UpdateProviderParams>,
 ) -> Result<Reply<ProviderView>> {
     let (number, name) = (required(req, "version")?, required(req, "provider")?);
+    hold_provider(req, &call, &number, &name).await?;
     let changed =
         call.app.update_provider(call.target.vagrant_box()?, &number, &name, body.0).await?;
     Ok(Reply::ok(format!("provider {} changed", changed.name), changed))
@@ -376,11 +423,13 @@ pub(crate) async fn update_provider(
     responses(
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
         (status = 409, description = "The version was released.", body = ErrorEnvelope),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
 pub(crate) async fn delete_provider(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let (number, name) = (required(req, "version")?, required(req, "provider")?);
+    hold_provider(req, &call, &number, &name).await?;
     call.app.delete_provider(call.target.vagrant_box()?, &number, &name).await?;
     Ok(Reply::ok(format!("provider {name} deleted"), Nothing))
 }
@@ -461,6 +510,7 @@ pub(crate) async fn read_architecture(
     responses(
         (status = 200, description = "The architecture.", body = Envelope<ArchitectureView>),
         (status = 409, description = "The name is taken, or the version was released.", body = ErrorEnvelope),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
@@ -469,8 +519,9 @@ pub(crate) async fn update_architecture(
     call: Call,
     body: Body<UpdateArchitectureParams>,
 ) -> Result<Reply<ArchitectureView>> {
-    let changed =
-        call.app.update_architecture(call.target.vagrant_box()?, &slot(req)?, body.0).await?;
+    let slot = slot(req)?;
+    hold_architecture(req, &call, &slot).await?;
+    let changed = call.app.update_architecture(call.target.vagrant_box()?, &slot, body.0).await?;
     Ok(Reply::ok(format!("architecture {} changed", changed.name), changed))
 }
 
@@ -482,11 +533,13 @@ pub(crate) async fn update_architecture(
     responses(
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
         (status = 409, description = "The version was released.", body = ErrorEnvelope),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
 pub(crate) async fn delete_architecture(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let slot = slot(req)?;
+    hold_architecture(req, &call, &slot).await?;
     call.app.delete_architecture(call.target.vagrant_box()?, &slot).await?;
     Ok(Reply::ok(format!("architecture {} deleted", slot.architecture), Nothing))
 }

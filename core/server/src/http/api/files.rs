@@ -14,6 +14,7 @@ use boxvault_types::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use multer::{Constraints, Multipart, SizeLimit};
 use salvo::{
     Request, Response, Writer as _, handler,
     http::{
@@ -35,6 +36,8 @@ use crate::{
 
 /// The form field that carries the file.
 const FORM_FIELD: &str = "file";
+/// What a form may have around its file: boundaries, heads, small fields that are not asked for.
+const FORM_BYTES_MAX: u64 = 64 << 10;
 
 type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -149,7 +152,7 @@ pub(crate) async fn delete_file(req: &mut Request, call: Call) -> Result<Reply<N
 async fn receive(req: &mut Request, call: &Call) -> Result<UploadView> {
     let found = call.target.vagrant_box()?;
     let slot = slot(req)?;
-    require_replace(call, &slot).await?;
+    let replace = require_replace(call, &slot).await?;
     let checksum = declared_checksum(req)?;
     let user = call.identity.caller().map(|caller| caller.user_id);
     let audit = call.audit(None);
@@ -161,10 +164,13 @@ async fn receive(req: &mut Request, call: &Call) -> Result<UploadView> {
         .to_owned();
     if let Ok(boundary) = multer::parse_boundary(&kind) {
         let body = req.take_body();
-        let mut form = multer::Multipart::new(frames(body), boundary);
+        let limit = call.app.config.limits.upload_bytes_max.bytes();
+        let whole = SizeLimit::new().whole_stream(limit.saturating_add(FORM_BYTES_MAX));
+        let constraints = Constraints::new().size_limit(whole);
+        let mut form = Multipart::with_constraints(frames(body), boundary, constraints);
         while let Some(field) = form.next_field().await.map_err(bad_form)? {
             if field.name() == Some(FORM_FIELD) {
-                let declared = Declared { length: None, checksum };
+                let declared = Declared { length: None, checksum, replace };
                 return call.app.upload(found, &slot, declared, user, audit, field).await;
             }
         }
@@ -176,15 +182,16 @@ async fn receive(req: &mut Request, call: &Call) -> Result<UploadView> {
     let length =
         req.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let body = Box::pin(frames(req.take_body()));
-    call.app.upload(found, &slot, Declared { length, checksum }, user, audit, body).await
+    let declared = Declared { length, checksum, replace };
+    call.app.upload(found, &slot, declared, user, audit, body).await
 }
 
-/// To put a file in the place of another one takes more than to put one where none is.
-async fn require_replace(call: &Call, slot: &Slot) -> Result<()> {
+/// To put a file in the place of another one takes more than to put one where none is. Tells whether one is there.
+async fn require_replace(call: &Call, slot: &Slot) -> Result<bool> {
     let found = call.target.vagrant_box()?;
     let present = call.app.architecture(found, slot).await?;
     if present.file.is_none() {
-        return Ok(());
+        return Ok(false);
     }
     let creator = call
         .identity
@@ -197,7 +204,8 @@ async fn require_replace(call: &Call, slot: &Slot) -> Result<()> {
         &call.target.resource,
         Action::Replace,
         relations,
-    )
+    )?;
+    Ok(true)
 }
 
 fn declared_checksum(req: &Request) -> Result<Option<Checksum>> {
@@ -227,6 +235,13 @@ fn frames(body: ReqBody) -> impl Stream<Item = std::result::Result<Bytes, BoxedE
 }
 
 fn bad_form(error: multer::Error) -> AppError {
+    if matches!(error, multer::Error::StreamSizeExceeded { .. }) {
+        return AppError::new(
+            ErrorCode::BodyTooLarge,
+            format!("the form is larger than one file ({FORM_FIELD}) and a few small fields"),
+        )
+        .with_source(error);
+    }
     AppError::new(ErrorCode::MalformedBody, "the form is not valid multipart/form-data")
         .with_source(error)
 }

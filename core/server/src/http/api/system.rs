@@ -14,10 +14,7 @@ use salvo::{
 
 use crate::{
     error::{AppError, Result},
-    http::{
-        call::Call,
-        reply::Reply,
-    },
+    http::{call::Call, reply::Reply},
 };
 
 /// Answers as long as the process does.

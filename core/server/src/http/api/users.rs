@@ -15,6 +15,7 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
+        etag,
         extract::required,
         reply::{PageReply, Reply},
     },
@@ -81,6 +82,7 @@ pub(crate) async fn read_user(req: &mut Request, call: Call) -> Result<Reply<Use
     responses(
         (status = 200, description = "The account.", body = Envelope<UserView>),
         (status = 409, description = "The address is taken.", body = ErrorEnvelope),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
@@ -90,8 +92,9 @@ pub(crate) async fn update_user(
     body: Body<UpdateUserParams>,
 ) -> Result<Reply<UserView>> {
     let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
+    etag::require_match(req, &accounts::user_view(&user))?;
     let changed = call.app.update_user(&user, body.0).await?;
-    Ok(Reply::ok(format!("account {} changed", changed.username), changed))
+    Ok(Reply::ok(format!("account {} changed", changed.username), changed).tagged())
 }
 
 /// Deletes an account. Boxes and organizations stay.
@@ -102,11 +105,13 @@ pub(crate) async fn update_user(
     responses(
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
         (status = 409, description = "It is the only owner of an organization with other members.", body = ErrorEnvelope),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     )
 )]
 #[handler]
 pub(crate) async fn delete_user(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
+    etag::require_match(req, &accounts::user_view(&user))?;
     call.app.delete_account(user.id).await?;
     Ok(Reply::ok(format!("account {} deleted", user.name), Nothing))
 }

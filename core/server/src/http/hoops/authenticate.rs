@@ -8,15 +8,21 @@ use std::sync::Arc;
 use boxvault_types::identity::Identity;
 use data_encoding::BASE64;
 use salvo::{
-    Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait,
+    Depot, FlowCtrl, Handler, Request, Response, async_trait,
     http::{Method, header::AUTHORIZATION},
 };
 
 use crate::{
     app::App,
-    error::Result,
+    error::{AppError, Result},
     http::{call::RequestFacts, error::Dialect},
 };
+
+/// How many tokens of one request are tried: Vagrant sends two, and each may cost a look-up.
+const TOKENS_MAX: usize = 4;
+
+/// Bad credentials: what to answer, once the request was counted.
+pub(crate) struct Refusal(pub(crate) AppError);
 
 /// See the module.
 pub(crate) struct Authenticate(pub(crate) Arc<App>);
@@ -27,30 +33,25 @@ impl Handler for Authenticate {
         &self,
         req: &mut Request,
         depot: &mut Depot,
-        res: &mut Response,
-        ctrl: &mut FlowCtrl,
+        _: &mut Response,
+        _: &mut FlowCtrl,
     ) {
-        let dialect = RequestFacts::of(depot).dialect;
-        match self.identify(req, dialect).await {
-            Ok(identity) => {
-                depot.insert_typed(identity);
-            }
-            Err(error) => {
-                error.write(req, depot, res).await;
-                ctrl.skip_rest();
-            }
-        }
+        let facts = RequestFacts::of(depot);
+        match self.identify(req, &facts).await {
+            Ok(identity) => depot.insert_typed(identity),
+            Err(error) => depot.insert_typed(Refusal(error)),
+        };
     }
 }
 
 impl Authenticate {
-    async fn identify(&self, req: &Request, dialect: Dialect) -> Result<Identity> {
-        let presented = presented(req);
+    async fn identify(&self, req: &Request, facts: &RequestFacts) -> Result<Identity> {
+        let presented = presented(req, &facts.path);
         if presented.is_empty() {
             return Ok(Identity::Anonymous);
         }
         let mut refusal = None;
-        for text in &presented {
+        for text in presented.iter().take(TOKENS_MAX) {
             match self.0.identify(text).await {
                 Ok(caller) => return Ok(Identity::User(caller)),
                 Err(error) => refusal = Some(error),
@@ -58,7 +59,7 @@ impl Authenticate {
         }
         match refusal {
             Some(error)
-                if dialect == Dialect::Api
+                if facts.dialect == Dialect::Api
                     || error.kind() != boxvault_types::error::ErrorKind::Unauthenticated =>
             {
                 Err(error)
@@ -72,7 +73,7 @@ impl Authenticate {
 ///
 /// `x-access-token` (the reference), `Authorization: Bearer` (also `A;B`, as Vagrant sends two), Basic (the token is
 /// the password), `X-Atlas-Token`; `?access_token=` on reads of catalogues and files only.
-fn presented(req: &Request) -> Vec<String> {
+fn presented(req: &Request, path: &str) -> Vec<String> {
     let header = |name: &str| req.headers().get(name).and_then(|value| value.to_str().ok());
     let mut all = Vec::new();
     let mut push = |text: &str| {
@@ -102,17 +103,16 @@ fn presented(req: &Request) -> Vec<String> {
     if let Some(token) = header("x-atlas-token") {
         push(token);
     }
-    if takes_query_token(req) {
-        if let Some(token) = req.queries().get("access_token") {
-            push(token);
-        }
+    if takes_query_token(req, path)
+        && let Some(token) = req.queries().get("access_token")
+    {
+        push(token);
     }
     all
 }
 
 /// Tokens in a URL end up in the logs of proxies, so only paths that old clients read take them.
-fn takes_query_token(req: &Request) -> bool {
-    let path = req.uri().path();
+fn takes_query_token(req: &Request, path: &str) -> bool {
     let read = req.method() == Method::GET || req.method() == Method::HEAD;
     let vagrant = super::super::vagrant::is_catalogue_or_file(path);
     read && (vagrant || path.ends_with("/file/download"))

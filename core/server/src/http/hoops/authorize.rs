@@ -18,38 +18,48 @@ use crate::{
 };
 
 /// See the module.
-pub(crate) struct Authorize(Permission);
+pub(crate) struct Authorize {
+    permission: Permission,
+    /// What the route shows of the system, where it shows that.
+    system_part: &'static str,
+}
 
 impl Authorize {
     /// The decision for one route.
-    pub(crate) fn new(permission: Permission) -> Self {
-        Self(permission)
+    pub(crate) fn new(permission: Permission, path: &str) -> Self {
+        Self { permission, system_part: extract::system_part(path) }
     }
 
     async fn decide(&self, req: &Request, depot: &Depot) -> Result<Call> {
         let app = SharedApp::of(depot)?;
-        let identity = depot.get_typed::<Identity>().cloned().unwrap_or_default();
+        let identity = depot
+            .get_typed::<Identity>()
+            .cloned()
+            .map_err(|_| AppError::internal("nobody looked at the credentials"))?;
         let facts = RequestFacts::of(depot);
-        let resource = extract::resource(req, self.0.kind).map_err(|error| match facts.dialect {
-            // to stock clients a name that cannot be is a box that is not there
-            Dialect::Vagrant => AppError::new(ErrorCode::PathNotFound, error.message().to_owned()),
-            Dialect::Api => error,
-        })?;
-        let mut target = Target::find(&app, resource, self.0.action).await?;
-        target.public_by_configuration =
-            target.resource == Resource::System("metrics") && app.metrics_are_public_to(facts.address);
-        let policy = app.policy.load();
-        match app.answer(&policy, &identity, &target, self.0.action) {
-            Answer::Allowed => {
-                Ok(Call { app, facts, identity, policy, action: self.0.action, target })
+        let Permission { action, kind } = self.permission;
+        let resource = extract::resource(req, kind, self.system_part).map_err(|error| {
+            match facts.dialect {
+                // to stock clients a name that cannot be is a box that is not there
+                Dialect::Vagrant => {
+                    AppError::new(ErrorCode::PathNotFound, error.message().to_owned())
+                }
+                Dialect::Api => error,
             }
+        })?;
+        let mut target = Target::find(&app, resource, action).await?;
+        target.public_by_configuration = target.resource == Resource::System("metrics")
+            && app.metrics_are_public_to(facts.address);
+        let policy = app.policy.load();
+        match app.answer(&policy, &identity, &target, action) {
+            Answer::Allowed => Ok(Call { app, facts, identity, policy, action, target }),
             Answer::Hidden(hidden) => Err(extract::not_found(&hidden)),
             Answer::Refused if identity == Identity::Anonymous => Err(credentials_missing()),
             Answer::Refused => Err(AppError::new(
                 ErrorCode::PermissionDenied,
                 format!(
                     "you may not {} this {}; ask an admin of the organization for the right to",
-                    self.0.action, self.0.kind
+                    action, kind
                 ),
             )),
         }

@@ -19,6 +19,7 @@ use crate::{
     http::{
         call::RequestFacts,
         error::{self, Dialect},
+        extract,
     },
 };
 
@@ -43,10 +44,12 @@ impl Handler for Observe {
         ctrl: &mut FlowCtrl,
     ) {
         let started = Instant::now();
+        let path = extract::plain_path(req.uri().path());
         let facts = RequestFacts {
             request_id: request_id(req),
             address: self.address(req),
-            dialect: dialect(req.uri().path()),
+            dialect: dialect(&path),
+            path: path.into(),
         };
         depot.insert_typed(facts.clone());
         let in_flight = self.0.metrics.request_started();
@@ -92,7 +95,6 @@ impl Observe {
 
 /// The dialect that a path speaks, also where no route matches.
 fn dialect(path: &str) -> Dialect {
-    let path = path.trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();
     let ours = match first {
         "api" => !(path.starts_with("api/v1/") || path.starts_with("api/v2/")),
@@ -181,10 +183,11 @@ mod tests {
             ("//api/v2/vagrant/acme/web", Dialect::Vagrant),
             ("/api/v1/authenticate", Dialect::Vagrant),
             ("/acme/web", Dialect::Vagrant),
+            ("/%61pi/user", Dialect::Api),
             ("/health/ready", Dialect::Api),
             ("/", Dialect::Api),
         ] {
-            assert_eq!(dialect(path), expected, "{path}");
+            assert_eq!(dialect(&extract::plain_path(path)), expected, "{path}");
         }
     }
 }

@@ -6,6 +6,7 @@ use boxvault_types::{error::ErrorCode, identity::Identity};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 
+use super::authenticate::Refusal;
 use crate::{config::LimitsConfig, error::AppError, http::call::RequestFacts};
 
 /// After how many new keys the idle ones are forgotten.
@@ -59,8 +60,12 @@ impl RateLimit {
 /// Requests that guess at a password or a token.
 fn is_sign_in(path: &str) -> bool {
     matches!(
-        path.trim_end_matches('/'),
-        "/api/auth/signin" | "/api/auth/signup" | "/api/auth/refresh-token" | "/api/setup"
+        path,
+        "api/auth/signin"
+            | "api/auth/signup"
+            | "api/auth/refresh-token"
+            | "api/setup"
+            | "api/user/password"
     )
 }
 
@@ -73,16 +78,19 @@ impl Handler for RateLimit {
         res: &mut Response,
         ctrl: &mut FlowCtrl,
     ) {
-        let address = RequestFacts::of(depot).address.to_string();
+        let facts = RequestFacts::of(depot);
+        let address = facts.address.to_string();
         let key = match depot.get_typed::<Identity>() {
             Ok(Identity::User(caller)) => caller.user_id.to_string(),
             _ => address.clone(),
         };
         let mut outcome = self.all.as_ref().map_or(Ok(()), |limiter| self.check(limiter, &key));
-        if let (Ok(()), Some(limiter), true) =
-            (&outcome, &self.sign_in, is_sign_in(req.uri().path()))
-        {
+        if let (Ok(()), Some(limiter), true) = (&outcome, &self.sign_in, is_sign_in(&facts.path)) {
             outcome = self.check(limiter, &address);
+        }
+        // bad credentials cost a look-up, so they count before they are refused
+        if let (Ok(()), Ok(Refusal(error))) = (&outcome, depot.remove_typed::<Refusal>()) {
+            outcome = Err(error);
         }
         if let Err(error) = outcome {
             error.write(req, depot, res).await;
