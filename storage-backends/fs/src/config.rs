@@ -33,8 +33,9 @@ const fn read_chunk_bytes() -> usize {
     1 << 20
 }
 
+/// 64 uploads at once then hold some 100 MiB when the disk is the slower side.
 const fn write_chunk_bytes() -> usize {
-    1 << 20
+    512 << 10
 }
 
 impl Config {
