@@ -390,13 +390,14 @@ async fn welcome(
     }
     line("data folder", &app.config.server.data_dir.display().to_string());
     if let Some(token) = app.new_setup_token().await? {
-        text += &format!(
+        let invitation = format!(
             "\nThis server has no account yet. Make the first platform admin with the one-time token\n\n  {token}\n\n\
              for instance so (the README goes on from there):\n\n  \
              curl -fsS {}/api/setup --json '{{\"token\": \"{token}\", \"username\": \"admin\", \
              \"email\": \"admin@example.com\", \"password\": \"CHANGE-THIS-PASSWORD\"}}'\n",
             app.public_url
         );
+        text.push_str(&invitation);
     }
     let mut output = io::stdout().lock();
     match writeln!(output, "{text}").and_then(|()| output.flush()) {
