@@ -6,7 +6,12 @@ use std::{
     process::{Output, Stdio},
 };
 
-use boxvault_tests::{TestServer, Vagrant, bytes::BoxBuilder, server::ADMIN_NAME, skip, workspace};
+use boxvault_tests::{
+    TestServer, Vagrant,
+    bytes::BoxBuilder,
+    server::{ADMIN_NAME, unconfigured},
+    skip, workspace,
+};
 use tokio::process::Command;
 
 fn examples() -> PathBuf {
@@ -118,7 +123,7 @@ async fn every_configuration_file_loads() {
     assert!(files.len() >= 2, "{files:?}");
     for file in files {
         let scratch = tempfile::tempdir().unwrap();
-        let output = Command::new(workspace::boxvault())
+        let output = unconfigured(&mut Command::new(workspace::boxvault()))
             .args(["config", "check"])
             .env("BOXVAULT_CONFIG", &file)
             .current_dir(scratch.path())
@@ -167,12 +172,7 @@ async fn the_lines_of_the_readme_publish_and_fetch_a_box() {
     let script = format!("curl() {{ command curl --fail-with-body \"$@\"; }}\n{lines}");
     let mut command = Command::new("bash");
     command.args(["-euo", "pipefail", "-c", &script]).current_dir(folder).stdin(Stdio::null());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("BOXVAULT_") {
-            command.env_remove(name);
-        }
-    }
-    let output = command.output().await.unwrap();
+    let output = unconfigured(&mut command).output().await.unwrap();
     assert!(output.status.success(), "{}", text(&output));
     assert!(folder.join("fetched.box").is_file());
 }

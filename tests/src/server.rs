@@ -258,13 +258,7 @@ impl TestServer {
 
     fn program(&self) -> Command {
         let mut command = Command::new(workspace::boxvault());
-        // Neither the developer's configuration nor their policies.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("BOXVAULT_") {
-                command.env_remove(name);
-            }
-        }
-        command.current_dir(self.dir.path()).envs(&self.environment);
+        unconfigured(&mut command).current_dir(self.dir.path()).envs(&self.environment);
         command
     }
 
@@ -279,6 +273,17 @@ impl TestServer {
     fn addresses(&self) -> Addresses {
         self.running().addresses
     }
+}
+
+/// Takes every `BOXVAULT_…` variable from what a command gets, so that neither a developer's configuration nor the
+/// tests' own variables reach the server.
+pub fn unconfigured(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("BOXVAULT_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The environment variable of a configuration key.
