@@ -20,7 +20,7 @@ use crate::{
 pub(crate) const BATCH_BYTES_MIN: usize = 128 << 10;
 
 /// The most that is collected while the last batch is worked on.
-pub(crate) const BATCH_BYTES_MAX: usize = 512 << 10;
+pub(crate) const BATCH_BYTES_MAX: usize = 256 << 10;
 
 /// What to do with an upload's bytes besides writing them.
 #[derive(Debug, Clone, Default)]
