@@ -32,14 +32,24 @@ class BoxVault:
             "BOXVAULT_LOG__FILTER": "warn",
         }
         self.token = None
+        self.start()
+
+    def start(self):
+        """Starts it on whatever its data folder holds."""
         addresses = self.folder / "data" / "run" / "addresses.json"
         began = time.monotonic()
-        self.program = Program("boxvault", [program], folder, self.environment)
+        self.program = Program("boxvault", [self.binary], self.folder, self.environment)
         self.program.wait_until(lambda: filled(addresses), "listening")
         found = json.loads(addresses.read_text())
         self.http, self.https = found["http"], found["https"]
         self.program.wait_until(self.is_ready, "being ready")
         self.start_seconds = time.monotonic() - began
+
+    def restart(self):
+        self.program.stop()
+        # It removes this itself; but a server that was killed would not have.
+        (self.folder / "data" / "run" / "addresses.json").unlink(missing_ok=True)
+        self.start()
 
     def is_ready(self):
         try:

@@ -127,7 +127,7 @@ class SlowReaders:
             for client in self.sockets:
                 received = client.recv(4 << 10)
                 if not received or (first and not received.startswith(b"HTTP/1.1 200")):
-                    raise BenchError(f"a slow download was refused or cut: {received[:100]}")
+                    raise BenchError(f"a slow download was refused or cut: {received[:500]}")
             first = False
             time.sleep(0.5)
 
