@@ -52,7 +52,9 @@ async fn server_behind(proxy: &Proxy) -> TestServer {
 #[tokio::test]
 async fn stock_vagrant_installs_a_public_box_and_removes_it() {
     let server = TestServer::start().await;
-    let Some(vagrant) = vagrant_for("stock_vagrant_installs_a_public_box", &server.url()) else {
+    let Some(vagrant) =
+        vagrant_for("stock_vagrant_installs_a_public_box_and_removes_it", &server.url())
+    else {
         return;
     };
     let admin = server.admin().await;
