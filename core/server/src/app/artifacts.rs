@@ -55,6 +55,7 @@ impl App {
         query: ListQuery,
     ) -> Result<(Vec<ArchitectureView>, PageView)> {
         let page = self.page(&query)?;
+        lists::unsorted(&query)?;
         let row = self.provider(found, number, provider).await?;
         let listed = artifacts::list(&self.catalog, row.id, page).await?;
         let views = listed

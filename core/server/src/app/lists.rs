@@ -49,3 +49,14 @@ pub(crate) fn sort<T: Copy>(query: &ListQuery, known: &[(&str, T)], default: T) 
         AppError::invalid("sort", format!("must be one of {}, not {word:?}", names.join(", ")))
     })
 }
+
+/// Refuses a wish about the order of a list that has only one.
+///
+/// # Errors
+/// `INVALID_INPUT`.
+pub(crate) fn unsorted(query: &ListQuery) -> Result<()> {
+    match &query.sort {
+        None => Ok(()),
+        Some(_) => Err(AppError::invalid("sort", "this list has one order; leave it out")),
+    }
+}

@@ -138,6 +138,7 @@ impl App {
         query: ListQuery,
     ) -> Result<(Vec<MemberView>, PageView)> {
         let page = self.page(&query)?;
+        lists::unsorted(&query)?;
         let found =
             memberships::list(&self.catalog, organization.id, query.q.as_deref(), page).await?;
         let views = found.items.into_iter().map(member_view).collect();

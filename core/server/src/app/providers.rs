@@ -30,6 +30,7 @@ impl App {
         query: ListQuery,
     ) -> Result<(Vec<ProviderView>, PageView)> {
         let page = self.page(&query)?;
+        lists::unsorted(&query)?;
         let version = self.version(found, number).await?;
         let found = providers::list(&self.catalog, version.id, page).await?;
         Ok((found.items.into_iter().map(view).collect(), lists::view(page, found.total)))

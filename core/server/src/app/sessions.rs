@@ -226,6 +226,7 @@ impl App {
         query: ListQuery,
     ) -> Result<(Vec<SessionView>, PageView)> {
         let page = self.page(&query)?;
+        lists::unsorted(&query)?;
         let found = sessions::list(&self.catalog, caller.user_id, page).await?;
         let views = found
             .items

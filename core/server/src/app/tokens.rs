@@ -103,6 +103,7 @@ impl App {
     ) -> Result<(Vec<TokenView>, PageView)> {
         self.flush_token_uses().await?;
         let page = self.page(&query)?;
+        lists::unsorted(&query)?;
         let found = tokens::list(&self.catalog, caller.user_id, page).await?;
         Ok((found.items.into_iter().map(view).collect(), lists::view(page, found.total)))
     }

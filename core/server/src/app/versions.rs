@@ -32,6 +32,7 @@ impl App {
         query: ListQuery,
     ) -> Result<(Vec<VersionView>, PageView)> {
         let page = self.page(&query)?;
+        lists::unsorted(&query)?;
         let order = match lists::order(&query, Order::Descending) {
             Order::Descending => VersionOrder::NewestFirst,
             Order::Ascending => VersionOrder::OldestFirst,
