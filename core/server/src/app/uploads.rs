@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// How much is handed to a store at once: large enough that a hop costs nothing, small enough for memory.
-const WRITE_BYTES: usize = 1 << 20;
+const WRITE_BYTES: usize = 256 << 10;
 /// How often an upload tells that it is alive.
 const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
 /// More entries than any box has before its metadata.
