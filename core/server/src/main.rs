@@ -9,6 +9,7 @@ use std::{
 use boxvault::{cli, tls};
 
 fn main() -> ExitCode {
+    boxvault_transfer::share_heaps();
     tls::install_crypto_provider();
     let cli = cli::Cli::of_process();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -45,6 +45,8 @@ use crate::{
 
 /// The plugin name of the built-in auth provider.
 const LOCAL_PLUGIN: &str = "local";
+/// How much later than an upload itself the connection gives a silent client up.
+const BODY_GRACE: Duration = Duration::from_secs(5);
 /// How often counters are written to the catalog.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -214,6 +216,7 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
     if let Some(warning) = data_dir.warning() {
         warn!("{warning}");
     }
+    check_open_files(&config);
     let files = LocalFiles::new();
     let reload = Reload::default();
     let http_addresses = config.http_addresses();
@@ -276,6 +279,18 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
     Ok(())
 }
 
+/// Every connection is an open file, and one that sends a file has two.
+fn check_open_files(config: &Config) {
+    let needed = config.server.connections_max * 2;
+    match boxvault_transfer::raise_open_files_limit() {
+        Ok(limit) if limit < needed as u64 => {
+            warn!(limit, needed, "the limit of open files is too low for server.connections_max");
+        }
+        Ok(_) => {}
+        Err(error) => warn!(%error, "could not raise the limit of open files"),
+    }
+}
+
 fn addresses(acceptor: &impl Acceptor) -> Vec<SocketAddr> {
     acceptor.holdings().iter().filter_map(|holding| holding.local_addr.clone().into_std()).collect()
 }
@@ -295,7 +310,8 @@ where
         .with_http1_header_timeout(Duration::from(limits.header_timeout))
         .with_connection_idle_timeout(Duration::from(limits.connection_idle_timeout))
         .with_write_stall_timeout(Duration::from(limits.download_write_timeout))
-        .with_request_body_timeout(Duration::from(limits.upload_idle_timeout));
+        // an upload notices its silent client by itself, and has an answer; this is for all the rest
+        .with_request_body_timeout(Duration::from(limits.upload_idle_timeout) + BODY_GRACE);
     let server =
         Server::new(acceptor).fuse_config(fuse).max_connections(app.config.server.connections_max);
     let handle = server.handle();

@@ -36,6 +36,6 @@ pub use idle::IdleBound;
 pub use intake::{Intake, IntakeOptions, IntakeReport};
 pub use listener::{FileAcceptor, FileListener};
 pub use local_file::{LocalFile, LocalFiles};
-pub use os::raise_open_files_limit;
+pub use os::{raise_open_files_limit, share_heaps};
 pub use range::{RANGES_MAX, RangeRequest};
 pub use socket::FileSocket;

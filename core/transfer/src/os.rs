@@ -5,7 +5,7 @@
 //! never sent by the kernel, so every caller has one ordinary path left.
 #![expect(
     unsafe_code,
-    reason = "sendfile, preadv2, posix_fadvise and setrlimit have no safe form in std"
+    reason = "sendfile, preadv2, posix_fadvise, setrlimit and mallopt have no safe form in std"
 )]
 
 use std::{
@@ -146,3 +146,19 @@ pub fn raise_open_files_limit() -> io::Result<u64> {
     }
     Ok(limit.rlim_cur)
 }
+
+/// Lets all threads share two heaps, where glibc would give each its own. Chunks of files are allocated on the threads
+/// of one runtime and freed on those of another; heaps that only ever grow hold on to far more than is in use.
+///
+/// Called before any thread is started. Does nothing with another C library.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn share_heaps() {
+    const HEAPS: libc::c_int = 2;
+    // SAFETY: the call takes two numbers, and the value is one that the parameter allows.
+    let accepted = unsafe { libc::mallopt(libc::M_ARENA_MAX, HEAPS) };
+    debug_assert_eq!(accepted, 1, "glibc knows M_ARENA_MAX");
+}
+
+/// Lets all threads share two heaps; here there is nothing to set.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn share_heaps() {}
