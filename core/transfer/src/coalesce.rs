@@ -4,42 +4,72 @@ use std::mem;
 
 use bytes::{Bytes, BytesMut};
 
-/// A chunk of this size goes through as it is, whatever the target: handing it over costs less than
-/// copying it. A client at full speed sends chunks of 64 to 400 KiB, so nothing is copied then.
-const LARGE_BYTES: usize = 64 << 10;
+/// A chunk of this size goes through as it is, whatever the target: handing it over costs no more
+/// than copying it. A client at full speed sends chunks of 64 to 400 KiB.
+const LARGE_BYTES: usize = 128 << 10;
 
-/// Joins small chunks. A chunk that is large by itself goes through without a copy.
+/// Joins small chunks. A chunk that is large by itself is never copied.
 #[derive(Debug)]
 pub struct Coalesce {
     target_bytes: usize,
-    joined: BytesMut,
+    waiting: Waiting,
+}
+
+/// What has come and has not gone out.
+#[derive(Debug)]
+enum Waiting {
+    Nothing,
+    /// Small ones, copied.
+    Joined(BytesMut),
+    /// A large one that came while small ones waited, which go before it.
+    Large(Bytes),
 }
 
 impl Coalesce {
-    /// Small chunks are joined until there are `target_bytes` of them.
+    /// Small chunks are joined up to `target_bytes`.
     pub fn new(target_bytes: usize) -> Self {
-        Self { target_bytes, joined: BytesMut::new() }
+        Self { target_bytes, waiting: Waiting::Nothing }
     }
 
-    /// Takes a chunk; returns one when there is enough for it. Holds the target at most, or one
-    /// chunk that is larger.
+    /// Takes a chunk; returns what is to be written now, if anything. Holds at most the target, or
+    /// one large chunk.
     pub fn push(&mut self, chunk: Bytes) -> Option<Bytes> {
-        if self.joined.is_empty() && chunk.len() >= self.target_bytes.min(LARGE_BYTES) {
+        let is_large = chunk.len() >= self.target_bytes.min(LARGE_BYTES);
+        if let Waiting::Joined(joined) = &mut self.waiting
+            && !is_large
+            && joined.len() + chunk.len() <= self.target_bytes
+        {
+            joined.extend_from_slice(&chunk);
+            return None;
+        }
+        let waited = mem::replace(&mut self.waiting, Waiting::Nothing).into_bytes();
+        if !is_large {
+            // All of it at once: growing by doubling would end at twice the target.
+            let mut joined = BytesMut::with_capacity(self.target_bytes);
+            joined.extend_from_slice(&chunk);
+            self.waiting = Waiting::Joined(joined);
+            return waited;
+        }
+        if waited.is_none() {
             return Some(chunk);
         }
-        let is_full = self.joined.len() + chunk.len() > self.target_bytes;
-        let full = (is_full && !self.joined.is_empty()).then(|| mem::take(&mut self.joined));
-        if self.joined.is_empty() {
-            // All of it at once: growing by doubling would end at twice the target.
-            self.joined = BytesMut::with_capacity(self.target_bytes.max(chunk.len()));
-        }
-        self.joined.extend_from_slice(&chunk);
-        full.map(BytesMut::freeze)
+        self.waiting = Waiting::Large(chunk);
+        waited
     }
 
     /// What is left at the end.
     pub fn finish(self) -> Option<Bytes> {
-        (!self.joined.is_empty()).then(|| self.joined.freeze())
+        self.waiting.into_bytes()
+    }
+}
+
+impl Waiting {
+    fn into_bytes(self) -> Option<Bytes> {
+        match self {
+            Self::Nothing => None,
+            Self::Joined(joined) => (!joined.is_empty()).then(|| joined.freeze()),
+            Self::Large(chunk) => Some(chunk),
+        }
     }
 }
 
@@ -71,11 +101,16 @@ mod tests {
     }
 
     #[test]
-    fn a_large_chunk_is_not_copied() {
+    fn a_large_chunk_is_not_copied_whatever_came_before_it() {
         for (target_bytes, chunk_bytes) in [(16, 64), (1 << 20, LARGE_BYTES)] {
-            let chunk = Bytes::from(vec![1; chunk_bytes]);
-            let passed = Coalesce::new(target_bytes).push(chunk.clone()).unwrap();
-            assert_eq!(passed.as_ptr(), chunk.as_ptr());
+            let large = Bytes::from(vec![1; chunk_bytes]);
+            let small = Bytes::from_static(b"12345");
+            let mut coalesce = Coalesce::new(target_bytes);
+            assert_eq!(coalesce.push(large.clone()).unwrap().as_ptr(), large.as_ptr());
+            assert!(coalesce.push(small.clone()).is_none());
+            assert_eq!(coalesce.push(large.clone()).unwrap(), small);
+            assert_eq!(coalesce.push(large.clone()).unwrap().as_ptr(), large.as_ptr());
+            assert_eq!(coalesce.finish().unwrap().as_ptr(), large.as_ptr());
         }
     }
 }
