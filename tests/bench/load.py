@@ -101,23 +101,26 @@ def requests_per_second(url, headers, connections, seconds):
 class SlowReaders:
     """Many downloads whose clients take a few KiB a second each."""
 
-    def __init__(self, address, path, headers, count, tls):
+    def __init__(self):
+        self.sockets = []
+
+    def open(self, address, path, headers, count, tls):
+        """Begins the downloads, one after the other."""
         host, _, port = address.partition(":")
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         lines = [f"GET {path} HTTP/1.1", f"Host: {address}", *headers, "", ""]
         request = "\r\n".join(lines).encode()
-        self.sockets = []
         for _ in range(count):
             plain = socket.socket()
             # So small that the kernel does not take the download for the client.
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 10)
             plain.settimeout(30)
             plain.connect((host, int(port)))
-            self.sockets.append(context.wrap_socket(plain) if tls else plain)
-        for client in self.sockets:
+            client = context.wrap_socket(plain) if tls else plain
             client.sendall(request)
+            self.sockets.append(client)
 
     def read_for(self, seconds):
         """Reads a little from each, again and again. All must still get bytes at the end."""
