@@ -49,7 +49,7 @@ impl StoragePlugin for Fs {
             .write_chunk_bytes(config.write_chunk_bytes)
             .local_files(LocalFiles::new(root))
             .reserve(staging::FOLDER);
-        Ok(Box::new(FsBackend { backend, _staging: staging }))
+        Ok(Box::new(FsBackend { backend, staging }))
     }
 }
 
@@ -75,7 +75,21 @@ fn utf8(path: &Path) -> Result<&str> {
 struct FsBackend {
     backend: OpendalBackend,
     /// Held for as long as the instance lives: others keep their hands off its staging folder.
-    _staging: Staging,
+    staging: Staging,
+}
+
+impl FsBackend {
+    /// Refuses to write where the root was: an unmounted file system leaves an empty folder behind, or none, and
+    /// what is written there is lost when it comes back.
+    async fn require_root(&self) -> Result<()> {
+        match tokio::fs::symlink_metadata(self.staging.folder()).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(PluginError::unavailable(format!(
+                "the staging folder {} is gone ({error}): is the file system of the root mounted?",
+                self.staging.folder().display()
+            ))),
+        }
+    }
 }
 
 #[async_trait]
@@ -85,6 +99,7 @@ impl StorageBackend for FsBackend {
     }
 
     async fn health(&self) -> Result<()> {
+        self.require_root().await?;
         self.backend.health().await
     }
 
@@ -97,6 +112,7 @@ impl StorageBackend for FsBackend {
     }
 
     async fn open_writer(&self, key: &str, options: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
+        self.require_root().await?;
         self.backend.open_writer(key, options).await
     }
 
