@@ -3,7 +3,7 @@
 //! The hoops put facts into the depot (who, from where, what was granted); these extractors take them out, so that a
 //! handler is a function of plain values.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use boxvault_catalog::audit::NewEntry;
 use boxvault_policy::Policy;
@@ -13,19 +13,25 @@ use boxvault_types::{
     identity::{Caller, Credential, Identity},
     params::ListQuery,
 };
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use salvo::{
     Depot, Request,
     extract::{Extractible, Metadata},
-    http::header::{CONTENT_LENGTH, CONTENT_TYPE},
+    http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
 };
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::error::Dialect;
 use crate::{
     app::{App, access::Target},
     error::{AppError, Result},
 };
+
+/// How much of a refused body is taken off the wire: some 100 MB, since a part is rarely larger than 64 KiB.
+const DRAIN_PARTS_MAX: usize = 2000;
+/// For how long.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
 static METADATA: Metadata = Metadata::new("");
 
@@ -196,6 +202,18 @@ fn named_field(message: &str) -> Option<String> {
         .then(|| rest.split('`').next().unwrap_or_default().to_owned())
 }
 
+/// Takes what a client still sends of a refused body off the wire, up to a bound: a connection that is closed on
+/// unread bytes is reset, and the answer is lost with it.
+pub(crate) async fn drain<T, E>(mut body: impl Stream<Item = std::result::Result<T, E>> + Unpin) {
+    let all = async {
+        for _ in 0..DRAIN_PARTS_MAX {
+            let Some(Ok(_)) = body.next().await else { break };
+        }
+    };
+    // whoever is slower than that reads the answer, or finds out later
+    drop(timeout(DRAIN_TIME_MAX, all).await);
+}
+
 /// Reads a body into memory, up to a limit.
 pub(crate) async fn read_bounded(req: &mut Request, limit: u64) -> Result<Vec<u8>> {
     let too_large = || {
@@ -208,10 +226,15 @@ pub(crate) async fn read_bounded(req: &mut Request, limit: u64) -> Result<Vec<u8
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let expects = req.headers().contains_key(EXPECT);
+    let mut body = req.take_body();
     if declared.is_some_and(|length| length > limit) {
+        // who asked first, and was not told to go on, sends nothing
+        if !expects {
+            drain(body).await;
+        }
         return Err(too_large());
     }
-    let mut body = req.take_body();
     let mut bytes = Vec::new();
     while let Some(frame) = body.next().await {
         let frame = frame.map_err(|error| {
@@ -220,6 +243,7 @@ pub(crate) async fn read_bounded(req: &mut Request, limit: u64) -> Result<Vec<u8
         })?;
         if let Some(data) = frame.data_ref() {
             if bytes.len() as u64 + data.len() as u64 > limit {
+                drain(body).await;
                 return Err(too_large());
             }
             bytes.extend_from_slice(data);

@@ -2,6 +2,12 @@
 //!
 //! Bodies stream through; nothing here holds more of a file than a chunk.
 
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
 use boxvault_policy::Relations;
 use boxvault_types::{
     action::Action,
@@ -14,12 +20,12 @@ use boxvault_types::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use multer::{Constraints, Multipart, SizeLimit};
+use multer::Multipart;
 use salvo::{
     Request, Response, Writer as _, handler,
     http::{
         ReqBody,
-        header::{CONTENT_LENGTH, CONTENT_TYPE},
+        header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
     },
 };
 
@@ -31,13 +37,18 @@ use crate::{
         uploads::Declared,
     },
     error::{AppError, Result},
-    http::{call::Call, error::Dialect, files, reply::Reply},
+    http::{
+        call::{Call, drain},
+        error::Dialect,
+        files,
+        reply::Reply,
+    },
 };
 
 /// The form field that carries the file.
 const FORM_FIELD: &str = "file";
-/// What a form may have around its file: boundaries, heads, small fields that are not asked for.
-const FORM_BYTES_MAX: u64 = 64 << 10;
+/// What a form may have in front of its file: small fields that nobody asked for.
+const FORM_BYTES_MAX: usize = 64 << 10;
 
 type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -154,36 +165,64 @@ async fn receive(req: &mut Request, call: &Call) -> Result<UploadView> {
     let slot = slot(req)?;
     let replace = require_replace(call, &slot).await?;
     let checksum = declared_checksum(req)?;
-    let user = call.identity.caller().map(|caller| caller.user_id);
-    let audit = call.audit(None);
     let kind = req
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .unwrap_or_default()
         .to_owned();
-    if let Ok(boundary) = multer::parse_boundary(&kind) {
-        let body = req.take_body();
-        let limit = call.app.config.limits.upload_bytes_max.bytes();
-        let whole = SizeLimit::new().whole_stream(limit.saturating_add(FORM_BYTES_MAX));
-        let constraints = Constraints::new().size_limit(whole);
-        let mut form = Multipart::with_constraints(frames(body), boundary, constraints);
-        while let Some(field) = form.next_field().await.map_err(bad_form)? {
-            if field.name() == Some(FORM_FIELD) {
-                let declared = Declared { length: None, checksum, replace };
-                return call.app.upload(found, &slot, declared, user, audit, field).await;
+    let expects = req.headers().contains_key(EXPECT);
+    let body = Incoming::new(req.take_body());
+    let outcome = match multer::parse_boundary(&kind) {
+        Ok(boundary) => {
+            let declared = Declared { length: None, checksum, replace };
+            receive_form(call, &slot, declared, boundary, body.clone()).await
+        }
+        Err(_) => {
+            let length = req.headers().get(CONTENT_LENGTH);
+            let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+            let declared = Declared { length, checksum, replace };
+            let user = call.identity.caller().map(|caller| caller.user_id);
+            let audit = call.audit(None);
+            call.app.upload(found, &slot, declared, user, audit, body.clone()).await
+        }
+    };
+    // who asked first, and was not told to go on, sends nothing
+    let is_silent = matches!(&outcome, Err(error) if error.code() == ErrorCode::ClientTooSlow);
+    if outcome.is_err() && !is_silent && (body.has_begun() || !expects) {
+        drain(body).await;
+    }
+    outcome
+}
+
+async fn receive_form(
+    call: &Call,
+    slot: &Slot,
+    declared: Declared,
+    boundary: String,
+    body: Incoming,
+) -> Result<UploadView> {
+    let mut form = Multipart::new(body, boundary);
+    let mut beside = 0;
+    while let Some(mut field) = form.next_field().await.map_err(bad_form)? {
+        if field.name() == Some(FORM_FIELD) {
+            let found = call.target.vagrant_box()?;
+            let user = call.identity.caller().map(|caller| caller.user_id);
+            return call.app.upload(found, slot, declared, user, call.audit(None), field).await;
+        }
+        while let Some(chunk) = field.chunk().await.map_err(bad_form)? {
+            beside += chunk.len();
+            if beside > FORM_BYTES_MAX {
+                return Err(AppError::new(
+                    ErrorCode::BodyTooLarge,
+                    format!(
+                        "the form has more than {FORM_BYTES_MAX} bytes before its field {FORM_FIELD:?}"
+                    ),
+                ));
             }
         }
-        return Err(AppError::invalid(
-            FORM_FIELD,
-            "the form has no such field; send the file as file=@box",
-        ));
     }
-    let length =
-        req.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let body = Box::pin(frames(req.take_body()));
-    let declared = Declared { length, checksum, replace };
-    call.app.upload(found, &slot, declared, user, audit, body).await
+    Err(AppError::invalid(FORM_FIELD, "the form has no such field; send the file as file=@box"))
 }
 
 /// To put a file in the place of another one takes more than to put one where none is. Tells whether one is there.
@@ -224,24 +263,50 @@ fn declared_checksum(req: &Request) -> Result<Option<Checksum>> {
     Checksum::parse(kind, text).map(Some).map_err(|error| AppError::invalid("x-checksum", error))
 }
 
-/// The data of a body, without its frames.
-fn frames(body: ReqBody) -> impl Stream<Item = std::result::Result<Bytes, BoxedError>> + Send {
-    body.filter_map(|frame| async move {
-        match frame {
-            Ok(frame) => frame.into_data().ok().map(Ok),
-            Err(error) => Some(Err(BoxedError::from(error))),
+/// The data of a body, without its frames. Clones read the same body, so that what a refused upload did not want
+/// can still be taken off the wire.
+#[derive(Clone)]
+struct Incoming(Arc<Mutex<Reading>>);
+
+struct Reading {
+    body: ReqBody,
+    has_begun: bool,
+}
+
+impl Incoming {
+    fn new(body: ReqBody) -> Self {
+        Self(Arc::new(Mutex::new(Reading { body, has_begun: false })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_begun(&self) -> bool {
+        self.lock().has_begun
+    }
+}
+
+impl Stream for Incoming {
+    type Item = std::result::Result<Bytes, BoxedError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut reading = self.lock();
+        loop {
+            let frame = match ready!(reading.body.poll_next_unpin(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                Some(Ok(frame)) => frame,
+            };
+            reading.has_begun = true;
+            if let Ok(data) = frame.into_data() {
+                return Poll::Ready(Some(Ok(data)));
+            }
         }
-    })
+    }
 }
 
 fn bad_form(error: multer::Error) -> AppError {
-    if matches!(error, multer::Error::StreamSizeExceeded { .. }) {
-        return AppError::new(
-            ErrorCode::BodyTooLarge,
-            format!("the form is larger than one file ({FORM_FIELD}) and a few small fields"),
-        )
-        .with_source(error);
-    }
     AppError::new(ErrorCode::MalformedBody, "the form is not valid multipart/form-data")
         .with_source(error)
 }
