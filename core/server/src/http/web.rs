@@ -7,7 +7,7 @@ use salvo::{
     Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait, handler,
     http::{
         HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY},
     },
 };
 use utoipa_swagger_ui::Config;
@@ -19,8 +19,9 @@ use crate::error::{AppError, Result};
 const SWAGGER_POLICY: &str = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
      img-src 'self' data:; object-src 'none'; style-src 'self' 'unsafe-inline'";
 
-/// The start page.
+/// The start page, at a path that it shares with a catalogue: caches must tell the two apart.
 pub(super) fn page(res: &mut Response) -> Result<()> {
+    res.headers_mut().insert(VARY, HeaderValue::from_static("Accept, Authorization"));
     send("", None, res)
 }
 
