@@ -3,7 +3,7 @@
 //! Each route carries the action that it needs; mounting puts the decision in front of the handler, writes
 //! `x-action` into the document, and adds the answers that every route of its kind can give.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use boxvault_types::{
     action::{Action, ResourceKind},
@@ -18,7 +18,7 @@ use utoipa::{
         ComponentsBuilder, Content, HttpMethod, OpenApi, Ref, RefOr, ResponseBuilder,
         extensions::ExtensionsBuilder,
         path::{Operation, Parameter, ParameterIn},
-        schema::Schema,
+        schema::{ArrayBuilder, ObjectBuilder, Schema, Type},
         security::SecurityRequirement,
     },
 };
@@ -45,16 +45,19 @@ pub(crate) struct Endpoint {
 }
 
 /// Takes a handler and the metadata that utoipa made for it; see [`endpoint!`].
-pub(crate) fn describe_endpoint<P: utoipa::Path + utoipa::__dev::SchemaReferences>(
-    _: P,
-    handler: impl Handler,
-) -> Endpoint {
+pub(crate) fn describe_endpoint<P>(_: P, handler: impl Handler) -> Endpoint
+where
+    P: utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>,
+{
     let mut schemas = Vec::new();
     P::schemas(&mut schemas);
+    // utoipa keeps the tags apart from the rest
+    let mut operation = P::operation();
+    operation.tags = Some(P::tags().into_iter().map(ToOwned::to_owned).collect());
     Endpoint {
         path: P::path(),
         methods: P::methods(),
-        operation: P::operation(),
+        operation,
         schemas,
         handler: Arc::new(handler),
     }
@@ -110,7 +113,6 @@ impl ApiRouter {
         ErrorEnvelope::schemas(&mut schemas);
         components.schemas.extend(schemas);
         components.schemas.insert(ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema());
-        list_error_codes(components.schemas.get_mut("ErrorView"));
         Self { router: Router::new(), document, mounted: Vec::new() }
     }
 
@@ -122,6 +124,7 @@ impl ApiRouter {
         let components =
             self.document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
         components.schemas.extend(endpoint.schemas);
+        list_error_codes(&mut components.schemas);
         let methods: Vec<_> = endpoint.methods.iter().filter_map(method_name).collect();
         self.document.paths.add_path_operation(&endpoint.path, endpoint.methods, operation);
 
@@ -151,8 +154,8 @@ impl ApiRouter {
 }
 
 /// Writes every code that an error can have into the schema, so that clients can rely on the list.
-fn list_error_codes(error: Option<&mut RefOr<Schema>>) {
-    if let Some(RefOr::T(Schema::Object(error))) = error
+fn list_error_codes(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    if let Some(RefOr::T(Schema::Object(error))) = schemas.get_mut("ErrorView")
         && let Some(RefOr::T(Schema::Object(code))) = error.properties.get_mut("code")
     {
         let codes = ErrorCode::ALL.iter().map(|code| code.as_str().into());
@@ -219,7 +222,29 @@ fn describe(operation: &mut Operation, permission: Permission, path: &str) {
     ] {
         failure(operation, status, why);
     }
+    if super::vagrant::is_of_dialect(path) {
+        speak_vagrant(operation);
+    }
     document_path(operation, path);
+}
+
+/// Failures look otherwise where stock Vagrant reads them.
+fn speak_vagrant(operation: &mut Operation) {
+    let texts = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
+    let body = ObjectBuilder::new()
+        .property("success", ObjectBuilder::new().schema_type(Type::Boolean))
+        .required("success")
+        .property("errors", texts)
+        .required("errors")
+        .build();
+    let is_failure = |status: &str| status.starts_with('4') || status.starts_with('5');
+    for (status, response) in &mut operation.responses.responses {
+        if let (true, RefOr::T(response)) = (is_failure(status), response) {
+            let content = Content::new(Some(RefOr::T(Schema::Object(body.clone()))));
+            response.content =
+                [("application/json".to_owned(), RefOr::T(content))].into_iter().collect();
+        }
+    }
 }
 
 fn failure(operation: &mut Operation, status: &str, why: &str) {

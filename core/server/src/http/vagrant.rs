@@ -31,6 +31,11 @@ use crate::{
     error::Result,
 };
 
+/// Whether a route of this path answers in this dialect.
+pub(super) fn is_of_dialect(route: &str) -> bool {
+    route.starts_with("/{") || route.starts_with("/api/v1/") || route.starts_with("/api/v2/")
+}
+
 /// Whether a path is a catalogue or a file of this dialect: where old clients put their token into the query.
 pub(super) fn is_catalogue_or_file(path: &str) -> bool {
     let path = path.trim_start_matches('/');
