@@ -28,7 +28,7 @@ pub(crate) struct Target {
     pub(crate) vagrant_box: Option<Arc<OwnedBox>>,
     /// The version, where the resource is one or belongs to one of a public box; `None` if there is no such.
     pub(crate) version: Option<Arc<Version>>,
-    /// Whether the configuration opens it to this caller, as it may the metrics.
+    /// Whether it is the same for everybody: a part of the system; the metrics where the configuration opens them.
     pub(crate) public_by_configuration: bool,
 }
 

@@ -9,6 +9,7 @@ use boxvault_policy::Relations;
 use boxvault_types::{
     action::{Action, Resource},
     identity::Identity,
+    names::OrganizationName,
     params::{
         ListQuery,
         boxes::{CreateBoxParams, UpdateBoxParams},
@@ -122,8 +123,12 @@ impl App {
         if caller.platform_admin && caller.scope.organization.is_none() {
             return Ok(Visibility::All);
         }
+        let within = |name: &OrganizationName| {
+            caller.scope.organization.as_ref().is_none_or(|limit| limit.key() == name.key())
+        };
         let places = memberships::of_user(&self.catalog, caller.user_id).await?;
-        Ok(Visibility::MemberOf(places.iter().map(|place| place.organization_id).collect()))
+        let visible = places.iter().filter(|place| within(&place.organization_name));
+        Ok(Visibility::MemberOf(visible.map(|place| place.organization_id).collect()))
     }
 
     /// Whether the policy lets the caller see a box.

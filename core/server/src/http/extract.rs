@@ -102,6 +102,9 @@ pub(crate) fn plain_path(path: &str) -> String {
     decoded.collect::<Vec<_>>().join("/")
 }
 
+/// A part of the system that no rule speaks of but that of platform admins.
+pub(crate) const OTHER_PART: &str = "other";
+
 /// The part of the system that a route shows, by the path that it is mounted at.
 pub(crate) fn system_part(route: &str) -> &'static str {
     match route.trim_matches('/') {
@@ -110,8 +113,7 @@ pub(crate) fn system_part(route: &str) -> &'static str {
         "api/version" => "version",
         "api/auth/methods" => "methods",
         "api/discover" => "discover",
-        // no rule speaks of it but that of platform admins
-        _ => "other",
+        _ => OTHER_PART,
     }
 }
 

@@ -48,8 +48,12 @@ impl Authorize {
             }
         })?;
         let mut target = Target::find(&app, resource, action).await?;
-        target.public_by_configuration = target.resource == Resource::System("metrics")
-            && app.metrics_are_public_to(facts.address);
+        target.public_by_configuration = match target.resource {
+            Resource::System("metrics") => app.metrics_are_public_to(facts.address),
+            // the same for everybody, so a limited token does not hide it
+            Resource::System(part) => part != extract::OTHER_PART,
+            _ => false,
+        };
         let policy = app.policy.load();
         match app.answer(&policy, &identity, &target, action) {
             Answer::Allowed => Ok(Call { app, facts, identity, policy, action, target }),
@@ -58,8 +62,7 @@ impl Authorize {
             Answer::Refused => Err(AppError::new(
                 ErrorCode::PermissionDenied,
                 format!(
-                    "you may not {} this {}; ask an admin of the organization for the right to",
-                    action, kind
+                    "you may not {action} this {kind}; ask an admin of the organization for the right to"
                 ),
             )),
         }
