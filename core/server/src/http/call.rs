@@ -17,7 +17,7 @@ use futures_util::{Stream, StreamExt};
 use salvo::{
     Depot, Request,
     extract::{Extractible, Metadata},
-    http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
+    http::header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -226,15 +226,10 @@ pub(crate) async fn read_bounded(req: &mut Request, limit: u64) -> Result<Vec<u8
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let expects = req.headers().contains_key(EXPECT);
-    let mut body = req.take_body();
     if declared.is_some_and(|length| length > limit) {
-        // who asked first, and was not told to go on, sends nothing
-        if !expects {
-            drain(body).await;
-        }
         return Err(too_large());
     }
+    let mut body = req.take_body();
     let mut bytes = Vec::new();
     while let Some(frame) = body.next().await {
         let frame = frame.map_err(|error| {

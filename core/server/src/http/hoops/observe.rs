@@ -17,7 +17,7 @@ use crate::{
     app::App,
     error::AppError,
     http::{
-        call::RequestFacts,
+        call::{RequestFacts, drain},
         error::{self, Dialect},
         extract,
     },
@@ -58,6 +58,7 @@ impl Handler for Observe {
             error::write(&panicked(panic.as_ref()), facts.dialect, &facts.request_id, res);
         }
         fill_empty_failure(req, res, &facts);
+        take_refused_body(req, res).await;
         finish(res, &facts);
         drop(in_flight);
         let status = res.status_code.unwrap_or(StatusCode::OK);
@@ -143,6 +144,16 @@ fn fill_empty_failure(req: &Request, res: &mut Response, facts: &RequestFacts) {
         _ => return,
     };
     error::write(&error, facts.dialect, &facts.request_id, res);
+}
+
+/// Whoever was refused before anybody looked at the body is still sending it, and would lose the answer. Who asked
+/// first, and was not told to go on, sends nothing.
+async fn take_refused_body(req: &mut Request, res: &Response) {
+    let refused =
+        res.status_code.is_some_and(|code| code.is_client_error() || code.is_server_error());
+    if refused && !req.headers().contains_key(header::EXPECT) {
+        drain(req.take_body()).await;
+    }
 }
 
 /// Headers that every answer has.
