@@ -4,10 +4,20 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod downloads;
+#[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod operation;
 #[cfg(test)]
 mod plugins;
 #[cfg(test)]
+mod reliability;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod uploads;
+#[cfg(test)]
 mod vagrant;
+#[cfg(test)]
+mod vagrant_dialect;

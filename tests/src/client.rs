@@ -150,6 +150,15 @@ impl Client {
 
     /// Makes whatever is missing on the way to the file, uploads it, and releases the version.
     pub async fn publish(&self, publication: &Publication<'_>) {
+        self.prepare(publication).await;
+        let path = format!("{}/upload", publication.file_path());
+        let reply = self.upload(&path, publication.file.to_vec(), &[]).await;
+        assert!([200, 201].contains(&reply.status), "PUT {path}: {}", reply.text());
+        self.release(publication).await;
+    }
+
+    /// Makes whatever is missing on the way to the file, and uploads nothing.
+    pub async fn prepare(&self, publication: &Publication<'_>) {
         let Publication { organization, name, version, provider, architecture, .. } = *publication;
         let box_path = format!("/api/organization/{organization}/box");
         let version_path = format!("{box_path}/{name}/version");
@@ -166,10 +175,12 @@ impl Client {
             // 409: it was there before
             assert!([201, 409].contains(&reply.status), "POST {path}: {}", reply.text());
         }
-        let path = format!("{architecture_path}/{architecture}/file/upload");
-        let reply = self.upload(&path, publication.file.to_vec(), &[]).await;
-        assert!([200, 201].contains(&reply.status), "PUT {path}: {}", reply.text());
-        let path = format!("{version_path}/{version}/release");
+    }
+
+    /// Releases the version.
+    pub async fn release(&self, publication: &Publication<'_>) {
+        let Publication { organization, name, version, .. } = *publication;
+        let path = format!("/api/organization/{organization}/box/{name}/version/{version}/release");
         let reply = self.put(&path, &json!({})).await;
         assert_eq!(reply.status, 200, "PUT {path}: {}", reply.text());
     }
@@ -233,7 +244,8 @@ fn with_headers(request: RequestBuilder, headers: &[(&'static str, &str)]) -> Re
     })
 }
 
-async fn send(request: RequestBuilder) -> Reply {
+/// Sends a request that was made by [`Client::request`], with whatever was added to it.
+pub async fn send(request: RequestBuilder) -> Reply {
     try_send(request).await.unwrap_or_else(|error| panic!("no answer: {error:?}"))
 }
 

@@ -7,6 +7,7 @@
 
 pub mod bytes;
 pub mod client;
+pub mod faults;
 pub mod plugins;
 pub mod proxy;
 pub mod server;
