@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod authz_matrix;
+#[cfg(test)]
 mod downloads;
 #[cfg(test)]
 mod examples;
