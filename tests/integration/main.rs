@@ -8,7 +8,11 @@ mod authz_matrix;
 #[cfg(test)]
 mod downloads;
 #[cfg(test)]
+mod endpoint_coverage;
+#[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]

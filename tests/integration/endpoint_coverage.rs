@@ -1,0 +1,365 @@
+//! Every operation of the API document, called until each status of success that it promises has been seen, and every
+//! answer held against the document's own schemas.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use boxvault_tests::{
+    Client, Publication, Reply, TestServer, bytes::BoxBuilder, client::send, server::PASSWORD,
+};
+use boxvault_types::error::ErrorCode;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// What is promised and not called here, with the reason. This list only shrinks.
+const NOT_CALLED: &[(&str, &str)] = &[];
+
+/// Calls operations by their id, and remembers what came.
+struct Recorder {
+    document: Value,
+    seen: BTreeSet<(String, String)>,
+}
+
+impl Recorder {
+    async fn new(client: &Client) -> Self {
+        let document = client.get("/api-docs/openapi.json").await.json();
+        Self { document, seen: BTreeSet::new() }
+    }
+
+    /// The method, path and description of an operation.
+    fn operation(&self, id: &str) -> (Method, String, Value) {
+        for (path, item) in self.document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                if operation["operationId"] == id {
+                    let method = method.to_ascii_uppercase().parse().unwrap();
+                    return (method, path.clone(), operation.clone());
+                }
+            }
+        }
+        panic!("the document has no operation {id}")
+    }
+
+    /// Calls an operation on the things that are always there, and checks the answer.
+    async fn call(&mut self, client: &Client, id: &str, status: u16, with: With<'_>) -> Reply {
+        let (method, template, operation) = self.operation(id);
+        let mut path = template;
+        let names = [
+            ("organization", "acme"),
+            ("box", "web"),
+            ("version", "1.0.0"),
+            ("provider", "virtualbox"),
+            ("architecture", "amd64"),
+            ("file", "virtualbox.box"),
+        ];
+        for (name, value) in with.names.iter().chain(&names) {
+            path = path.replace(&format!("{{{name}}}"), value);
+        }
+        let mut request = client.request(method, &path);
+        for (name, value) in with.headers {
+            request = request.header(*name, *value);
+        }
+        request = match with.body {
+            Some(What::Json(body)) => request.json(&body),
+            Some(What::Bytes(bytes)) => request.body(bytes),
+            None => request,
+        };
+        let reply = send(request).await;
+        assert_eq!(reply.status, status, "{id}: {}", reply.text());
+        self.check(id, &operation, &reply);
+        self.seen.insert((id.to_owned(), status.to_string()));
+        reply
+    }
+
+    /// Whether an answer is one that the document describes.
+    fn check(&self, id: &str, operation: &Value, reply: &Reply) {
+        let status = reply.status.to_string();
+        let response = &operation["responses"][&status];
+        assert!(response.is_object(), "{id} does not document {status}: {}", reply.text());
+        let Some(content) = response["content"].as_object() else {
+            assert!(reply.bytes.is_empty(), "{id} documents no body for {status}");
+            return;
+        };
+        let kind = reply.header("content-type").unwrap_or_default();
+        let described = content.get(kind);
+        assert!(described.is_some(), "{id} {status} is {kind}, not {:?}", content.keys());
+        if kind == "application/json" {
+            let schema = described.map(|media| media["schema"].clone()).unwrap_or_default();
+            self.validate(&format!("{id} {status}"), &schema, &reply.json());
+        }
+    }
+
+    fn validate(&self, what: &str, schema: &Value, body: &Value) {
+        let whole = json!({ "allOf": [schema], "components": self.document["components"] });
+        let validator = jsonschema::draft202012::new(&whole)
+            .unwrap_or_else(|error| panic!("the schema of {what} is none: {error}"));
+        let problems: Vec<_> = validator.iter_errors(body).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty(), "{what}: {problems:#?}\nin {body}");
+    }
+}
+
+enum What {
+    Json(Value),
+    Bytes(Vec<u8>),
+}
+
+/// What a call sends beyond its path.
+#[derive(Default)]
+struct With<'a> {
+    names: &'a [(&'a str, &'a str)],
+    headers: &'a [(&'a str, &'a str)],
+    body: Option<What>,
+}
+
+fn nothing() -> With<'static> {
+    With::default()
+}
+
+fn body(value: Value) -> With<'static> {
+    With { body: Some(What::Json(value)), ..With::default() }
+}
+
+fn at<'a>(names: &'a [(&'a str, &'a str)]) -> With<'a> {
+    With { names, ..With::default() }
+}
+
+fn text(reply: &Reply, field: &str) -> String {
+    reply.data()[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {field}: {}", reply.text()))
+        .to_owned()
+}
+
+#[tokio::test]
+async fn every_operation_succeeds_as_documented() {
+    let server = TestServer::builder().set("limits.sign_in_requests_per_minute", "0").start().await;
+    let anonymous = server.anonymous();
+    let mut recorder = Recorder::new(&anonymous).await;
+    let admin = first_admin(&server, &mut recorder).await;
+    accounts(&server, &mut recorder, &admin).await;
+    publish(&mut recorder, &admin).await;
+    read(&mut recorder, &admin, &anonymous).await;
+    remove(&mut recorder, &admin).await;
+
+    let mut missing = BTreeMap::<String, Vec<String>>::new();
+    for item in recorder.document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            let id = operation["operationId"].as_str().unwrap();
+            for status in operation["responses"].as_object().unwrap().keys() {
+                let promised = status.starts_with('2') || status.starts_with('3');
+                if promised && !recorder.seen.contains(&(id.to_owned(), status.clone())) {
+                    missing.entry(id.to_owned()).or_default().push(status.clone());
+                }
+            }
+        }
+    }
+    for (id, reason) in NOT_CALLED {
+        assert!(
+            missing.remove(*id).is_some(),
+            "{id} ({reason}) is called now: take it off the list"
+        );
+    }
+    assert!(missing.is_empty(), "promised, and never seen: {missing:#?}");
+}
+
+async fn first_admin(server: &TestServer, recorder: &mut Recorder) -> Client {
+    let anonymous = server.anonymous();
+    let log = server.log();
+    let token = log.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let token = token.into_iter().find(|word| word.starts_with("bvs_")).unwrap();
+    let admin = json!({ "token": token, "username": "root", "email": "root@example.com", "password": PASSWORD });
+    let reply = recorder.call(&anonymous, "set_up", 201, body(admin)).await;
+    for id in [
+        "list_sign_in_methods",
+        "read_version_info",
+        "read_liveness",
+        "read_readiness",
+        "read_metrics",
+    ] {
+        recorder.call(&anonymous, id, 200, nothing()).await;
+    }
+    anonymous.with_token(&text(&reply, "accessToken"))
+}
+
+async fn accounts(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let anonymous = server.anonymous();
+    let alice = json!({ "username": "alice", "email": "alice@example.com", "password": PASSWORD });
+    recorder.call(&anonymous, "sign_up", 201, body(alice)).await;
+    let credentials = json!({ "username": "alice", "password": PASSWORD, "stayLoggedIn": true });
+    let reply = recorder.call(&anonymous, "sign_in", 200, body(credentials.clone())).await;
+    let refresh = json!({ "refreshToken": text(&reply, "refreshToken") });
+    let reply = recorder.call(&anonymous, "refresh_session", 200, body(refresh)).await;
+    let user = anonymous.with_token(&text(&reply, "accessToken"));
+    let other = recorder.call(&anonymous, "sign_in", 200, body(credentials.clone())).await;
+    let sessions = recorder.call(&user, "list_sessions", 200, nothing()).await.data();
+    let session = sessions.as_array().unwrap().iter().find(|one| one["current"] == false).unwrap();
+    let id = session["id"].as_str().unwrap();
+    recorder.call(&user, "end_session", 200, at(&[("id", id)])).await;
+    recorder.call(&user, "end_other_sessions", 200, nothing()).await;
+    let ended = anonymous.with_token(&text(&other, "accessToken"));
+    recorder.call(&ended, "read_profile", 401, nothing()).await;
+
+    let profile = recorder.call(&user, "read_profile", 200, nothing()).await;
+    unchanged(recorder, &user, "read_profile", &profile, &[]).await;
+    recorder.call(&user, "update_profile", 200, body(json!({ "name": "Alice" }))).await;
+    let change = json!({ "currentPassword": PASSWORD, "newPassword": "another horse battery" });
+    recorder.call(&user, "change_password", 200, body(change)).await;
+    let token = json!({ "description": "ci", "expiresInDays": 7, "actions": ["read"], "organization": "acme", "box": "web" });
+    let token = recorder.call(&user, "create_token", 201, body(token)).await;
+    recorder.call(&user, "list_tokens", 200, nothing()).await;
+    recorder.call(&user, "delete_token", 200, at(&[("id", &text(&token, "id"))])).await;
+    recorder.call(&user, "sign_out", 200, nothing()).await;
+
+    let bob = json!({ "username": "bob", "email": "bob@example.com", "password": PASSWORD });
+    recorder.call(admin, "create_user", 201, body(bob)).await;
+    recorder.call(admin, "list_users", 200, nothing()).await;
+    let names = [("username", "bob")];
+    let read = recorder.call(admin, "read_user", 200, at(&names)).await;
+    unchanged(recorder, admin, "read_user", &read, &names).await;
+    let with = With { names: &names, ..body(json!({ "suspended": true })) };
+    recorder.call(admin, "update_user", 200, with).await;
+    recorder.call(admin, "delete_user", 200, at(&names)).await;
+    let again = anonymous.sign_in("alice", "another horse battery").await;
+    recorder.call(&again, "delete_profile", 200, nothing()).await;
+}
+
+async fn publish(recorder: &mut Recorder, admin: &Client) {
+    let file = BoxBuilder::new("virtualbox").build().bytes;
+    recorder.call(admin, "create_organization", 201, body(json!({ "name": "acme" }))).await;
+    recorder.call(admin, "update_organization", 200, body(json!({ "description": "d" }))).await;
+    recorder.call(admin, "create_box", 201, body(json!({ "name": "web", "isPublic": true }))).await;
+    recorder.call(admin, "update_box", 200, body(json!({ "readme": "# web" }))).await;
+    recorder.call(admin, "create_version", 201, body(json!({ "versionNumber": "1.0.0" }))).await;
+    recorder.call(admin, "update_version", 200, body(json!({ "releaseNotes": "n" }))).await;
+    recorder.call(admin, "create_provider", 201, body(json!({ "name": "virtualbox" }))).await;
+    recorder.call(admin, "update_provider", 200, body(json!({ "description": "d" }))).await;
+    recorder.call(admin, "create_architecture", 201, body(json!({ "name": "amd64" }))).await;
+    recorder.call(admin, "update_architecture", 200, body(json!({ "defaultBox": true }))).await;
+    for id in ["upload_file", "post_file"] {
+        let with = With { body: Some(What::Bytes(file.clone())), ..With::default() };
+        recorder.call(admin, id, 200, with).await;
+    }
+    recorder.call(admin, "release_version", 200, nothing()).await;
+}
+
+async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
+    for id in [
+        "list_organizations",
+        "list_members",
+        "discover_boxes",
+        "list_boxes",
+        "list_versions",
+        "list_providers",
+        "list_architectures",
+    ] {
+        let list = recorder.call(admin, id, 200, nothing()).await;
+        assert!(list.json()["page"]["total"].as_u64() >= Some(1), "{id} is empty");
+    }
+    for id in [
+        "read_organization",
+        "read_box",
+        "read_version",
+        "read_provider",
+        "read_architecture",
+        "read_file_info",
+    ] {
+        let found = recorder.call(admin, id, 200, nothing()).await;
+        unchanged(recorder, admin, id, &found, &[]).await;
+    }
+    for id in ["download_file", "download_box", "download_default_box"] {
+        let found = recorder.call(anonymous, id, 200, nothing()).await;
+        unchanged(recorder, anonymous, id, &found, &[]).await;
+        let with = With { headers: &[("range", "bytes=1-9")], ..With::default() };
+        assert_eq!(recorder.call(anonymous, id, 206, with).await.bytes, found.bytes[1..10]);
+        let with = With { headers: &[("if-match", "\"other\"")], ..With::default() };
+        recorder.call(anonymous, id, 412, with).await;
+    }
+    let with = With { headers: &[("range", "bytes=99999999-")], ..With::default() };
+    recorder.call(anonymous, "download_file", 416, with).await;
+    for id in ["read_catalogue", "read_box_page", "read_legacy_catalogue"] {
+        recorder.call(anonymous, id, 200, nothing()).await;
+    }
+}
+
+/// Asks again for what is known: 304, without a body.
+async fn unchanged(
+    recorder: &mut Recorder,
+    client: &Client,
+    id: &str,
+    before: &Reply,
+    names: &[(&str, &str)],
+) {
+    let tag = before.header("etag").unwrap_or_else(|| panic!("{id} has no ETag"));
+    let with = With { names, headers: &[("if-none-match", tag)], body: None };
+    recorder.call(client, id, 304, with).await;
+}
+
+async fn remove(recorder: &mut Recorder, admin: &Client) {
+    recorder.call(admin, "revoke_version", 200, nothing()).await;
+    let user = json!({ "username": "mark", "email": "mark@example.com", "password": PASSWORD });
+    recorder.call(admin, "create_user", 201, body(user)).await;
+    let mark = json!({ "username": "mark", "role": "member" });
+    recorder.call(admin, "add_member", 201, body(mark)).await;
+    let names = [("username", "mark")];
+    let with = With { names: &names, ..body(json!({ "role": "admin" })) };
+    recorder.call(admin, "update_member", 200, with).await;
+    recorder.call(admin, "remove_member", 200, at(&names)).await;
+
+    // a version that was never released, taken apart from its end
+    let file = BoxBuilder::new("virtualbox").build();
+    let next = Publication { version: "2.0.0", ..Publication::new("acme", "web", &file.bytes) };
+    admin.prepare(&next).await;
+    let upload = format!("{}/upload", next.file_path());
+    assert_eq!(admin.upload(&upload, file.bytes.clone(), &[]).await.status, 200);
+    let names = [("version", "2.0.0")];
+    for id in ["delete_file", "delete_architecture", "delete_provider", "delete_version"] {
+        recorder.call(admin, id, 200, at(&names)).await;
+    }
+    recorder.call(admin, "delete_box", 200, nothing()).await;
+    recorder.call(admin, "delete_organization", 200, nothing()).await;
+}
+
+#[tokio::test]
+async fn every_failure_has_the_form_of_the_contract() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let stranger = server.user("sam").await;
+    let recorder = Recorder::new(&admin).await;
+    admin.post("/api/organization", &json!({ "name": "acme" })).await;
+    let known: BTreeSet<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    let mut ids = BTreeSet::new();
+    let anonymous = server.anonymous();
+    for (client, method, path, status) in [
+        (&anonymous, Method::GET, "/api/user", 401),
+        (&anonymous, Method::GET, "/api/nothing", 404),
+        (&anonymous, Method::PATCH, "/api/user", 405),
+        (&stranger, Method::GET, "/api/users", 403),
+        (&stranger, Method::GET, "/api/organization/acme", 404),
+        (&stranger, Method::GET, "/api/organization/-", 400),
+        (&stranger, Method::GET, "/api/discover?page=0", 400),
+        (&admin, Method::POST, "/api/organization", 400),
+        (&admin, Method::GET, "/api/organization/acme/box/none", 404),
+        (&anonymous.with_token("x"), Method::GET, "/api/version", 401),
+    ] {
+        let reply =
+            send(client.request(method.clone(), path).header("x-request-id", "own-id")).await;
+        let what = format!("{method} {path}");
+        assert_eq!(reply.status, status, "{what}: {}", reply.text());
+        assert_eq!(reply.header("content-type"), Some("application/json"), "{what}");
+        assert_eq!(reply.header("x-request-id"), Some("own-id"), "{what}");
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{what}");
+        let body = reply.json();
+        let schema = json!({ "$ref": "#/components/schemas/ErrorEnvelope" });
+        recorder.validate(&what, &schema, &body);
+        assert_eq!(body["error"]["request_id"], "own-id", "{what}");
+        assert!(known.contains(body["error"]["code"].as_str().unwrap()), "{what}: {body}");
+        assert_eq!(reply.header("www-authenticate").is_some(), status == 401, "{what}");
+        let message = body["message"].as_str().unwrap();
+        for internal in ["src/", ".rs", "sqlx", "SELECT", "panicked", "/tmp"] {
+            assert!(!message.contains(internal), "{what}: {message}");
+        }
+        // one that would be unsafe in a log is replaced
+        let odd = client.request(method, path).header("x-request-id", "a b{}");
+        let own = send(odd).await;
+        let id = own.header("x-request-id").unwrap().to_owned();
+        assert!(!id.contains(' ') && ids.insert(id), "{what}: not an id of its own");
+    }
+}
