@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod authz_matrix;
 #[cfg(test)]
 mod downloads;
@@ -22,7 +24,11 @@ mod plugins;
 #[cfg(test)]
 mod reliability;
 #[cfg(test)]
+mod sign_in;
+#[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod uploads;
 #[cfg(test)]
