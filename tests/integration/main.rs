@@ -8,6 +8,8 @@ mod accounts;
 #[cfg(test)]
 mod authz_matrix;
 #[cfg(test)]
+mod boxes;
+#[cfg(test)]
 mod downloads;
 #[cfg(test)]
 mod endpoint_coverage;
@@ -19,6 +21,8 @@ mod names;
 mod openapi;
 #[cfg(test)]
 mod operation;
+#[cfg(test)]
+mod organizations;
 #[cfg(test)]
 mod plugins;
 #[cfg(test)]
@@ -35,3 +39,5 @@ mod uploads;
 mod vagrant;
 #[cfg(test)]
 mod vagrant_dialect;
+#[cfg(test)]
+mod versions;
