@@ -10,6 +10,7 @@ pub mod client;
 pub mod faults;
 pub mod plugins;
 pub mod proxy;
+pub mod raw;
 pub mod server;
 pub mod vagrant;
 pub mod workspace;
