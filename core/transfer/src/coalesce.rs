@@ -8,9 +8,9 @@ use bytes::{Bytes, BytesMut};
 /// than copying it. A client at full speed sends chunks of 64 to 400 KiB.
 const LARGE_BYTES: usize = 128 << 10;
 
-/// The largest target. A store keeps a few chunks waiting for each upload, so with 1 MiB, 64 slow
-/// uploads at once took 200 MiB; and what a client sends at full speed is not joined in any case.
-const TARGET_BYTES_MAX: usize = 256 << 10;
+/// The largest target. A store keeps a few chunks waiting for each upload, so that this counts
+/// several times: 64 uploads at once took 200 MiB with 1 MiB, and 126 MiB with 256 KiB.
+const TARGET_BYTES_MAX: usize = 128 << 10;
 
 /// Joins small chunks. A chunk that is large by itself is never copied.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ enum Waiting {
 }
 
 impl Coalesce {
-    /// Small chunks are joined up to `target_bytes`, of which more than 256 KiB are not taken.
+    /// Small chunks are joined up to `target_bytes`, of which more than 128 KiB are not taken.
     pub fn new(target_bytes: usize) -> Self {
         Self { target_bytes: target_bytes.min(TARGET_BYTES_MAX), waiting: Waiting::Nothing }
     }
