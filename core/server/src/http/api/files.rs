@@ -173,19 +173,15 @@ async fn receive(req: &mut Request, call: &Call) -> Result<UploadView> {
         .to_owned();
     let expects = req.headers().contains_key(EXPECT);
     let body = Incoming::new(req.take_body());
-    let outcome = match multer::parse_boundary(&kind) {
-        Ok(boundary) => {
-            let declared = Declared { length: None, checksum, replace };
-            receive_form(call, &slot, declared, boundary, body.clone()).await
-        }
-        Err(_) => {
-            let length = req.headers().get(CONTENT_LENGTH);
-            let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-            let declared = Declared { length, checksum, replace };
-            let user = call.identity.caller().map(|caller| caller.user_id);
-            let audit = call.audit(None);
-            call.app.upload(found, &slot, declared, user, audit, body.clone()).await
-        }
+    let outcome = if let Ok(boundary) = multer::parse_boundary(&kind) {
+        let declared = Declared { length: None, checksum, replace };
+        receive_form(call, &slot, declared, boundary, body.clone()).await
+    } else {
+        let length = req.headers().get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let declared = Declared { length, checksum, replace };
+        let user = call.identity.caller().map(|caller| caller.user_id);
+        call.app.upload(found, &slot, declared, user, call.audit(None), body.clone()).await
     };
     // who asked first, and was not told to go on, sends nothing
     let is_silent = matches!(&outcome, Err(error) if error.code() == ErrorCode::ClientTooSlow);
