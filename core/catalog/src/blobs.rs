@@ -132,19 +132,20 @@ pub async fn list_after(catalog: &Catalog, after: Option<BlobId>) -> Result<Vec<
 pub async fn known_keys(catalog: &Catalog, store: &str, keys: &[String]) -> Result<Vec<String>> {
     let mut known = Vec::new();
     for some in keys.chunks(1_000) {
-        let mut blobs = table::Entity::find()
-            .select_only()
-            .column(table::Column::ObjectKey)
-            .filter(table::Column::Store.eq(store))
-            .filter(table::Column::ObjectKey.is_in(some))
-            .into_tuple::<String>()
-            .all(catalog.reader())
-            .await?;
+        // uploads first: one that is committed in between is a blob by then, and never neither
         let mut uploads = upload_rows::Entity::find()
             .select_only()
             .column(upload_rows::Column::ObjectKey)
             .filter(upload_rows::Column::Store.eq(store))
             .filter(upload_rows::Column::ObjectKey.is_in(some))
+            .into_tuple::<String>()
+            .all(catalog.reader())
+            .await?;
+        let mut blobs = table::Entity::find()
+            .select_only()
+            .column(table::Column::ObjectKey)
+            .filter(table::Column::Store.eq(store))
+            .filter(table::Column::ObjectKey.is_in(some))
             .into_tuple::<String>()
             .all(catalog.reader())
             .await?;

@@ -4,7 +4,7 @@
 //! ```text
 //! data/                    0700
 //! ├── catalog.sqlite3      the catalog, unless database.url says otherwise
-//! ├── blobs/               the store "main", unless [stores] says otherwise
+//! ├── store/               the store "main", unless [stores] says otherwise
 //! ├── tls/                 0700
 //! │   ├── self-signed.pem  0600, certificate and private key
 //! │   └── self-signed.crt  the certificate alone, for clients to trust

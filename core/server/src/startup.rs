@@ -47,6 +47,8 @@ use crate::{
 const LOCAL_PLUGIN: &str = "local";
 /// How much later than an upload itself the connection gives a silent client up.
 const BODY_GRACE: Duration = Duration::from_secs(5);
+/// What a connection reads at once. Each piece of an upload holds on to the whole of it until a store has it.
+const READ_BUFFER_BYTES: usize = 128 << 10;
 /// How often counters are written to the catalog.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -312,8 +314,9 @@ where
         .with_write_stall_timeout(Duration::from(limits.download_write_timeout))
         // an upload notices its silent client by itself, and has an answer; this is for all the rest
         .with_request_body_timeout(Duration::from(limits.upload_idle_timeout) + BODY_GRACE);
-    let server =
+    let mut server =
         Server::new(acceptor).fuse_config(fuse).max_connections(app.config.server.connections_max);
+    server.http1_mut().max_buf_size(READ_BUFFER_BYTES);
     let handle = server.handle();
     running.spawn(async move {
         if let Err(error) = server.try_serve(service).await {

@@ -193,6 +193,7 @@ async fn sweep(app: &App, arguments: &SweepArguments) -> Result<(), CliError> {
     let mut options = app.sweep_options();
     if let Some(age) = arguments.older_than {
         options.uploads_older_than = age.get();
+        options.blobs_unreferenced_for = age.get();
     }
     let swept = app.sweep(options).await?;
     answer(format_args!(
