@@ -76,7 +76,7 @@ def upload(path, url, headers=(), limit_rate=None):
 
 
 def upload_command(path, url, headers=(), limit_rate=None):
-    # Without `Expect`, which would add a round trip to every server that honours it.
+    # Without `Expect`, which would add a round trip to every server that honors it.
     limit = ["--limit-rate", limit_rate] if limit_rate else []
     extra = with_headers([*headers, "Expect:"])
     return [*CURL, *extra, *limit, "--upload-file", str(path), url]

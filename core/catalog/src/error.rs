@@ -1,7 +1,7 @@
 //! How the catalog fails, in words that do not depend on the database.
 //!
 //! The three databases say the same failure in three ways; this is the one place that reads them. Unique violations
-//! are recognised by the table of [`Taken`], lost connections and lost locks are [`CatalogError::Unavailable`].
+//! are recognized by the table of [`Taken`], lost connections and lost locks are [`CatalogError::Unavailable`].
 
 use std::error::Error;
 use std::fmt;

@@ -68,7 +68,7 @@ pub struct PluginInfo {
     pub name: String,
     /// Its own version.
     pub version: String,
-    /// Its licence, as an SPDX expression.
+    /// Its license, as an SPDX expression.
     pub license: String,
     /// The version of the contract that it was built for: major and minor.
     pub abi: (u16, u16),

@@ -1,7 +1,7 @@
 //! File bytes out by the shortest way, and in: hashed and inspected off the async workers.
 //!
 //! Out: [`LocalFiles`] opens and maps files, [`FileBody`] is a response body of slices of one, and the
-//! socket behind [`FileListener`] recognises such a slice and lets the kernel send it with
+//! socket behind [`FileListener`] recognizes such a slice and lets the kernel send it with
 //! `sendfile(2)`. Behind TLS and HTTP/2 the same slices are read as ordinary memory.
 //!
 //! In: [`Intake`] hashes an upload and looks into the box archive while the caller writes the same

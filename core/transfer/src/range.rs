@@ -10,7 +10,7 @@ pub const RANGES_MAX: usize = 16;
 /// What to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RangeRequest {
-    /// Everything, with 200: no range was asked for, or none that must be honoured.
+    /// Everything, with 200: no range was asked for, or none that must be honored.
     Whole,
     /// One part, with 206; the end is exclusive and the range is never empty.
     Single(Range<u64>),

@@ -11,7 +11,7 @@ use crate::error::{PluginError, Result};
 /// Reads a configuration.
 ///
 /// # Errors
-/// `InvalidConfig`, naming the key by its path and never its value's neighbours.
+/// `InvalidConfig`, naming the key by its path and never its value's neighbors.
 pub fn parse<C: DeserializeOwned>(json: &[u8]) -> Result<C> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {

@@ -34,7 +34,7 @@ use crate::{
 
 /// Exports a [`StoragePlugin`](crate::StoragePlugin) as this library's one plugin.
 ///
-/// Name, version and licence go into the handshake; the last two come from `Cargo.toml`.
+/// Name, version and license go into the handshake; the last two come from `Cargo.toml`.
 ///
 /// ```
 /// # use boxvault_plugin_sdk::*;
@@ -62,7 +62,7 @@ macro_rules! export_storage_backend {
 
 /// Exports an [`AuthPlugin`](crate::AuthPlugin) as this library's one plugin.
 ///
-/// Name, version and licence go into the handshake; the last two come from `Cargo.toml`.
+/// Name, version and license go into the handshake; the last two come from `Cargo.toml`.
 #[macro_export]
 macro_rules! export_auth_provider {
     ($plugin:ty, name = $name:literal) => {

@@ -202,7 +202,7 @@ pub(crate) fn did_you_mean(text: &str, known: &[&str]) -> Option<String> {
         .map(|(_, word)| format!("did you mean {word:?}?"))
 }
 
-/// How many letters must be put in, taken out, changed or swapped with their neighbour.
+/// How many letters must be put in, taken out, changed or swapped with their neighbor.
 fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
     let mut before: Vec<usize> = Vec::new();

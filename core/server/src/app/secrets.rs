@@ -1,4 +1,4 @@
-//! Opaque tokens: random, recognisable by their beginning, kept only as a hash.
+//! Opaque tokens: random, recognizable by their beginning, kept only as a hash.
 
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};

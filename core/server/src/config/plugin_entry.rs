@@ -48,7 +48,7 @@ impl fmt::Debug for PluginEntry {
     }
 }
 
-/// Serialises with every secret replaced, because what is serialised is going to be seen.
+/// Serializes with every secret replaced, because what is serialized is going to be seen.
 impl Serialize for PluginEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// What is printed instead of a secret.
 pub const REDACTED: &str = "<redacted>";
 
-/// A text that `Debug`, `Display` and serialisation replace by [`REDACTED`].
+/// A text that `Debug`, `Display` and serialization replace by [`REDACTED`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

@@ -80,7 +80,7 @@ async fn nothing_has_a_digest_too() {
 }
 
 #[tokio::test]
-async fn a_box_is_recognised_beside_its_digest() {
+async fn a_box_is_recognized_beside_its_digest() {
     let (options, bytes) =
         (IntakeOptions { declared: None, archive: Some(ArchiveLimits::default()) }, a_box());
     let plain = take(&IntakeOptions::default(), &bytes, 5000).await;
