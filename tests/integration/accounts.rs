@@ -94,6 +94,13 @@ async fn platform_admins_manage_accounts_and_others_learn_nothing() {
     assert_eq!((promoted.status, &promoted.data()["platformAdmin"]), (200, &json!(true)));
     assert_eq!(bob.get("/api/users").await.status, 200, "at once");
     assert_eq!(admin.put("/api/users/bob", &json!({ "platformAdmin": false })).await.status, 200);
+    let own =
+        format!("/api/users/{}", admin.get("/api/user").await.data()["username"].as_str().unwrap());
+    for changes in [json!({ "platformAdmin": false }), json!({ "suspended": true })] {
+        let last = admin.put(&own, &changes).await;
+        assert_eq!((last.status, &*last.code()), (409, "LAST_ADMIN"), "{changes}");
+    }
+    assert_eq!(admin.delete(&own).await.code(), "LAST_ADMIN");
     assert_eq!(bob.get("/api/users").await.status, 403, "at once");
     assert_eq!(admin.delete("/api/users/bob").await.status, 200);
     assert_eq!(admin.get("/api/users/bob").await.status, 404);

@@ -133,6 +133,9 @@ pub enum ConflictReason {
     /// An organization always has an owner.
     #[error("an organization must keep an owner")]
     LastOwner,
+    /// Somebody must administer the server.
+    #[error("the server must keep a platform admin who may sign in")]
+    LastAdmin,
     /// Something is still in it.
     #[error("it is not empty")]
     NotEmpty,

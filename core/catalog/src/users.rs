@@ -286,13 +286,44 @@ pub async fn grant_platform_admin(catalog: &Catalog, id: UserId) -> Result<()> {
 }
 
 /// Makes an account an ordinary one again.
+///
+/// # Errors
+/// `NotFound`; `Conflict(LastAdmin)` when nobody would be left who administers the server.
 pub async fn withdraw_platform_admin(catalog: &Catalog, id: UserId) -> Result<()> {
-    set(catalog, id, table::Column::PlatformAdmin, Expr::value(false)).await
+    let transaction = catalog.begin().await?;
+    keep_an_admin(&transaction, id).await?;
+    set_in(&transaction, catalog.now(), id, table::Column::PlatformAdmin, Expr::value(false))
+        .await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// Keeps an account from signing in. Its sessions and tokens are refused from now on.
+///
+/// # Errors
+/// `NotFound`; `Conflict(LastAdmin)` when nobody would be left who administers the server.
 pub async fn suspend(catalog: &Catalog, id: UserId) -> Result<()> {
-    set(catalog, id, table::Column::SuspendedAt, Expr::value(Some(catalog.now()))).await
+    let transaction = catalog.begin().await?;
+    keep_an_admin(&transaction, id).await?;
+    let now = catalog.now();
+    set_in(&transaction, now, id, table::Column::SuspendedAt, Expr::value(Some(now))).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Refuses to lose the last account that administers the server and may sign in. All who would take one away wait on
+/// the same row, so that two admins who leave at once do not count on each other.
+async fn keep_an_admin<C: ConnectionTrait>(db: &C, leaving: UserId) -> Result<()> {
+    setting_rows::Entity::find_by_id(FIRST_ADMIN_LOCK).lock_exclusive().one(db).await?;
+    let admins = table::Entity::find()
+        .filter(table::Column::PlatformAdmin.eq(true))
+        .filter(table::Column::SuspendedAt.is_null());
+    let is_one = admins.clone().filter(table::Column::Id.eq(leaving.0)).count(db).await? > 0;
+    let others = admins.filter(table::Column::Id.ne(leaving.0)).count(db).await?;
+    if is_one && others == 0 {
+        return Err(CatalogError::conflict(ConflictReason::LastAdmin));
+    }
+    Ok(())
 }
 
 /// Lets a suspended account in again.
@@ -311,11 +342,21 @@ pub async fn record_sign_in(catalog: &Catalog, id: UserId) -> Result<()> {
 }
 
 async fn set(catalog: &Catalog, id: UserId, column: table::Column, to: Expr) -> Result<()> {
+    set_in(catalog.writer(), catalog.now(), id, column, to).await
+}
+
+async fn set_in<C: ConnectionTrait>(
+    db: &C,
+    now: DateTime<Utc>,
+    id: UserId,
+    column: table::Column,
+    to: Expr,
+) -> Result<()> {
     let changed = table::Entity::update_many()
         .col_expr(column, to)
-        .col_expr(table::Column::UpdatedAt, Expr::value(catalog.now()))
+        .col_expr(table::Column::UpdatedAt, Expr::value(now))
         .filter(table::Column::Id.eq(id.0))
-        .exec(catalog.writer())
+        .exec(db)
         .await?;
     found(changed.rows_affected)
 }
@@ -327,9 +368,11 @@ fn found(rows: u64) -> Result<()> {
 /// Removes an account with its memberships, sessions and tokens. Boxes and organizations stay.
 ///
 /// # Errors
-/// `NotFound`; `Conflict(LastOwner)` while it is the only owner of an organization that has other members.
+/// `NotFound`; `Conflict(LastOwner)` while it is the only owner of an organization that has other members;
+/// `Conflict(LastAdmin)` when nobody would be left who administers the server.
 pub async fn delete(catalog: &Catalog, id: UserId) -> Result<()> {
     let transaction = catalog.begin().await?;
+    keep_an_admin(&transaction, id).await?;
     lock(&transaction, id).await?;
     let owned = member_rows::Entity::find()
         .filter(member_rows::Column::UserId.eq(id.0))

@@ -174,6 +174,7 @@ fn conflict_code(why: ConflictReason) -> ErrorCode {
         ConflictReason::VersionState => ErrorCode::VersionState,
         ConflictReason::LostRace => ErrorCode::LostRace,
         ConflictReason::LastOwner => ErrorCode::LastOwner,
+        ConflictReason::LastAdmin => ErrorCode::LastAdmin,
         ConflictReason::NotEmpty => ErrorCode::NotEmpty,
         ConflictReason::AlreadySetUp => ErrorCode::AlreadySetUp,
     }

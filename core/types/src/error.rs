@@ -127,6 +127,8 @@ codes! {
     LostRace = "LOST_RACE", Conflict;
     /// An organization always has an owner.
     LastOwner = "LAST_OWNER", Conflict;
+    /// The server always has a platform admin.
+    LastAdmin = "LAST_ADMIN", Conflict;
     /// It is still in use.
     NotEmpty = "NOT_EMPTY", Conflict;
     /// `If-Match` names an older state.

@@ -1,4 +1,4 @@
-//! The one query behind [`super::locate`].
+//! The one query behind [`super::locate()`].
 
 use boxvault_types::ids::{BoxId, OrganizationId, ProviderId, VersionId};
 use boxvault_types::names::{BoxName, ProviderName};

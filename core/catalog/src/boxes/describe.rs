@@ -1,4 +1,4 @@
-//! The two queries behind [`super::describe`]: released versions, and everything below them.
+//! The two queries behind [`super::describe()`]: released versions, and everything below them.
 
 use std::collections::HashMap;
 

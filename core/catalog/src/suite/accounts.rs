@@ -64,6 +64,16 @@ on_each_database! {
 
         users::set_password(catalog, anna.id, None).await.unwrap();
         users::grant_platform_admin(catalog, anna.id).await.unwrap();
+        for refused in [
+            users::suspend(catalog, anna.id).await,
+            users::withdraw_platform_admin(catalog, anna.id).await,
+            users::delete(catalog, anna.id).await,
+        ] {
+            let last = ConflictReason::LastAdmin;
+            assert!(matches!(refused, Err(CatalogError::Conflict { why }) if why == last), "{refused:?}");
+        }
+        let other = user(catalog, "other").await;
+        users::grant_platform_admin(catalog, other.id).await.unwrap();
         users::suspend(catalog, anna.id).await.unwrap();
         users::record_sign_in(catalog, anna.id).await.unwrap();
         let now = users::find(catalog, anna.id).await.unwrap().unwrap();

@@ -73,6 +73,28 @@ on_each_database! {
         assert_eq!(RACERS - won, lost);
     }
 
+    async fn sixteen_admins_who_leave_leave_one(db) {
+        let mut admins = Vec::new();
+        for index in 0..RACERS {
+            let admin = user(&db.catalog, &format!("admin-{index}")).await.id;
+            users::grant_platform_admin(&db.catalog, admin).await.unwrap();
+            admins.push(admin);
+        }
+        let mut racers = JoinSet::new();
+        for (index, admin) in admins.into_iter().enumerate() {
+            let catalog = db.catalog.clone();
+            racers.spawn(async move {
+                // by each of the three doors
+                match index % 3 {
+                    0 => users::withdraw_platform_admin(&catalog, admin).await,
+                    1 => users::suspend(&catalog, admin).await,
+                    _ => users::delete(&catalog, admin).await,
+                }
+            });
+        }
+        assert_eq!(tally(all(racers).await, ConflictReason::LastAdmin), (RACERS - 1, 1));
+    }
+
     async fn one_of_sixteen_uploads_to_one_artifact_wins(db) {
         let tree = tree(&db.catalog).await;
         let mut begun = Vec::new();
