@@ -35,7 +35,7 @@ const fn read_chunk_bytes() -> usize {
 
 /// 64 uploads at once then hold some 100 MiB when the disk is the slower side.
 const fn write_chunk_bytes() -> usize {
-    512 << 10
+    256 << 10
 }
 
 impl Config {
