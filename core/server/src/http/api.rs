@@ -3,9 +3,12 @@
 //! Handlers are thin: they say what the document says, and hand plain values to `app/`.
 
 pub(crate) mod account;
+pub(crate) mod architectures;
 pub(crate) mod boxes;
 pub(crate) mod files;
 pub(crate) mod organizations;
+pub(crate) mod providers;
 pub(crate) mod sign_in;
 pub(crate) mod system;
 pub(crate) mod users;
+pub(crate) mod versions;

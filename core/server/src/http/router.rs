@@ -6,7 +6,10 @@ use boxvault_types::action::{
 };
 
 use super::{
-    api::{account, boxes, files, organizations, sign_in, system, users},
+    api::{
+        account, architectures, boxes, files, organizations, providers, sign_in, system, users,
+        versions,
+    },
     openapi,
     routes::{ApiRouter, endpoint},
     vagrant,
@@ -57,23 +60,23 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Read,     On::Box,          endpoint!(boxes::read_box))
         .add(Update,   On::Box,          endpoint!(boxes::update_box))
         .add(Delete,   On::Box,          endpoint!(boxes::delete_box))
-        .add(Read,     On::Version,      endpoint!(boxes::list_versions))
-        .add(Create,   On::Version,      endpoint!(boxes::create_version))
-        .add(Read,     On::Version,      endpoint!(boxes::read_version))
-        .add(Update,   On::Version,      endpoint!(boxes::update_version))
-        .add(Delete,   On::Version,      endpoint!(boxes::delete_version))
-        .add(Release,  On::Version,      endpoint!(boxes::release_version))
-        .add(Revoke,   On::Version,      endpoint!(boxes::revoke_version))
-        .add(Read,     On::Provider,     endpoint!(boxes::list_providers))
-        .add(Create,   On::Provider,     endpoint!(boxes::create_provider))
-        .add(Read,     On::Provider,     endpoint!(boxes::read_provider))
-        .add(Update,   On::Provider,     endpoint!(boxes::update_provider))
-        .add(Delete,   On::Provider,     endpoint!(boxes::delete_provider))
-        .add(Read,     On::Architecture, endpoint!(boxes::list_architectures))
-        .add(Create,   On::Architecture, endpoint!(boxes::create_architecture))
-        .add(Read,     On::Architecture, endpoint!(boxes::read_architecture))
-        .add(Update,   On::Architecture, endpoint!(boxes::update_architecture))
-        .add(Delete,   On::Architecture, endpoint!(boxes::delete_architecture))
+        .add(Read,     On::Version,      endpoint!(versions::list_versions))
+        .add(Create,   On::Version,      endpoint!(versions::create_version))
+        .add(Read,     On::Version,      endpoint!(versions::read_version))
+        .add(Update,   On::Version,      endpoint!(versions::update_version))
+        .add(Delete,   On::Version,      endpoint!(versions::delete_version))
+        .add(Release,  On::Version,      endpoint!(versions::release_version))
+        .add(Revoke,   On::Version,      endpoint!(versions::revoke_version))
+        .add(Read,     On::Provider,     endpoint!(providers::list_providers))
+        .add(Create,   On::Provider,     endpoint!(providers::create_provider))
+        .add(Read,     On::Provider,     endpoint!(providers::read_provider))
+        .add(Update,   On::Provider,     endpoint!(providers::update_provider))
+        .add(Delete,   On::Provider,     endpoint!(providers::delete_provider))
+        .add(Read,     On::Architecture, endpoint!(architectures::list_architectures))
+        .add(Create,   On::Architecture, endpoint!(architectures::create_architecture))
+        .add(Read,     On::Architecture, endpoint!(architectures::read_architecture))
+        .add(Update,   On::Architecture, endpoint!(architectures::update_architecture))
+        .add(Delete,   On::Architecture, endpoint!(architectures::delete_architecture))
         // files
         .add(Upload,   On::File,         endpoint!(files::upload_file))
         .add(Upload,   On::File,         endpoint!(files::post_file))

@@ -29,7 +29,7 @@ use salvo::{
     },
 };
 
-use super::boxes::slot;
+use super::architectures::slot;
 use crate::{
     app::{
         artifacts::{FILE_NAME, Slot},
