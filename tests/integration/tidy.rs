@@ -489,8 +489,12 @@ fn all_files() -> impl Iterator<Item = PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("the checkout can be read") {
             let entry = entry.expect("the checkout can be read");
+            // `.git` is a folder, and in a further working tree a file
+            if NOT_OURS.iter().any(|name| entry.file_name() == *name) {
+                continue;
+            }
             let kind = entry.file_type().expect("a listed file has a type");
-            if kind.is_dir() && !NOT_OURS.iter().any(|name| entry.file_name() == *name) {
+            if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file() {
                 files.push(entry.path());
