@@ -520,6 +520,7 @@ fn expected(case: &Case, caller: &str) -> String {
         "profile" | "token" => yes_or(caller != "anonymous" && caller != "limited-token", refused),
         "user" if case.path.contains("{username}") => yes_or(root, "404"),
         "user" => yes_or(root, refused),
+        "storage" if case.variant == "-" => yes_or(root, refused),
         "organization" if case.variant == "-" => {
             let known = caller != "anonymous" && caller != "limited-token";
             yes_or(known || (verb == "read" && caller == "anonymous"), refused)
@@ -553,7 +554,8 @@ fn in_organization(
     }
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {
-        _ if outsider => reads && noun != "member",
+        _ if outsider => reads && !matches!(noun, "member" | "storage"),
+        (_, "storage", "update") => caller == "platform-admin",
         ("limited-token", ..) => reads,
         ("admin", "organization", _) => verb != "delete",
         ("platform-admin" | "owner" | "admin", ..) | (_, "box", "create") => true,

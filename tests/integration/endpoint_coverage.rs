@@ -244,6 +244,7 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
     for id in [
         "list_organizations",
         "list_members",
+        "list_box_usage",
         "discover_boxes",
         "list_boxes",
         "list_versions",
@@ -255,6 +256,8 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
     }
     for id in [
         "read_organization",
+        "read_usage",
+        "read_quota",
         "read_box",
         "read_version",
         "read_provider",
@@ -264,6 +267,8 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
         let found = recorder.call(admin, id, 200, nothing()).await;
         unchanged(recorder, admin, id, &found, &[]).await;
     }
+    recorder.call(admin, "list_stores", 200, nothing()).await;
+    recorder.call(admin, "set_quota", 200, body(json!({ "bytes": 1 << 40 }))).await;
     for id in ["download_file", "download_box", "download_default_box"] {
         let found = recorder.call(anonymous, id, 200, nothing()).await;
         unchanged(recorder, anonymous, id, &found, &[]).await;

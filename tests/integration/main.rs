@@ -30,6 +30,8 @@ mod reliability;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]
+mod storage;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod tokens;

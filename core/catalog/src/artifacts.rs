@@ -19,7 +19,8 @@ use sea_orm::{
 
 use crate::blobs::StoredFile;
 use crate::entity::{
-    artifacts as table, blobs as blob_rows, providers as provider_rows, versions as version_rows,
+    artifacts as table, blobs as blob_rows, boxes as box_rows, providers as provider_rows,
+    versions as version_rows,
 };
 use crate::rows::{checksum, digest, insert, stored, stored_some};
 use crate::versions::VersionStatus;
@@ -377,6 +378,13 @@ pub(crate) fn to_version() -> RelationDef {
     provider_rows::Entity::belongs_to(version_rows::Entity)
         .from(provider_rows::Column::VersionId)
         .to(version_rows::Column::Id)
+        .into()
+}
+
+pub(crate) fn to_box() -> RelationDef {
+    version_rows::Entity::belongs_to(box_rows::Entity)
+        .from(version_rows::Column::BoxId)
+        .to(box_rows::Column::Id)
         .into()
 }
 

@@ -9,7 +9,8 @@ use boxvault_types::digest::Digest;
 use boxvault_types::ids::BlobId;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::prelude::Uuid;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::entity::{artifacts as artifact_rows, blobs as table, uploads as upload_rows};
 use crate::rows::digest;
@@ -64,6 +65,13 @@ pub enum Deletion {
 pub async fn find(catalog: &Catalog, id: BlobId) -> Result<Option<Blob>> {
     let row = table::Entity::find_by_id(id.0).one(catalog.reader()).await?;
     row.map(from_row).transpose()
+}
+
+/// The bytes of the blob that an artifact has; none has zero.
+pub(crate) async fn size_of<C: ConnectionTrait>(db: &C, id: Option<Uuid>) -> Result<i64> {
+    let Some(id) = id else { return Ok(0) };
+    let row = table::Entity::find_by_id(id).one(db).await?;
+    Ok(row.map_or(0, |row| row.size_bytes))
 }
 
 /// Lists blobs that nothing has referred to for this long, oldest mark first.

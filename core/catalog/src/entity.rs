@@ -15,6 +15,7 @@ pub mod boxes;
 pub mod memberships;
 pub mod organizations;
 pub mod providers;
+pub mod quotas;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in_attempts;

@@ -10,6 +10,8 @@ use sea_orm::{DbErr, RuntimeErr};
 use sqlx::error::{DatabaseError, ErrorKind};
 use thiserror::Error;
 
+use crate::quotas::OverQuota;
+
 /// A thing that the catalog keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Noun {
@@ -167,6 +169,13 @@ pub enum CatalogError {
     Conflict {
         /// Why not.
         why: ConflictReason,
+    },
+    /// It is more than the organization may have.
+    #[error("it is more than the organization may have")]
+    OverQuota {
+        /// Which limit.
+        #[source]
+        why: OverQuota,
     },
     /// The database is out of reach, too busy or full; a later attempt may succeed.
     #[error("the database is out of reach or too busy")]

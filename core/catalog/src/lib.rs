@@ -25,11 +25,13 @@ pub mod downloads;
 pub mod memberships;
 pub mod organizations;
 pub mod providers;
+pub mod quotas;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
 pub mod tokens;
 pub mod uploads;
+pub mod usage;
 pub mod users;
 pub mod versions;
 

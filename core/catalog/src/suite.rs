@@ -8,6 +8,7 @@ mod connection;
 mod credentials;
 mod files;
 mod organizations;
+mod quotas;
 mod races;
 mod schema;
 

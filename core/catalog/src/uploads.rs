@@ -16,6 +16,7 @@ use sea_orm::{
 use crate::audit::{self, NewEntry};
 use crate::blobs::{self, Blob};
 use crate::entity::{blobs as blob_rows, uploads as table};
+use crate::quotas::{self, Limits};
 use crate::rows::{checksum, clean, insert};
 use crate::{
     Catalog, CatalogError, ConflictReason, Noun, Page, Paged, Result, artifacts, boxes, paging,
@@ -78,6 +79,8 @@ pub struct Received {
     pub digest: Digest,
     /// The declared checksum to show to clients; it was compared before.
     pub checksum: Option<Checksum>,
+    /// What organizations may have that no platform admin allowed something else.
+    pub default_limits: Limits,
     /// The audit row, written by the same transaction.
     pub audit: Option<NewEntry>,
 }
@@ -140,16 +143,21 @@ pub async fn touch(catalog: &Catalog, ids: &[UploadId]) -> Result<u64> {
 ///
 /// # Errors
 /// `NotFound(Upload)` when it was aborted or swept; `NotFound(Architecture)` when that is gone;
-/// `Conflict(VersionReleased)`; `Conflict(LostRace)` when the artifact got another file since the upload began.
+/// `Conflict(VersionReleased)`; `Conflict(LostRace)` when the artifact got another file since the upload began;
+/// `OverQuota`.
 pub async fn commit(catalog: &Catalog, id: UploadId, received: Received) -> Result<Committed> {
     let now = catalog.now();
     let transaction = catalog.begin().await?;
     let upload = table::Entity::find_by_id(id.0).lock_exclusive().one(&transaction).await?;
     let upload = upload.ok_or(CatalogError::NotFound { what: Noun::Upload })?;
-    let (artifact, version) = artifacts::lock(&transaction, ArtifactId(upload.artifact_id)).await?;
+    let artifact_id = ArtifactId(upload.artifact_id);
+    let mut room = quotas::hold(&transaction, artifact_id, received.default_limits).await?;
+    let (artifact, version) = artifacts::lock(&transaction, artifact_id).await?;
     if artifact.blob_id != upload.previous_blob_id {
         return Err(CatalogError::conflict(ConflictReason::LostRace));
     }
+    room.replaced = blobs::size_of(&transaction, artifact.blob_id).await?;
+    room.check(received.size_bytes).map_err(|why| CatalogError::OverQuota { why })?;
     let known = same_bytes(&transaction, &upload.store, &received).await?;
     let (blob, surplus_key) = if let Some(blob) = known {
         (blob, Some(upload.object_key.clone()))

@@ -161,7 +161,7 @@ fn things(policy: &Policy, fresh: &str) -> BTreeSet<Thing> {
 fn lies_in(kind: ResourceKind, object: &str, domain: &str) -> bool {
     let of_system = domain == SYSTEM_DOMAIN;
     match kind {
-        ResourceKind::Organization | ResourceKind::Audit => true,
+        ResourceKind::Organization | ResourceKind::Audit | ResourceKind::Storage => true,
         ResourceKind::Member
         | ResourceKind::Box
         | ResourceKind::Version

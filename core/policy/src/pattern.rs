@@ -46,6 +46,7 @@ const SHAPES: &[(ResourceKind, &[&str])] = &[
     ),
     (ResourceKind::Policy, &["policy"]),
     (ResourceKind::Audit, &["audit"]),
+    (ResourceKind::Storage, &["storage"]),
     (ResourceKind::System, &["system", NAME]),
 ];
 
@@ -75,7 +76,7 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
         ResourceKind::Profile => &[Read, Update, Delete],
         ResourceKind::Version => &[Read, Create, Update, Delete, Release, Revoke],
         ResourceKind::File => &[Read, Upload, Replace, Download, Delete],
-        ResourceKind::Policy => &[Read, Update],
+        ResourceKind::Policy | ResourceKind::Storage => &[Read, Update],
         ResourceKind::Audit | ResourceKind::System => &[Read],
     };
     asked.contains(&action)
@@ -289,6 +290,8 @@ mod tests {
             Resource::Policy,
             Resource::Audit(None),
             Resource::Audit(Some(organization())),
+            Resource::Storage(None),
+            Resource::Storage(Some(organization())),
             Resource::System("health"),
         ];
         for resource in &resources {

@@ -20,6 +20,7 @@ pub(crate) mod readiness;
 pub(crate) mod secrets;
 pub(crate) mod sessions;
 pub(crate) mod setup;
+pub(crate) mod storage;
 pub(crate) mod stores;
 pub mod sweep;
 pub(crate) mod tokens;

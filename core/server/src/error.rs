@@ -141,6 +141,7 @@ impl From<CatalogError> for AppError {
                 format!("this {what} is taken; choose another one"),
             ),
             CatalogError::Conflict { why } => Self::new(conflict_code(why), why.to_string()),
+            CatalogError::OverQuota { why } => why.into(),
             CatalogError::Unavailable { .. } => Self::new(
                 ErrorCode::CatalogUnavailable,
                 "the database is out of reach for the moment; try again",

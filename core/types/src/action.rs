@@ -143,6 +143,8 @@ words! {
         Policy = "policy",
         /// The record of who did what.
         Audit = "audit",
+        /// What files take, what they may take, and which store holds what.
+        Storage = "storage",
         /// Health, metrics, the API document.
         System = "system",
     }
@@ -181,6 +183,8 @@ pub enum Resource {
     Policy,
     /// The audit log, of everything or of one organization.
     Audit(Option<OrganizationName>),
+    /// What files take and may take, of everything or of one organization.
+    Storage(Option<OrganizationName>),
     /// Health, metrics, the API document: `health`, `metrics`, …
     System(&'static str),
 }
@@ -204,6 +208,7 @@ impl Resource {
             Self::File(..) => ResourceKind::File,
             Self::Policy => ResourceKind::Policy,
             Self::Audit(..) => ResourceKind::Audit,
+            Self::Storage(..) => ResourceKind::Storage,
             Self::System(..) => ResourceKind::System,
         }
     }
@@ -211,7 +216,9 @@ impl Resource {
     /// The organization that it belongs to.
     pub fn organization(&self) -> Option<&OrganizationName> {
         match self {
-            Self::Organization(organization) | Self::Audit(organization) => organization.as_ref(),
+            Self::Organization(organization)
+            | Self::Audit(organization)
+            | Self::Storage(organization) => organization.as_ref(),
             Self::Member(organization, ..)
             | Self::Box(organization, ..)
             | Self::Version(organization, ..)
@@ -245,7 +252,8 @@ impl Resource {
             | Self::Token
             | Self::Organization(..)
             | Self::Policy
-            | Self::Audit(..) => self.kind().as_str().to_owned(),
+            | Self::Audit(..)
+            | Self::Storage(..) => self.kind().as_str().to_owned(),
             Self::User(user) => item("user".to_owned(), user.as_ref().map(UserName::key)),
             Self::Member(_, user) => item("member".to_owned(), user.as_ref().map(UserName::key)),
             Self::Box(_, name) => item("box".to_owned(), name.as_ref().map(BoxName::key)),

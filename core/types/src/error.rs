@@ -37,6 +37,8 @@ pub enum ErrorKind {
     Unavailable,
     /// The store is full.
     StorageFull,
+    /// More than somebody allowed.
+    OverQuota,
     /// A defect of ours.
     Internal,
 }
@@ -135,6 +137,8 @@ codes! {
     PreconditionFailed = "PRECONDITION_FAILED", PreconditionFailed;
     /// The body is longer than the limit.
     BodyTooLarge = "BODY_TOO_LARGE", TooLarge;
+    /// One file may not be as large.
+    FileTooLarge = "FILE_TOO_LARGE", TooLarge;
     /// The body is of a type that is not taken here.
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UnsupportedMediaType;
     /// The range lies outside the file.
@@ -163,6 +167,8 @@ codes! {
     Busy = "BUSY", Unavailable;
     /// The store has no room left.
     StorageFull = "STORAGE_FULL", StorageFull;
+    /// The organization may not have as much.
+    QuotaExceeded = "QUOTA_EXCEEDED", OverQuota;
     /// A defect of the server; the request id finds it in the log.
     Internal = "INTERNAL", Internal;
 }

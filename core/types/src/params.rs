@@ -6,6 +6,7 @@
 pub mod account;
 pub mod boxes;
 pub mod organizations;
+pub mod storage;
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

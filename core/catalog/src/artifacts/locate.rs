@@ -5,10 +5,10 @@ use boxvault_types::names::{BoxName, ProviderName};
 use boxvault_types::version::BoxVersion;
 use sea_orm::prelude::{DateTimeUtc, Uuid};
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, RelationDef,
+    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
 };
 
-use super::{ArtifactPath, Located, from_pair, to_blob, to_provider, to_version};
+use super::{ArtifactPath, Located, from_pair, to_blob, to_box, to_provider, to_version};
 use crate::entity::{
     artifacts as table, blobs as blob_rows, boxes as box_rows, organizations as organization_rows,
     providers as provider_rows, versions as version_rows,
@@ -98,13 +98,6 @@ fn select_columns() -> sea_orm::Select<table::Entity> {
         .column_as(blob_rows::Column::SizeBytes, "size_bytes")
         .column_as(blob_rows::Column::Digest, "digest")
         .column_as(blob_rows::Column::CreatedAt, "blob_created_at")
-}
-
-fn to_box() -> RelationDef {
-    version_rows::Entity::belongs_to(box_rows::Entity)
-        .from(version_rows::Column::BoxId)
-        .to(box_rows::Column::Id)
-        .into()
 }
 
 fn from_row(row: Row) -> Result<Located> {

@@ -9,6 +9,7 @@ use super::fixture::{artifact, begin, new_upload, put_file, received, tree};
 use super::on_each_database;
 use crate::audit::{self, AuditFilter, NewEntry};
 use crate::blobs::{self, Deletion};
+use crate::quotas::Limits;
 use crate::uploads::{self, Received};
 use crate::{Catalog, CatalogError, ConflictReason, Noun, Page, Taken, artifacts};
 
@@ -33,6 +34,7 @@ on_each_database! {
             size_bytes: 5_000_000_000,
             digest: Digest([7; 32]),
             checksum: Some(checksum.clone()),
+            default_limits: Limits::default(),
             audit: Some(NewEntry { action: "upload".to_owned(), ..NewEntry::default() }),
         };
         let committed = uploads::commit(catalog, upload.id, received).await.unwrap();

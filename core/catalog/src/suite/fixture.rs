@@ -10,6 +10,7 @@ use boxvault_types::version::BoxVersion;
 use crate::artifacts::{self, Artifact, NewArtifact};
 use crate::boxes::{self, NewBox, VagrantBox};
 use crate::organizations::{self, AccessMode, NewOrganization, Organization};
+use crate::quotas::Limits;
 use crate::providers::{self, NewProvider, Provider};
 use crate::uploads::{self, Committed, NewUpload, Received, Upload};
 use crate::users::{self, NewUser, User};
@@ -148,7 +149,13 @@ pub(super) async fn begin(catalog: &Catalog, artifact_id: ArtifactId) -> Upload 
 }
 
 pub(super) fn received(content: u8) -> Received {
-    Received { size_bytes: 7, digest: Digest([content; 32]), checksum: None, audit: None }
+    Received {
+        size_bytes: 7,
+        digest: Digest([content; 32]),
+        checksum: None,
+        default_limits: Limits::default(),
+        audit: None,
+    }
 }
 
 /// Begins and commits an upload of a file that is known by one byte.

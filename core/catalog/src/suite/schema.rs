@@ -66,6 +66,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::memberships::Entity));
     all.extend(columns_of(entity::organizations::Entity));
     all.extend(columns_of(entity::providers::Entity));
+    all.extend(columns_of(entity::quotas::Entity));
     all.extend(columns_of(entity::sessions::Entity));
     all.extend(columns_of(entity::settings::Entity));
     all.extend(columns_of(entity::sign_in_attempts::Entity));

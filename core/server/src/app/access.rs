@@ -56,6 +56,7 @@ impl Target {
         match &target.resource {
             Resource::Organization(Some(name))
             | Resource::Audit(Some(name))
+            | Resource::Storage(Some(name))
             | Resource::Member(name, _)
             | Resource::Box(name, None) => {
                 target.organization = organizations::find(&app.catalog, name).await?.map(Arc::new);
@@ -210,6 +211,7 @@ fn container(resource: &Resource) -> Option<Resource> {
     match resource {
         Resource::Organization(Some(name))
         | Resource::Audit(Some(name))
+        | Resource::Storage(Some(name))
         | Resource::Member(name, _) => Some(Resource::Organization(Some(name.clone()))),
         Resource::Box(organization, None) => {
             Some(Resource::Organization(Some(organization.clone())))

@@ -15,6 +15,7 @@ use boxvault_catalog::{
     CatalogError,
     audit::NewEntry,
     boxes::OwnedBox,
+    quotas::Room,
     uploads::{self, Committed, NewUpload, Received},
     versions::VersionStatus,
 };
@@ -61,6 +62,8 @@ pub(crate) struct Declared {
     pub(crate) checksum: Option<Checksum>,
     /// Whether there was a file already, which the caller may replace.
     pub(crate) replace: bool,
+    /// What is left of the organization's quota.
+    pub(crate) room: Room,
 }
 
 /// What came in, before anybody sees it.
@@ -97,7 +100,7 @@ impl App {
         self: &Arc<Self>,
         found: &OwnedBox,
         slot: &Slot,
-        declared: Declared,
+        mut declared: Declared,
         user: Option<UserId>,
         audit: NewEntry,
         body: S,
@@ -106,7 +109,7 @@ impl App {
         S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut unfinished = self.begin(found, slot, &declared, user).await?;
+        let mut unfinished = self.begin(found, slot, &mut declared, user).await?;
         let arrived = match unfinished.receive(slot, &declared, body).await {
             Ok(arrived) => arrived,
             Err(error) => {
@@ -132,7 +135,7 @@ impl App {
         self: &Arc<Self>,
         found: &OwnedBox,
         slot: &Slot,
-        declared: &Declared,
+        declared: &mut Declared,
         user: Option<UserId>,
     ) -> Result<Unfinished> {
         let permit = Arc::clone(&self.upload_permits).try_acquire_owned().map_err(|_| {
@@ -142,8 +145,10 @@ impl App {
             )
             .with_retry_after(Duration::from_secs(10))
         })?;
-        self.refuse_too_large(declared.length.unwrap_or_default())?;
         let artifact = self.architecture(found, slot).await?;
+        let replaced = artifact.file.as_ref().map_or(0, |file| file.stored.size_bytes);
+        declared.room = self.room(found, replaced).await?;
+        self.refuse_too_large(declared, declared.length.unwrap_or_default())?;
         let located = self.locate(found, slot).await?;
         if located.is_some_and(|located| located.version_status != VersionStatus::Unreleased) {
             return Err(AppError::new(
@@ -240,7 +245,7 @@ impl App {
                 )
                 .with_source(error)
             })?;
-            self.refuse_too_large(intake.size_bytes() + chunk.len() as u64)?;
+            self.refuse_too_large(declared, intake.size_bytes() + chunk.len() as u64)?;
             intake.push(chunk.clone()).await.map_err(AppError::internal)?;
             if let Some(refusal) = intake.refusal() {
                 return Err(not_a_box(refusal));
@@ -298,7 +303,7 @@ impl App {
         deleted.is_ok()
     }
 
-    fn refuse_too_large(&self, length: u64) -> Result<()> {
+    fn refuse_too_large(&self, declared: &Declared, length: u64) -> Result<()> {
         let limit = self.config.limits.upload_bytes_max;
         if length > limit.bytes() {
             return Err(AppError::new(
@@ -306,7 +311,7 @@ impl App {
                 format!("the file is larger than {limit} (limits.upload_bytes_max)"),
             ));
         }
-        Ok(())
+        declared.room.check(i64::try_from(length).unwrap_or(i64::MAX)).map_err(AppError::from)
     }
 }
 
@@ -387,6 +392,7 @@ impl Unfinished {
             size_bytes: i64::try_from(arrived.size_bytes).map_err(AppError::internal)?,
             digest: arrived.digest,
             checksum,
+            default_limits: self.app.default_limits(),
             audit: Some(audit),
         };
         uploads::commit(&self.app.catalog, self.id, received).await.map_err(|error| {

@@ -236,6 +236,12 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
         // Sizes are signed 64-bit numbers in the catalog.
         findings.add_if(i64::try_from(bytes.bytes()).is_err(), key, "must be below 8 EiB");
     }
+    for (key, bytes) in [
+        ("limits.organization_bytes_max", limits.organization_bytes_max),
+        ("limits.organization_file_bytes_max", limits.organization_file_bytes_max),
+    ] {
+        findings.add_if(i64::try_from(bytes.bytes()).is_err(), key, "must be below 8 EiB");
+    }
     for (key, time) in [
         ("limits.upload_idle_timeout", limits.upload_idle_timeout),
         ("limits.uploads_abandoned_after", limits.uploads_abandoned_after),

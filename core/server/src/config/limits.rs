@@ -20,6 +20,11 @@ pub struct LimitsConfig {
     pub json_body_bytes_max: ByteCount,
     /// One uploaded file. Default 200 GiB.
     pub upload_bytes_max: ByteCount,
+    /// The files of one organization together, each file counted, unless a platform admin set another quota; zero is
+    /// no limit. Default 0 B.
+    pub organization_bytes_max: ByteCount,
+    /// One file of an organization, unless a platform admin set another quota; zero is no limit. Default 0 B.
+    pub organization_file_bytes_max: ByteCount,
     /// Uploads that run at once on this server; more get 503. Default 64.
     pub uploads_concurrent_max: usize,
     /// The longest pause between two pieces of an upload. Default 60 s.
@@ -57,6 +62,8 @@ impl Default for LimitsConfig {
         Self {
             json_body_bytes_max: ByteCount(MIB),
             upload_bytes_max: ByteCount(200 * GIB),
+            organization_bytes_max: ByteCount(0),
+            organization_file_bytes_max: ByteCount(0),
             uploads_concurrent_max: 64,
             upload_idle_timeout: HumanDuration::from_mins(1),
             uploads_abandoned_after: HumanDuration::from_days(1),

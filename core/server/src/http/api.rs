@@ -9,6 +9,7 @@ pub(crate) mod files;
 pub(crate) mod organizations;
 pub(crate) mod providers;
 pub(crate) mod sign_in;
+pub(crate) mod storage;
 pub(crate) mod system;
 pub(crate) mod users;
 pub(crate) mod versions;

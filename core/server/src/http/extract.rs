@@ -55,6 +55,7 @@ pub(crate) fn resource(
         ResourceKind::User => Resource::User(parse::<UserName>(req, "username")?),
         ResourceKind::Organization => Resource::Organization(parse(req, "organization")?),
         ResourceKind::Audit => Resource::Audit(parse(req, "organization")?),
+        ResourceKind::Storage => Resource::Storage(parse(req, "organization")?),
         ResourceKind::Member => Resource::Member(organization()?, parse(req, "username")?),
         ResourceKind::Box => Resource::Box(organization()?, parse(req, "box")?),
         ResourceKind::Version => {
@@ -129,6 +130,7 @@ pub(crate) fn not_found(resource: &Resource) -> AppError {
             ),
         ),
         Resource::Organization(Some(name))
+        | Resource::Storage(Some(name))
         | Resource::Member(name, None)
         | Resource::Box(name, None) => AppError::new(
             ErrorCode::OrganizationNotFound,

@@ -7,7 +7,7 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, boxes, files, organizations, providers, sign_in, system, users,
+        account, architectures, boxes, files, organizations, providers, sign_in, storage, system, users,
         versions,
     },
     openapi,
@@ -53,6 +53,12 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Create,   On::Member,       endpoint!(organizations::add_member))
         .add(Update,   On::Member,       endpoint!(organizations::update_member))
         .add(Delete,   On::Member,       endpoint!(organizations::remove_member))
+        // what files take and may take
+        .add(Read,     On::Storage,      endpoint!(storage::read_usage))
+        .add(Read,     On::Storage,      endpoint!(storage::list_box_usage))
+        .add(Read,     On::Storage,      endpoint!(storage::read_quota))
+        .add(Update,   On::Storage,      endpoint!(storage::set_quota))
+        .add(Read,     On::Storage,      endpoint!(storage::list_stores))
         // boxes
         .add(Read,     On::System,       endpoint!(boxes::discover_boxes))
         .add(Read,     On::Box,          endpoint!(boxes::list_boxes))

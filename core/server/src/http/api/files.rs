@@ -69,7 +69,7 @@ type BoxedError = Box<dyn std::error::Error + Send + Sync>;
         (status = 200, description = "It is stored, durably.", body = Envelope<UploadView>),
         (status = 409, description = "The version was released, or another upload was faster.", body = ErrorEnvelope),
         (status = 422, description = "The bytes are not what was declared, or not a box for this provider.", body = ErrorEnvelope),
-        (status = 507, description = "The store is full.", body = ErrorEnvelope),
+        (status = 507, description = "The store is full, or the organization over its quota.", body = ErrorEnvelope),
     )
 )]
 #[handler]
@@ -93,7 +93,7 @@ pub(crate) async fn upload_file(req: &mut Request, call: Call) -> Result<Reply<U
         (status = 200, description = "It is stored, durably.", body = Envelope<UploadView>),
         (status = 409, description = "The version was released, or another upload was faster.", body = ErrorEnvelope),
         (status = 422, description = "The bytes are not what was declared, or not a box for this provider.", body = ErrorEnvelope),
-        (status = 507, description = "The store is full.", body = ErrorEnvelope),
+        (status = 507, description = "The store is full, or the organization over its quota.", body = ErrorEnvelope),
     )
 )]
 #[handler]
@@ -174,12 +174,12 @@ async fn receive(req: &mut Request, call: &Call) -> Result<UploadView> {
     let expects = req.headers().contains_key(EXPECT);
     let body = Incoming::new(req.take_body());
     let outcome = if let Ok(boundary) = multer::parse_boundary(&kind) {
-        let declared = Declared { length: None, checksum, replace };
+        let declared = Declared { checksum, replace, ..Declared::default() };
         receive_form(call, &slot, declared, boundary, body.clone()).await
     } else {
         let length = req.headers().get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        let declared = Declared { length, checksum, replace };
+        let declared = Declared { length, checksum, replace, ..Declared::default() };
         let user = call.identity.caller().map(|caller| caller.user_id);
         call.app.upload(found, &slot, declared, user, call.audit(None), body.clone()).await
     };
