@@ -160,6 +160,70 @@ async fn several_ranges_come_as_parts_of_one_answer() {
     assert!([200, 206, 416, 431].contains(&reply.status), "{}", reply.status);
 }
 
+#[tokio::test]
+async fn ranges_that_lie_over_each_other_or_beyond_the_end_never_send_more_than_the_file() {
+    let (server, _, file) = published(100_000).await;
+    let (anyone, size) = (server.anonymous(), file.bytes.len());
+    let [api, _] = paths();
+    let get = async |range: &str| anyone.get_with(&api, &[("range", range)]).await;
+    // more bytes than the file has: the whole file once
+    for range in ["bytes=0-, 0-", "bytes=0-70000, 10-70000", "bytes=-90000, 5-", "bytes=0-, -1"] {
+        assert_whole(&get(range).await, &file.bytes);
+    }
+    // fewer: as they were asked for
+    for range in ["bytes=0-99, 50-149", "bytes=500-599, 0-99", "bytes=0-0, 0-0"] {
+        let reply = get(range).await;
+        assert_eq!(reply.status, 206, "{range}");
+        let kind = reply.header("content-type").unwrap_or_default();
+        assert!(kind.starts_with("multipart/byteranges"), "{range}: {kind}");
+    }
+    // what lies beyond is left out, and what is left is one part
+    assert_part(&get(&format!("bytes=0-99, {size}-")).await, &file.bytes, 0..100);
+    assert_eq!(get(&format!("bytes={size}-, {}-", size + 9)).await.status, 416);
+    // one that is none makes the whole header mean nothing
+    assert_whole(&get("bytes=0-99, 9-5").await, &file.bytes);
+    // a HEAD has no ranges (RFC 9110, 14.2), and says what a GET without one would
+    let head = anyone.request(reqwest::Method::HEAD, &api).header("range", "bytes=0-9");
+    let head = boxvault_tests::client::send(head).await;
+    let length = size.to_string();
+    assert_eq!((head.status, head.header("content-length")), (200, Some(&*length)));
+    // without a strong tag that fits, several ranges are no ranges either
+    let stale = [("range", "bytes=0-9, 20-29"), ("if-range", "\"other\"")];
+    assert_whole(&anyone.get_with(&api, &stale).await, &file.bytes);
+    let tag = format!("\"{}\"", file.sha256);
+    let fresh = [("range", "bytes=0-9, 20-29"), ("if-range", &*tag)];
+    assert_eq!(anyone.get_with(&api, &fresh).await.status, 206);
+}
+
+#[tokio::test]
+async fn a_store_without_local_files_answers_ranges_as_well() {
+    let server = TestServer::builder().set("stores.main.plugin", "memory").start().await;
+    let admin = server.admin().await;
+    let file = BoxBuilder::new("virtualbox").disk_bytes(300_000).build();
+    admin.publish(&Publication::new("acme", NAME, &file.bytes)).await;
+    let (anyone, size) = (server.anonymous(), file.bytes.len());
+    for path in paths() {
+        assert_whole(&anyone.get(&path).await, &file.bytes);
+        for (range, part) in [
+            ("bytes=0-0".to_owned(), 0..1),
+            ("bytes=1000-".to_owned(), 1000..size),
+            ("bytes=-500".to_owned(), size - 500..size),
+            (format!("bytes=100-{}", size + 10), 100..size),
+        ] {
+            assert_part(&anyone.get_with(&path, &[("range", &range)]).await, &file.bytes, part);
+        }
+        // several parts are one whole file there, which the RFC allows
+        let several = anyone.get_with(&path, &[("range", "bytes=0-9, 20-29")]).await;
+        assert_whole(&several, &file.bytes);
+        let (head, get) = (anyone.head(&path).await, anyone.get(&path).await);
+        for name in ["content-length", "content-type", "etag", "repr-digest", "accept-ranges"] {
+            assert_eq!(head.header(name), get.header(name), "{name}");
+        }
+    }
+    let beyond = anyone.get_with(&paths()[0], &[("range", &format!("bytes={size}-"))]).await;
+    assert_eq!(beyond.status, 416);
+}
+
 fn split(bytes: &[u8], separator: &[u8]) -> Vec<Vec<u8>> {
     let mut parts = Vec::new();
     let mut rest = bytes;

@@ -237,7 +237,33 @@ async fn publish(recorder: &mut Recorder, admin: &Client) {
         let with = With { body: Some(What::Bytes(file.clone())), ..With::default() };
         recorder.call(admin, id, 200, with).await;
     }
+    continue_an_upload(recorder, admin, &file).await;
     recorder.call(admin, "release_version", 200, nothing()).await;
+}
+
+async fn continue_an_upload(recorder: &mut Recorder, admin: &Client, file: &[u8]) {
+    let length = file.len().to_string();
+    let begin = [("tus-resumable", "1.0.0"), ("upload-length", &*length)];
+    let begun = With { headers: &begin, ..With::default() };
+    let begun = recorder.call(admin, "create_upload", 201, begun).await;
+    let location = begun.header("location").unwrap();
+    let names = [("id", location.rsplit('/').next().unwrap())];
+    recorder.call(admin, "read_upload_options", 204, nothing()).await;
+    recorder.call(admin, "read_options_of_upload", 204, at(&names)).await;
+    let headers = [
+        ("tus-resumable", "1.0.0"),
+        ("upload-offset", "0"),
+        ("content-type", "application/offset+octet-stream"),
+    ];
+    let body = Some(What::Bytes(file.to_vec()));
+    recorder
+        .call(admin, "append_upload", 204, With { names: &names, headers: &headers, body })
+        .await;
+    let headers = [("tus-resumable", "1.0.0")];
+    for (id, status) in [("read_upload", 200), ("delete_upload", 204)] {
+        let with = With { names: &names, headers: &headers, body: None };
+        recorder.call(admin, id, status, with).await;
+    }
 }
 
 async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
@@ -268,7 +294,8 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
         unchanged(recorder, admin, id, &found, &[]).await;
     }
     recorder.call(admin, "list_stores", 200, nothing()).await;
-    recorder.call(admin, "set_quota", 200, body(json!({ "bytes": 1 << 40 }))).await;
+    recorder.call(admin, "list_damaged_files", 200, nothing()).await;
+    recorder.call(admin, "set_quota", 200, body(json!({ "bytes": 1_u64 << 40 }))).await;
     for id in ["download_file", "download_box", "download_default_box"] {
         let found = recorder.call(anonymous, id, 200, nothing()).await;
         unchanged(recorder, anonymous, id, &found, &[]).await;
@@ -276,6 +303,10 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
         assert_eq!(recorder.call(anonymous, id, 206, with).await.bytes, found.bytes[1..10]);
         let with = With { headers: &[("if-match", "\"other\"")], ..With::default() };
         recorder.call(anonymous, id, 412, with).await;
+    }
+    recorder.call(admin, "verify_file", 202, nothing()).await;
+    for id in ["read_download_link", "post_download_link"] {
+        recorder.call(anonymous, id, 200, nothing()).await;
     }
     let with = With { headers: &[("range", "bytes=99999999-")], ..With::default() };
     recorder.call(anonymous, "download_file", 416, with).await;

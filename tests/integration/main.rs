@@ -10,6 +10,8 @@ mod authz_matrix;
 #[cfg(test)]
 mod boxes;
 #[cfg(test)]
+mod download_links;
+#[cfg(test)]
 mod downloads;
 #[cfg(test)]
 mod endpoint_coverage;
@@ -28,6 +30,8 @@ mod plugins;
 #[cfg(test)]
 mod reliability;
 #[cfg(test)]
+mod resumable;
+#[cfg(test)]
 mod sign_in;
 #[cfg(test)]
 mod storage;
@@ -41,5 +45,7 @@ mod uploads;
 mod vagrant;
 #[cfg(test)]
 mod vagrant_dialect;
+#[cfg(test)]
+mod verify;
 #[cfg(test)]
 mod versions;

@@ -87,16 +87,17 @@ async fn a_file_over_the_quota_is_refused_declared_or_not_and_leaves_nothing() {
     let second = prepared(&admin, "db", &two).await;
     let allowed = one.bytes.len() + two.bytes.len() - 1;
     let quota = set_quota(&admin, json!({ "bytes": allowed })).await;
-    assert_eq!(quota, json!({ "bytes": allowed, "fileBytes": null, "bytesIsDefault": false, "fileBytesIsDefault": true }));
+    assert_eq!(
+        quota,
+        json!({ "bytes": allowed, "fileBytes": null, "bytesIsDefault": false, "fileBytesIsDefault": true })
+    );
     assert_eq!(put(&admin, &first).await.status, 200);
     let declared = put(&admin, &second).await;
     assert_refused(&declared, 507, "QUOTA_EXCEEDED");
     let fields = &declared.json()["error"]["fields"];
-    for (field, number) in [
-        ("usedBytes", one.bytes.len()),
-        ("allowedBytes", allowed),
-        ("askedBytes", two.bytes.len()),
-    ] {
+    for (field, number) in
+        [("usedBytes", one.bytes.len()), ("allowedBytes", allowed), ("askedBytes", two.bytes.len())]
+    {
         assert_eq!(fields[field], number.to_string(), "{}", declared.text());
         assert!(declared.json()["message"].as_str().unwrap().contains(&number.to_string()));
     }

@@ -153,6 +153,27 @@ async fn every_compression_is_taken_and_the_metadata_may_come_last() {
 }
 
 #[tokio::test]
+async fn damage_behind_the_metadata_is_refused_where_the_whole_archive_is_checked() {
+    let server = TestServer::builder().set("limits.archive_check", "whole").start().await;
+    let admin = server.admin().await;
+    let disk = seeded(5, 200_000);
+    let whole = tar(&[("metadata.json", b"{\"provider\":\"virtualbox\"}"), ("disk.img", &disk)]);
+    let whole = gzip(&whole);
+    let at = Publication::new("acme", "web", &whole);
+    admin.prepare(&at).await;
+    let path = format!("{}/upload", at.file_path());
+    let cut = whole[..whole.len() - 5000].to_vec();
+    let mut flipped = whole.clone();
+    flipped[100_000] ^= 1;
+    for damaged in [cut, flipped] {
+        assert_refused(&admin.upload(&path, damaged, &[]).await, 422, "NOT_A_BOX");
+        assert_slot_is_empty(&server, &admin, &at).await;
+    }
+    assert_eq!(admin.upload(&path, whole.clone(), &[]).await.status, 200);
+    assert_holds(&download(&admin, &at).await, &whole);
+}
+
+#[tokio::test]
 async fn a_declared_checksum_is_compared_whatever_its_type() {
     let server = TestServer::start().await;
     let admin = server.admin().await;

@@ -8,11 +8,15 @@ use std::time::Duration;
 use boxvault_types::digest::Digest;
 use boxvault_types::ids::BlobId;
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::prelude::Uuid;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 
-use crate::entity::{artifacts as artifact_rows, blobs as table, uploads as upload_rows};
+use crate::entity::{
+    artifacts as artifact_rows, blobs as table, upload_parts as part_rows, uploads as upload_rows,
+};
 use crate::rows::digest;
 use crate::{Catalog, PAGE_SIZE_MAX, Result};
 
@@ -134,7 +138,8 @@ pub async fn list_after(catalog: &Catalog, after: Option<BlobId>) -> Result<Vec<
     rows.into_iter().map(from_row).collect()
 }
 
-/// Which of these keys of a store the catalog knows, as a blob or as an unfinished upload, by two queries.
+/// Which of these keys of a store the catalog knows, as a blob, as an unfinished upload or as a part of one, by three
+/// queries.
 ///
 /// What a store lists and this does not name is dust, provided that the store was listed first.
 pub async fn known_keys(catalog: &Catalog, store: &str, keys: &[String]) -> Result<Vec<String>> {
@@ -157,6 +162,15 @@ pub async fn known_keys(catalog: &Catalog, store: &str, keys: &[String]) -> Resu
             .into_tuple::<String>()
             .all(catalog.reader())
             .await?;
+        let mut parts = part_rows::Entity::find()
+            .select_only()
+            .column(part_rows::Column::ObjectKey)
+            .filter(part_rows::Column::Store.eq(store))
+            .filter(part_rows::Column::ObjectKey.is_in(some))
+            .into_tuple::<String>()
+            .all(catalog.reader())
+            .await?;
+        known.append(&mut parts);
         known.append(&mut blobs);
         known.append(&mut uploads);
     }

@@ -138,6 +138,9 @@ pub enum ConflictReason {
     /// Somebody must administer the server.
     #[error("the server must keep a platform admin who may sign in")]
     LastAdmin,
+    /// A user has as many unfinished uploads as one may have.
+    #[error("too many uploads are unfinished")]
+    TooManyUploads,
     /// Something is still in it.
     #[error("it is not empty")]
     NotEmpty,

@@ -26,6 +26,7 @@ pub mod memberships;
 pub mod organizations;
 pub mod providers;
 pub mod quotas;
+pub mod resumable;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
@@ -33,6 +34,7 @@ pub mod tokens;
 pub mod uploads;
 pub mod usage;
 pub mod users;
+pub mod verifications;
 pub mod versions;
 
 #[cfg(test)]

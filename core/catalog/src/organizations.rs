@@ -241,10 +241,7 @@ pub async fn delete(catalog: &Catalog, id: OrganizationId, contents: Contents) -
     Ok(())
 }
 
-pub(crate) async fn lock<C: ConnectionTrait>(
-    db: &C,
-    id: OrganizationId,
-) -> Result<table::Model> {
+pub(crate) async fn lock<C: ConnectionTrait>(db: &C, id: OrganizationId) -> Result<table::Model> {
     let row = table::Entity::find_by_id(id.0).lock_exclusive().one(db).await?;
     row.ok_or(CatalogError::NotFound { what: Noun::Organization })
 }

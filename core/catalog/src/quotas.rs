@@ -110,7 +110,8 @@ pub async fn find(catalog: &Catalog, id: OrganizationId) -> Result<Quota> {
 
 async fn find_in<C: ConnectionTrait>(db: &C, id: OrganizationId) -> Result<Quota> {
     let row = table::Entity::find_by_id(id.0).one(db).await?;
-    Ok(row.map_or_else(Quota::default, |row| Quota { bytes: row.bytes, file_bytes: row.file_bytes }))
+    Ok(row
+        .map_or_else(Quota::default, |row| Quota { bytes: row.bytes, file_bytes: row.file_bytes }))
 }
 
 /// Allows an organization so much, in the place of what it was allowed before.

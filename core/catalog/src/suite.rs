@@ -10,7 +10,9 @@ mod files;
 mod organizations;
 mod quotas;
 mod races;
+mod resumable;
 mod schema;
+mod verifications;
 
 /// Makes three tests of one: each on a fresh database of its kind.
 macro_rules! on_each_database {

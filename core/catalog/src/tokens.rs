@@ -74,10 +74,22 @@ pub async fn create(catalog: &Catalog, new: NewToken) -> Result<ApiToken> {
 
 /// Finds a token that is neither withdrawn nor expired, and whose account may sign in, by three queries.
 pub async fn find_live(catalog: &Catalog, hash: &Hash) -> Result<Option<(ApiToken, Account)>> {
+    find_live_where(catalog, table::Column::TokenHash.eq(hash.to_vec())).await
+}
+
+/// The same by its id, for what was made with a token and is to die with it.
+pub async fn find_live_by_id(
+    catalog: &Catalog,
+    id: TokenId,
+) -> Result<Option<(ApiToken, Account)>> {
+    find_live_where(catalog, table::Column::Id.eq(id.0)).await
+}
+
+async fn find_live_where(catalog: &Catalog, is_it: Expr) -> Result<Option<(ApiToken, Account)>> {
     let row = table::Entity::find()
         .join(JoinType::InnerJoin, to_user())
         .select_also(user_rows::Entity)
-        .filter(table::Column::TokenHash.eq(hash.to_vec()))
+        .filter(is_it)
         .filter(live(catalog.now()))
         .filter(user_rows::Column::SuspendedAt.is_null())
         .one(catalog.reader())

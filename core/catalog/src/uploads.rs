@@ -20,6 +20,7 @@ use crate::quotas::{self, Limits};
 use crate::rows::{checksum, clean, insert};
 use crate::{
     Catalog, CatalogError, ConflictReason, Noun, Page, Paged, Result, artifacts, boxes, paging,
+    resumable,
 };
 
 /// An unfinished upload.
@@ -79,6 +80,8 @@ pub struct Received {
     pub digest: Digest,
     /// The declared checksum to show to clients; it was compared before.
     pub checksum: Option<Checksum>,
+    /// The upload that was continued until it was whole, and is done by this.
+    pub finishes: Option<UploadId>,
     /// What organizations may have that no platform admin allowed something else.
     pub default_limits: Limits,
     /// The audit row, written by the same transaction.
@@ -184,6 +187,9 @@ pub async fn commit(catalog: &Catalog, id: UploadId, received: Received) -> Resu
     row.updated_at = Set(now);
     row.update(&transaction).await?;
     table::Entity::delete_by_id(id.0).exec(&transaction).await?;
+    if let Some(resumable) = received.finishes {
+        resumable::finish(&transaction, resumable, now).await?;
+    }
     boxes::touch(&transaction, version.box_id, now).await?;
     if let Some(entry) = received.audit {
         audit::insert_in(&transaction, now, vec![entry]).await?;

@@ -9,8 +9,8 @@ use boxvault_types::names::BoxName;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, EntityTrait, FromQueryResult, JoinType,
-    PaginatorTrait, QueryFilter, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, EntityTrait, FromQueryResult,
+    JoinType, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait,
 };
 
 use crate::artifacts::{to_blob, to_box, to_provider, to_version};
@@ -190,10 +190,7 @@ pub async fn of_stores(catalog: &Catalog) -> Result<Vec<StoreContents>> {
         .column(blob_rows::Column::Store)
         .expr_as(whole(backend, Expr::col(blob_rows::Column::Id).count()), "blobs")
         .expr_as(whole(backend, size().sum()), "bytes")
-        .expr_as(
-            whole(backend, orphaned(Expr::val(1_i64)).sum()),
-            "unreferenced_blobs",
-        )
+        .expr_as(whole(backend, orphaned(Expr::val(1_i64)).sum()), "unreferenced_blobs")
         .expr_as(whole(backend, orphaned(size()).sum()), "unreferenced_bytes")
         .from(blob_rows::Entity)
         .group_by_col(blob_rows::Column::Store)

@@ -61,7 +61,9 @@ pub(crate) struct PatternProblem {
 /// Whether the server ever asks for an action on a kind of object. The matrix shows these pairs, and a rule that
 /// speaks of no such pair looks like a mistake; decisions do not look at it.
 pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
-    use Action::{Create, Delete, Download, Read, Release, Replace, Revoke, Update, Upload};
+    use Action::{
+        Create, Delete, Download, Read, Release, Replace, Revoke, Update, Upload, Verify,
+    };
     let asked: &[Action] = match kind {
         ResourceKind::Setup => &[Read, Create],
         ResourceKind::Account => &[Create],
@@ -75,7 +77,7 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
         | ResourceKind::Architecture => &[Read, Create, Update, Delete],
         ResourceKind::Profile => &[Read, Update, Delete],
         ResourceKind::Version => &[Read, Create, Update, Delete, Release, Revoke],
-        ResourceKind::File => &[Read, Upload, Replace, Download, Delete],
+        ResourceKind::File => &[Read, Upload, Replace, Download, Delete, Verify],
         ResourceKind::Policy | ResourceKind::Storage => &[Read, Update],
         ResourceKind::Audit | ResourceKind::System => &[Read],
     };

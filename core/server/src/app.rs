@@ -8,6 +8,7 @@ pub(crate) mod accounts;
 pub(crate) mod artifacts;
 pub(crate) mod boxes;
 pub(crate) mod catalogue;
+pub(crate) mod download_links;
 pub(crate) mod downloads;
 pub mod fsck;
 pub(crate) mod identify;
@@ -17,6 +18,7 @@ pub(crate) mod organizations;
 pub(crate) mod passwords;
 pub(crate) mod providers;
 pub(crate) mod readiness;
+pub(crate) mod resumable;
 pub(crate) mod secrets;
 pub(crate) mod sessions;
 pub(crate) mod setup;
@@ -25,6 +27,7 @@ pub(crate) mod stores;
 pub mod sweep;
 pub(crate) mod tokens;
 pub(crate) mod uploads;
+pub(crate) mod verify;
 pub(crate) mod versions;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -33,7 +36,7 @@ use boxvault_catalog::Catalog;
 use boxvault_plugin_sdk::AuthProvider;
 use boxvault_policy::PolicyHandle;
 use boxvault_transfer::LocalFiles;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     config::{Config, PublicUrl},
@@ -56,9 +59,12 @@ pub struct App {
     pub(crate) passwords: Arc<passwords::Passwords>,
     pub(crate) identities: identify::IdentityCache,
     pub(crate) catalogues: catalogue::CatalogueCache,
+    pub(crate) download_links: download_links::DownloadLinks,
     pub(crate) downloads: downloads::DownloadCounter,
     pub(crate) token_uses: tokens::TokenUses,
     pub(crate) local_files: LocalFiles,
     pub(crate) upload_permits: Arc<Semaphore>,
+    /// Wakes whoever verifies.
+    pub(crate) verification_wanted: Notify,
     pub(crate) metrics: Arc<Metrics>,
 }

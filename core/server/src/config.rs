@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     duration::{DurationError, HumanDuration},
     layers::Setting,
-    limits::LimitsConfig,
+    limits::{ArchiveCheck, LimitsConfig},
     listen::{Listen, ListenAddress, Network},
     load::{Inputs, Loaded},
     plugin_entry::PluginEntry,

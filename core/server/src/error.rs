@@ -162,7 +162,8 @@ fn not_found_code(what: Noun) -> ErrorCode {
         Noun::Version => ErrorCode::VersionNotFound,
         Noun::Provider => ErrorCode::ProviderNotFound,
         Noun::Architecture => ErrorCode::ArchitectureNotFound,
-        Noun::File | Noun::Blob | Noun::Upload => ErrorCode::FileNotFound,
+        Noun::File | Noun::Blob => ErrorCode::FileNotFound,
+        Noun::Upload => ErrorCode::UploadNotFound,
         Noun::Session => ErrorCode::SessionNotFound,
         Noun::Token => ErrorCode::TokenNotFound,
     }
@@ -176,6 +177,7 @@ fn conflict_code(why: ConflictReason) -> ErrorCode {
         ConflictReason::LostRace => ErrorCode::LostRace,
         ConflictReason::LastOwner => ErrorCode::LastOwner,
         ConflictReason::LastAdmin => ErrorCode::LastAdmin,
+        ConflictReason::TooManyUploads => ErrorCode::TooManyUploads,
         ConflictReason::NotEmpty => ErrorCode::NotEmpty,
         ConflictReason::AlreadySetUp => ErrorCode::AlreadySetUp,
     }

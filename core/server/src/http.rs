@@ -108,6 +108,7 @@ fn cors(origins: &[String]) -> Cors {
             Method::HEAD,
             Method::POST,
             Method::PUT,
+            Method::PATCH,
             Method::DELETE,
         ]))
         .allow_headers(AllowHeaders::list(
@@ -117,6 +118,12 @@ fn cors(origins: &[String]) -> Cors {
                 "if-match",
                 "if-none-match",
                 "range",
+                "tus-resumable",
+                "upload-checksum",
+                "upload-concat",
+                "upload-length",
+                "upload-metadata",
+                "upload-offset",
                 "x-access-token",
                 "x-checksum",
                 "x-checksum-type",
@@ -125,9 +132,26 @@ fn cors(origins: &[String]) -> Cors {
             .filter_map(|name| name.parse().ok()),
         ))
         .expose_headers(ExposeHeaders::list(
-            ["content-range", "etag", "link", "repr-digest", "retry-after", "x-request-id"]
-                .into_iter()
-                .filter_map(|name| name.parse().ok()),
+            [
+                "content-range",
+                "etag",
+                "link",
+                "location",
+                "repr-digest",
+                "retry-after",
+                "tus-checksum-algorithm",
+                "tus-extension",
+                "tus-max-size",
+                "tus-resumable",
+                "tus-version",
+                "upload-expires",
+                "upload-length",
+                "upload-metadata",
+                "upload-offset",
+                "x-request-id",
+            ]
+            .into_iter()
+            .filter_map(|name| name.parse().ok()),
         ))
         .max_age(MaxAge::exact(std::time::Duration::from_secs(CORS_MAX_AGE_S)))
 }

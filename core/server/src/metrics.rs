@@ -48,6 +48,8 @@ pub(crate) struct Metrics {
     sign_ins: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     swept: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     policy_problems: Gauge<i64, AtomicI64>,
+    verified: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    damaged_files: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
@@ -70,6 +72,8 @@ impl Metrics {
             sign_ins: Family::default(),
             swept: Family::default(),
             policy_problems: Gauge::default(),
+            verified: Family::default(),
+            damaged_files: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -114,7 +118,21 @@ impl Metrics {
         );
         registry.register("sign_ins", "Sign-ins by outcome", metrics.sign_ins.clone());
         registry.register("swept", "Leftovers removed, by kind", metrics.swept.clone());
+        metrics.register_verification(&mut registry);
         Self { registry, ..metrics }
+    }
+
+    fn register_verification(&self, registry: &mut Registry) {
+        registry.register(
+            "verified_files",
+            "Stored files that were read again, by what was found",
+            self.verified.clone(),
+        );
+        registry.register(
+            "damaged_files",
+            "Stored files that are known to be damaged",
+            self.damaged_files.clone(),
+        );
     }
 
     /// Counts a request until the guard is dropped.
@@ -168,6 +186,16 @@ impl Metrics {
     /// Shows the number of problems in the policy files.
     pub(crate) fn set_policy_problems(&self, count: usize) {
         self.policy_problems.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a stored file that was read again.
+    pub(crate) fn verified(&self, outcome: &'static str) {
+        self.verified.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Shows the number of damaged files.
+    pub(crate) fn set_damaged_files(&self, count: u64) {
+        self.damaged_files.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// The text form.

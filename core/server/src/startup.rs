@@ -24,16 +24,16 @@ use salvo::{
 use thiserror::Error;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
     task::JoinSet,
 };
 use tracing::{error, info, warn};
 
 use crate::{
     app::{
-        App, access_tokens::AccessTokens, catalogue::CatalogueCache, downloads::DownloadCounter,
-        identify::IdentityCache, local_auth::LocalAuth, passwords::Passwords, stores::Stores,
-        tokens::TokenUses,
+        App, access_tokens::AccessTokens, catalogue::CatalogueCache, download_links::DownloadLinks,
+        downloads::DownloadCounter, identify::IdentityCache, local_auth::LocalAuth,
+        passwords::Passwords, stores::Stores, tokens::TokenUses,
     },
     config::Config,
     data_dir::{DataDir, DataDirError},
@@ -136,10 +136,12 @@ async fn open_app_at(
         passwords,
         identities: IdentityCache::new(),
         catalogues: CatalogueCache::new(),
+        download_links: DownloadLinks::load(&catalog).await?,
         downloads: DownloadCounter::default(),
         token_uses: TokenUses::default(),
         local_files,
         upload_permits: Arc::new(Semaphore::new(config.limits.uploads_concurrent_max)),
+        verification_wanted: Notify::new(),
         metrics: Arc::new(Metrics::new()),
         config: config.clone(),
         policy: Arc::new(policy),
@@ -342,6 +344,11 @@ fn background(app: &Arc<App>) -> JoinSet<()> {
     let watch_interval: Duration = app.config.policy.watch_interval.into();
     if !watch_interval.is_zero() {
         tasks.spawn(boxvault_policy::watch(Arc::clone(&app.policy), watch_interval));
+    }
+    tasks.spawn(Arc::clone(app).verify_forever());
+    let scrub_interval: Duration = app.config.storage.scrub_interval.into();
+    if !scrub_interval.is_zero() {
+        tasks.spawn(Arc::clone(app).scrub_forever(scrub_interval));
     }
     let sweep_interval: Duration = app.config.storage.sweep_interval.into();
     if !sweep_interval.is_zero() {

@@ -4,8 +4,8 @@
 //! A box is a tar archive, plain or compressed by gzip, xz or zstd, with `metadata.json` at its top
 //! (Vagrant: `lib/vagrant/box.rb`, `lib/vagrant/action/builtin/box_add.rb`). The inspector takes
 //! bytes in pieces of any size and needs constant memory: the decoder's window and one output
-//! buffer. It stops decompressing when it has found the metadata; what follows is then only hashed,
-//! so that damage behind the metadata shows as a wrong digest and not here.
+//! buffer. It stops decompressing when it has found the metadata, unless the whole is asked for; what
+//! follows is then only hashed, so that damage behind the metadata shows as a wrong digest and not here.
 
 mod decoder;
 mod tar_scan;
@@ -32,6 +32,19 @@ pub struct ArchiveLimits {
     pub metadata_bytes_max: u64,
     /// What an xz or zstd decoder may allocate. `xz -9` needs 65 MiB, `zstd -19` 8 MiB.
     pub decoder_memory_bytes_max: u64,
+    /// How far to look.
+    pub depth: ArchiveDepth,
+}
+
+/// How much of an archive is decompressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ArchiveDepth {
+    /// Up to the metadata. Damage behind it shows as a wrong digest alone.
+    #[default]
+    Metadata,
+    /// To the end, with the checksums of the compression: what Vagrant could unpack. The last bytes of a gzip file
+    /// are a checksum of what it unpacks to, so that there is no cheaper way.
+    Whole,
 }
 
 /// What compresses an archive.
@@ -124,6 +137,7 @@ impl Default for ArchiveLimits {
             entries_max: 100_000,
             metadata_bytes_max: 1 << 20,
             decoder_memory_bytes_max: 128 << 20,
+            depth: ArchiveDepth::Metadata,
         }
     }
 }

@@ -27,7 +27,9 @@ mod socket;
 #[cfg(test)]
 mod testing;
 
-pub use archive::{ArchiveLimits, ArchiveRefusal, BoxArchive, BoxInspector, Compression};
+pub use archive::{
+    ArchiveDepth, ArchiveLimits, ArchiveRefusal, BoxArchive, BoxInspector, Compression,
+};
 pub use body::{Delivery, FileBody, MultipartBody};
 pub use coalesce::Coalesce;
 pub use digests::{DigestAlgorithm, Digests};

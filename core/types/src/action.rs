@@ -103,6 +103,8 @@ words! {
         Replace = "replace",
         /// Read the bytes of a file.
         Download = "download",
+        /// Read stored bytes again, and compare them with what came.
+        Verify = "verify",
         /// Make a version visible to clients, for ever.
         Release = "release",
         /// Withdraw a released version.

@@ -21,6 +21,10 @@ pub enum ErrorKind {
     Conflict,
     /// A condition of the request does not hold any more.
     PreconditionFailed,
+    /// Somebody else works on it.
+    Locked,
+    /// A piece of an upload is not what was declared of it.
+    ChunkMismatch,
     /// Over a limit.
     TooLarge,
     /// The body is of a type that is not taken.
@@ -81,6 +85,8 @@ codes! {
     CredentialsMissing = "CREDENTIALS_MISSING", Unauthenticated;
     /// The presented credentials are unknown, forged, expired or revoked.
     CredentialsInvalid = "CREDENTIALS_INVALID", Unauthenticated;
+    /// A download link is expired, or what it was made for is gone.
+    LinkInvalid = "LINK_INVALID", Unauthenticated;
     /// User name or password is wrong, or the account may not sign in.
     SignInFailed = "SIGN_IN_FAILED", Unauthenticated;
     /// The refresh token is unknown, expired or was used before.
@@ -109,6 +115,8 @@ codes! {
     ArchitectureNotFound = "ARCHITECTURE_NOT_FOUND", NotFound;
     /// Nothing was uploaded there.
     FileNotFound = "FILE_NOT_FOUND", NotFound;
+    /// No such unfinished upload; it may have expired.
+    UploadNotFound = "UPLOAD_NOT_FOUND", NotFound;
     /// No such API token.
     TokenNotFound = "TOKEN_NOT_FOUND", NotFound;
     /// No such session.
@@ -133,8 +141,16 @@ codes! {
     LastAdmin = "LAST_ADMIN", Conflict;
     /// It is still in use.
     NotEmpty = "NOT_EMPTY", Conflict;
+    /// The upload stands at another offset; ask for it and continue there.
+    OffsetMismatch = "OFFSET_MISMATCH", Conflict;
     /// `If-Match` names an older state.
     PreconditionFailed = "PRECONDITION_FAILED", PreconditionFailed;
+    /// The version of the protocol is missing, or not spoken here.
+    ProtocolVersion = "PROTOCOL_VERSION", PreconditionFailed;
+    /// Somebody else writes to the upload.
+    UploadLocked = "UPLOAD_LOCKED", Locked;
+    /// The chunk has another checksum than was declared; it was thrown away.
+    ChunkMismatch = "CHUNK_MISMATCH", ChunkMismatch;
     /// The body is longer than the limit.
     BodyTooLarge = "BODY_TOO_LARGE", TooLarge;
     /// One file may not be as large.
@@ -153,6 +169,8 @@ codes! {
     ProviderMismatch = "PROVIDER_MISMATCH", Unprocessable;
     /// Too many requests; `Retry-After` tells when to come back.
     RateLimited = "RATE_LIMITED", TooManyRequests;
+    /// As many uploads are unfinished as one user may have.
+    TooManyUploads = "TOO_MANY_UPLOADS", TooManyRequests;
     /// Too many failed sign-ins; `Retry-After` tells when to come back.
     SignInThrottled = "SIGN_IN_THROTTLED", TooManyRequests;
     /// The client sent nothing for too long.

@@ -4,9 +4,7 @@ use boxvault_types::ids::{BoxId, OrganizationId, ProviderId, VersionId};
 use boxvault_types::names::{BoxName, ProviderName};
 use boxvault_types::version::BoxVersion;
 use sea_orm::prelude::{DateTimeUtc, Uuid};
-use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
-};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect};
 
 use super::{ArtifactPath, Located, from_pair, to_blob, to_box, to_provider, to_version};
 use crate::entity::{

@@ -10,8 +10,8 @@ use boxvault_types::version::BoxVersion;
 use crate::artifacts::{self, Artifact, NewArtifact};
 use crate::boxes::{self, NewBox, VagrantBox};
 use crate::organizations::{self, AccessMode, NewOrganization, Organization};
-use crate::quotas::Limits;
 use crate::providers::{self, NewProvider, Provider};
+use crate::quotas::Limits;
 use crate::uploads::{self, Committed, NewUpload, Received, Upload};
 use crate::users::{self, NewUser, User};
 use crate::versions::{self, NewVersion, Version};
@@ -153,6 +153,7 @@ pub(super) fn received(content: u8) -> Received {
         size_bytes: 7,
         digest: Digest([content; 32]),
         checksum: None,
+        finishes: None,
         default_limits: Limits::default(),
         audit: None,
     }

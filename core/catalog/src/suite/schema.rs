@@ -67,13 +67,16 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::organizations::Entity));
     all.extend(columns_of(entity::providers::Entity));
     all.extend(columns_of(entity::quotas::Entity));
+    all.extend(columns_of(entity::resumable_uploads::Entity));
     all.extend(columns_of(entity::sessions::Entity));
     all.extend(columns_of(entity::settings::Entity));
     all.extend(columns_of(entity::sign_in_attempts::Entity));
     all.extend(columns_of(entity::signing_keys::Entity));
+    all.extend(columns_of(entity::upload_parts::Entity));
     all.extend(columns_of(entity::uploads::Entity));
     all.extend(columns_of(entity::user_groups::Entity));
     all.extend(columns_of(entity::users::Entity));
+    all.extend(columns_of(entity::verifications::Entity));
     all.extend(columns_of(entity::versions::Entity));
     all
 }

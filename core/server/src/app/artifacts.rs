@@ -9,13 +9,18 @@ use boxvault_catalog::{
 use boxvault_types::{
     digest::ChecksumType,
     error::ErrorCode,
+    identity::Identity,
     names::{ArchitectureName, ProviderName},
     params::{
         ListQuery,
         boxes::{CreateArchitectureParams, UpdateArchitectureParams},
     },
     version::BoxVersion,
-    views::{PageView, boxes::ArchitectureView, files::FileView},
+    views::{
+        PageView,
+        boxes::ArchitectureView,
+        files::{DownloadLinkView, FileView},
+    },
 };
 
 use super::{App, lists};
@@ -159,6 +164,17 @@ impl App {
         Ok(())
     }
 
+    /// The facts of a file, and what is known of its stored bytes.
+    ///
+    /// # Errors
+    /// `FILE_NOT_FOUND`.
+    pub(crate) async fn file_info(&self, found: &OwnedBox, slot: &Slot) -> Result<FileView> {
+        let artifact = self.architecture(found, slot).await?;
+        let file = artifact.file.as_ref().ok_or_else(|| no_file(slot))?;
+        let verification = self.verification(&file.stored).await?;
+        Ok(FileView { verification, ..self.file_view(found, slot, file, artifact.downloads) })
+    }
+
     /// The facts of a file.
     ///
     /// # Errors
@@ -168,6 +184,29 @@ impl App {
         let downloads = artifact.downloads;
         let file = artifact.file.ok_or_else(|| no_file(slot))?;
         Ok(self.file_view(found, slot, &file, downloads))
+    }
+
+    /// A link that downloads the file without credentials.
+    ///
+    /// # Errors
+    /// `FILE_NOT_FOUND`.
+    pub(crate) async fn make_download_link(
+        &self,
+        identity: &Identity,
+        found: &OwnedBox,
+        slot: &Slot,
+    ) -> Result<DownloadLinkView> {
+        let artifact = self.architecture(found, slot).await?;
+        let file = artifact.file.as_ref().ok_or_else(|| no_file(slot))?;
+        let (link, expires_at) = self.download_link(identity, artifact.id, &file.stored.digest)?;
+        let view = self.file_view(found, slot, file, artifact.downloads);
+        Ok(DownloadLinkView {
+            download_url: format!("{}?link={link}", view.download_url),
+            expires_at,
+            checksum: view.checksum,
+            checksum_type: view.checksum_type,
+            file_size: view.file_size,
+        })
     }
 
     /// Takes the file away; the architecture stays.
@@ -219,6 +258,7 @@ impl App {
             ),
             download_count: u64::try_from(downloads).unwrap_or_default(),
             uploaded_at: file.uploaded_at,
+            verification: None,
         }
     }
 }

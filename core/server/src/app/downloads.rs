@@ -19,7 +19,7 @@ use tracing::error;
 
 pub(crate) use boxvault_catalog::artifacts::ArtifactPath as Path;
 
-use super::App;
+use super::{App, download_links::LinkGrant};
 use crate::error::{AppError, Result};
 
 /// How many artifacts can have counts waiting; a further one's count is dropped, never the download.
@@ -71,14 +71,16 @@ pub(crate) struct Download {
 impl App {
     /// Finds a file and opens its source.
     ///
-    /// `released_only`: as stock clients see it. Otherwise also what is still being prepared.
+    /// `audience`: stock clients see what was released, others also what is still being prepared. Whoever comes by a
+    /// link gets the bytes that it was made for, or nothing.
     ///
     /// # Errors
-    /// `FILE_NOT_FOUND`; `VERSION_NOT_FOUND` for a version that clients do not see.
+    /// `FILE_NOT_FOUND`; `LINK_INVALID`.
     pub(crate) async fn open_download(
         &self,
         path: Path<'_>,
         audience: Audience,
+        link: Option<&LinkGrant>,
     ) -> Result<Download> {
         let missing = || {
             AppError::new(
@@ -90,7 +92,10 @@ impl App {
         if audience == Audience::Clients && located.version_status != VersionStatus::Released {
             return Err(missing());
         }
-        let file = located.artifact.file.ok_or_else(missing)?;
+        let file = located.artifact.file.as_ref().ok_or_else(missing)?.clone();
+        if let Some(link) = link {
+            link.require(&located, &file.stored.digest)?;
+        }
         let store = self.stores.get(&file.stored.store)?;
         let size_bytes = u64::try_from(file.stored.size_bytes).map_err(AppError::internal)?;
         let source = self.open_source(store, &file.stored, size_bytes).await?;

@@ -119,7 +119,8 @@ impl App {
     }
 }
 
-fn caller(account: Account, credential: Credential, scope: TokenScope) -> Caller {
+/// A known user, with what was presented and what that is limited to.
+pub(super) fn caller(account: Account, credential: Credential, scope: TokenScope) -> Caller {
     Caller {
         user_id: account.user.id,
         name: account.user.name,

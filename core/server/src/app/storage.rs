@@ -55,7 +55,7 @@ impl App {
         let q = query.q.as_deref();
         let found =
             usage::list_boxes(&self.catalog, organization.id, q, (sort, order), page).await?;
-        let views = found.items.into_iter().map(box_usage_view).collect();
+        let views = found.items.iter().map(box_usage_view).collect();
         Ok((views, lists::view(page, found.total)))
     }
 
@@ -157,7 +157,9 @@ impl From<OverQuota> for AppError {
 
 fn whole(field: &str, bytes: Option<u64>) -> Result<Option<i64>> {
     bytes
-        .map(|bytes| i64::try_from(bytes).map_err(|_| AppError::invalid(field, "must be below 8 EiB")))
+        .map(|bytes| {
+            i64::try_from(bytes).map_err(|_| AppError::invalid(field, "must be below 8 EiB"))
+        })
         .transpose()
 }
 
@@ -175,7 +177,7 @@ fn store_usage_view(store: StoreUsage) -> StoreUsageView {
     StoreUsageView { store: store.store, total: sum_view(store.usage) }
 }
 
-fn box_usage_view(item: BoxUsage) -> BoxUsageView {
+fn box_usage_view(item: &BoxUsage) -> BoxUsageView {
     BoxUsageView { box_name: item.name.to_string(), total: sum_view(item.usage) }
 }
 

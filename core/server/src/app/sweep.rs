@@ -4,7 +4,10 @@
 //! between leaves bytes without a row, which the sweep of the stores finds: an object that no row knows and that is
 //! older than any running upload is dust.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use boxvault_catalog::{
     attempts,
@@ -57,9 +60,10 @@ impl App {
     ///
     /// # Errors
     /// The first failure of the catalog. A store that fails is reported in the log, and the others are swept.
-    pub async fn sweep(&self, options: SweepOptions) -> Result<Swept> {
+    pub async fn sweep(self: &Arc<Self>, options: SweepOptions) -> Result<Swept> {
         let mut swept = Swept {
-            uploads: self.sweep_uploads(options.uploads_older_than).await?,
+            uploads: self.sweep_uploads(options.uploads_older_than).await?
+                + self.sweep_resumable(options.uploads_older_than).await?,
             blobs: self.sweep_blobs(options.blobs_unreferenced_for).await?,
             objects: 0,
         };

@@ -21,13 +21,13 @@ use boxvault_catalog::{
 };
 use boxvault_plugin_sdk::{ObjectWriter, WriteOptions};
 use boxvault_transfer::{
-    ArchiveLimits, ArchiveRefusal, BoxArchive, Coalesce, DigestAlgorithm, Digests, Intake,
-    IntakeOptions,
+    ArchiveDepth, ArchiveLimits, ArchiveRefusal, BoxArchive, Coalesce, DigestAlgorithm, Digests,
+    Intake, IntakeOptions,
 };
 use boxvault_types::{
     digest::{Checksum, ChecksumType, Digest},
     error::ErrorCode,
-    ids::{UploadId, UserId},
+    ids::{BlobId, UploadId, UserId},
     views::files::UploadView,
 };
 use bytes::Bytes;
@@ -37,12 +37,13 @@ use tracing::{info, warn};
 
 use super::{App, artifacts::Slot, stores};
 use crate::{
+    config::ArchiveCheck,
     error::{AppError, Result},
     metrics::InFlight,
 };
 
 /// How much is handed to a store at once: large enough that a hop costs nothing, small enough for memory.
-const WRITE_BYTES: usize = 256 << 10;
+pub(super) const WRITE_BYTES: usize = 256 << 10;
 /// How often an upload tells that it is alive.
 const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
 /// More entries than any box has before its metadata.
@@ -62,8 +63,19 @@ pub(crate) struct Declared {
     pub(crate) checksum: Option<Checksum>,
     /// Whether there was a file already, which the caller may replace.
     pub(crate) replace: bool,
-    /// What is left of the organization's quota.
+    /// The upload that was continued until it was whole, and whose parts these bytes are.
+    pub(crate) continued: Option<Continued>,
+    /// What is left of the organization's quota; the beginning fills it in.
     pub(crate) room: Room,
+}
+
+/// An upload that was continued until it was whole.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Continued {
+    /// Its id.
+    pub(crate) id: UploadId,
+    /// What was there when it began: a file that came since then stands.
+    pub(crate) previous_blob_id: Option<BlobId>,
 }
 
 /// What came in, before anybody sees it.
@@ -119,7 +131,7 @@ impl App {
             }
         };
         let size_bytes = arrived.size_bytes;
-        let finishing = tokio::spawn(unfinished.finish(arrived, declared.checksum, audit));
+        let finishing = tokio::spawn(unfinished.finish(arrived, declared, audit));
         let (compression, replaced) = finishing.await.map_err(AppError::internal)??;
         info!(
             box.name = %found.vagrant_box.name, organization = %found.organization.name, size_bytes,
@@ -130,6 +142,17 @@ impl App {
         Ok(UploadView { file, compression, replaced })
     }
 
+    /// One of the uploads that may run at once.
+    pub(super) fn upload_permit(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.upload_permits).try_acquire_owned().map_err(|_| {
+            AppError::new(
+                ErrorCode::Busy,
+                "too many uploads are running (limits.uploads_concurrent_max); try again in a moment",
+            )
+            .with_retry_after(Duration::from_secs(10))
+        })
+    }
+
     /// Refuses what can be refused before the first byte, and writes the row.
     async fn begin(
         self: &Arc<Self>,
@@ -138,26 +161,14 @@ impl App {
         declared: &mut Declared,
         user: Option<UserId>,
     ) -> Result<Unfinished> {
-        let permit = Arc::clone(&self.upload_permits).try_acquire_owned().map_err(|_| {
-            AppError::new(
-                ErrorCode::Busy,
-                "too many uploads are running (limits.uploads_concurrent_max); try again in a moment",
-            )
-            .with_retry_after(Duration::from_secs(10))
-        })?;
+        let permit = self.upload_permit()?;
         let artifact = self.architecture(found, slot).await?;
         let replaced = artifact.file.as_ref().map_or(0, |file| file.stored.size_bytes);
         declared.room = self.room(found, replaced).await?;
         self.refuse_too_large(declared, declared.length.unwrap_or_default())?;
         let located = self.locate(found, slot).await?;
         if located.is_some_and(|located| located.version_status != VersionStatus::Unreleased) {
-            return Err(AppError::new(
-                ErrorCode::VersionReleased,
-                format!(
-                    "version {} has been released, so its files are immutable; create a new version",
-                    slot.version
-                ),
-            ));
+            return Err(version_released(slot));
         }
         let (store_name, store) = self.stores.default_store()?;
         let id = UploadId::new();
@@ -182,7 +193,10 @@ impl App {
             _permit: permit,
             _counted: self.metrics.upload_started(),
         };
-        if upload.previous_blob_id.is_some() && !declared.replace {
+        let is_late = declared
+            .continued
+            .is_some_and(|continued| continued.previous_blob_id != upload.previous_blob_id);
+        if is_late || (upload.previous_blob_id.is_some() && !declared.replace) {
             unfinished.give_up().await;
             return Err(lost_race());
         }
@@ -219,6 +233,7 @@ impl App {
                 entries_max: ARCHIVE_ENTRIES_MAX,
                 metadata_bytes_max: limits.archive_metadata_bytes_max.bytes(),
                 decoder_memory_bytes_max: DECODER_MEMORY_BYTES_MAX,
+                depth: depth(limits.archive_check),
             }),
         });
         let mut batches = Coalesce::new(WRITE_BYTES);
@@ -303,7 +318,8 @@ impl App {
         deleted.is_ok()
     }
 
-    fn refuse_too_large(&self, declared: &Declared, length: u64) -> Result<()> {
+    /// Refuses a file of so many bytes: over the server's limit, or over what is left of the quota.
+    pub(super) fn refuse_too_large(&self, declared: &Declared, length: u64) -> Result<()> {
         let limit = self.config.limits.upload_bytes_max;
         if length > limit.bytes() {
             return Err(AppError::new(
@@ -338,14 +354,14 @@ impl Unfinished {
     async fn finish(
         mut self,
         arrived: Arrived,
-        checksum: Option<Checksum>,
+        declared: Declared,
         audit: NewEntry,
     ) -> Result<(String, bool)> {
         let app = Arc::clone(&self.app);
         let size_bytes = arrived.size_bytes;
         let compression = arrived.archive.compression.name().to_owned();
         let outcome = match self.store(size_bytes).await {
-            Ok(()) => self.commit(arrived, checksum, audit).await,
+            Ok(()) => self.commit(arrived, declared, audit).await,
             Err(error) => Err(error),
         };
         match outcome {
@@ -385,13 +401,14 @@ impl Unfinished {
     async fn commit(
         &mut self,
         arrived: Arrived,
-        checksum: Option<Checksum>,
+        declared: Declared,
         audit: NewEntry,
     ) -> Result<Committed> {
         let received = Received {
             size_bytes: i64::try_from(arrived.size_bytes).map_err(AppError::internal)?,
             digest: arrived.digest,
-            checksum,
+            checksum: declared.checksum,
+            finishes: declared.continued.map(|continued| continued.id),
             default_limits: self.app.default_limits(),
             audit: Some(audit),
         };
@@ -426,6 +443,17 @@ impl Drop for Unfinished {
             drop(runtime.spawn(async move { app.abort(id, writer, &store, &key).await }));
         }
     }
+}
+
+/// What somebody reads who sends a file to a version that clients may have.
+pub(super) fn version_released(slot: &Slot) -> AppError {
+    AppError::new(
+        ErrorCode::VersionReleased,
+        format!(
+            "version {} has been released, so its files are immutable; create a new version",
+            slot.version
+        ),
+    )
 }
 
 fn lost_race() -> AppError {
@@ -474,6 +502,13 @@ fn check(
 
 fn not_a_box(refusal: &ArchiveRefusal) -> AppError {
     AppError::new(ErrorCode::NotABox, format!("this is not a Vagrant box: {refusal}"))
+}
+
+fn depth(check: ArchiveCheck) -> ArchiveDepth {
+    match check {
+        ArchiveCheck::Metadata => ArchiveDepth::Metadata,
+        ArchiveCheck::Whole => ArchiveDepth::Whole,
+    }
 }
 
 fn algorithm(kind: ChecksumType) -> DigestAlgorithm {

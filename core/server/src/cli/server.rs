@@ -6,6 +6,7 @@ use std::{
     fmt::Write,
     io::{self, BufRead, Read},
     process::ExitCode,
+    sync::Arc,
 };
 
 use boxvault_types::{
@@ -179,7 +180,7 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
             answer(token)?;
         }
         ServerCommand::Sweep(arguments) => {
-            sweep(&*startup::open_app(&config).await?, &arguments).await?;
+            sweep(&startup::open_app(&config).await?, &arguments).await?;
         }
         ServerCommand::Fsck(arguments) => {
             let app = startup::open_app(&config).await?;
@@ -189,7 +190,7 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-async fn sweep(app: &App, arguments: &SweepArguments) -> Result<(), CliError> {
+async fn sweep(app: &Arc<App>, arguments: &SweepArguments) -> Result<(), CliError> {
     let mut options = app.sweep_options();
     if let Some(age) = arguments.older_than {
         options.uploads_older_than = age.get();

@@ -229,6 +229,7 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
     for (key, bytes) in [
         ("limits.json_body_bytes_max", limits.json_body_bytes_max),
         ("limits.upload_bytes_max", limits.upload_bytes_max),
+        ("limits.upload_part_bytes_max", limits.upload_part_bytes_max),
         ("limits.archive_decompressed_bytes_max", limits.archive_decompressed_bytes_max),
         ("limits.archive_metadata_bytes_max", limits.archive_metadata_bytes_max),
     ] {
@@ -245,6 +246,7 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
     for (key, time) in [
         ("limits.upload_idle_timeout", limits.upload_idle_timeout),
         ("limits.uploads_abandoned_after", limits.uploads_abandoned_after),
+        ("limits.download_link_ttl", limits.download_link_ttl),
         ("limits.download_write_timeout", limits.download_write_timeout),
         ("limits.header_timeout", limits.header_timeout),
         ("limits.request_timeout", limits.request_timeout),

@@ -12,6 +12,16 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
+/// How much of a box archive is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArchiveCheck {
+    /// Up to its `metadata.json`.
+    Metadata,
+    /// To its end: all of it is decompressed.
+    Whole,
+}
+
 /// Limits on sizes, times, counts and rates.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,8 +39,14 @@ pub struct LimitsConfig {
     pub uploads_concurrent_max: usize,
     /// The longest pause between two pieces of an upload. Default 60 s.
     pub upload_idle_timeout: HumanDuration,
+    /// Uploads that can be continued, of one user, that are not finished. Default 32.
+    pub uploads_open_per_user_max: u64,
+    /// What an upload that can be continued keeps as one part: the most that is lost when a server dies. Default 64 MiB.
+    pub upload_part_bytes_max: ByteCount,
     /// The age at which an upload that nobody finished is swept. Default 1 day.
     pub uploads_abandoned_after: HumanDuration,
+    /// How long a download link works. Default 1 h.
+    pub download_link_ttl: HumanDuration,
     /// The longest time a client may take no byte of an answer. Default 60 s.
     pub download_write_timeout: HumanDuration,
     /// The time to send a request's head. Default 30 s.
@@ -49,6 +65,8 @@ pub struct LimitsConfig {
     pub sign_in_requests_per_minute: u32,
     /// What a box archive may unpack to while its `metadata.json` is looked for. Default 1 TiB.
     pub archive_decompressed_bytes_max: ByteCount,
+    /// How much of a box archive is looked at. Default `metadata`.
+    pub archive_check: ArchiveCheck,
     /// The size of the `metadata.json` in a box archive. Default 1 MiB.
     pub archive_metadata_bytes_max: ByteCount,
     /// Items on a page of a list, when the caller does not say. Default 30.
@@ -66,7 +84,10 @@ impl Default for LimitsConfig {
             organization_file_bytes_max: ByteCount(0),
             uploads_concurrent_max: 64,
             upload_idle_timeout: HumanDuration::from_mins(1),
+            uploads_open_per_user_max: 32,
+            upload_part_bytes_max: ByteCount(64 * MIB),
             uploads_abandoned_after: HumanDuration::from_days(1),
+            download_link_ttl: HumanDuration::from_hours(1),
             download_write_timeout: HumanDuration::from_mins(1),
             header_timeout: HumanDuration::from_secs(30),
             request_timeout: HumanDuration::from_secs(30),
@@ -75,6 +96,7 @@ impl Default for LimitsConfig {
             requests_burst: 300,
             sign_in_requests_per_minute: 30,
             archive_decompressed_bytes_max: ByteCount(TIB),
+            archive_check: ArchiveCheck::Metadata,
             archive_metadata_bytes_max: ByteCount(MIB),
             page_size_default: 30,
             page_size_max: 200,

@@ -10,6 +10,7 @@ use std::{
 };
 
 use boxvault_plugin_host::{Deadlines, HostOptions, PluginSource};
+use boxvault_types::byte_count::ByteCount;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -154,11 +155,20 @@ pub struct StorageConfig {
     pub default_store: String,
     /// How often leftovers are swept; zero is never. Default 1 h.
     pub sweep_interval: HumanDuration,
+    /// How often every stored file is read again and compared with its digest; zero is never. Default 0 s.
+    pub scrub_interval: HumanDuration,
+    /// How fast that goes, so that it takes little from downloads. Default 16 MiB a second.
+    pub scrub_bytes_per_second: ByteCount,
 }
 
 impl Default for StorageConfig {
     fn default() -> Self {
-        Self { default_store: "main".to_owned(), sweep_interval: HumanDuration::from_hours(1) }
+        Self {
+            default_store: "main".to_owned(),
+            sweep_interval: HumanDuration::from_hours(1),
+            scrub_interval: HumanDuration::ZERO,
+            scrub_bytes_per_second: ByteCount(16 << 20),
+        }
     }
 }
 

@@ -11,5 +11,6 @@ pub(crate) mod providers;
 pub(crate) mod sign_in;
 pub(crate) mod storage;
 pub(crate) mod system;
+pub(crate) mod uploads;
 pub(crate) mod users;
 pub(crate) mod versions;

@@ -109,6 +109,10 @@ pub(crate) const OTHER_PART: &str = "other";
 /// The part of the system that a route shows, by the path that it is mounted at.
 pub(crate) fn system_part(route: &str) -> &'static str {
     match route.trim_matches('/') {
+        // what of tus is spoken is the same for every file
+        path if path.ends_with("/file/uploads") || path.ends_with("/file/uploads/{id}") => {
+            "uploads"
+        }
         "health/live" | "health/ready" => "health",
         "metrics" => "metrics",
         "api/version" => "version",

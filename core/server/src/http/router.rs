@@ -1,14 +1,14 @@
 //! Every route, one table: what it needs, and who answers it. A GET is answered to HEAD as well.
 
 use boxvault_types::action::{
-    Action::{Create, Delete, Download, Read, Release, Revoke, Update, Upload},
+    Action::{Create, Delete, Download, Read, Release, Revoke, Update, Upload, Verify},
     ResourceKind as On,
 };
 
 use super::{
     api::{
-        account, architectures, boxes, files, organizations, providers, sign_in, storage, system, users,
-        versions,
+        account, architectures, boxes, files, organizations, providers, sign_in, storage, system,
+        uploads, users, versions,
     },
     openapi,
     routes::{ApiRouter, endpoint},
@@ -17,6 +17,7 @@ use super::{
 
 /// The table.
 #[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "a table: one line for each route")]
 pub(crate) fn routes() -> ApiRouter {
     ApiRouter::new(openapi::frame())
         // first start and sign-in
@@ -59,6 +60,7 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Read,     On::Storage,      endpoint!(storage::read_quota))
         .add(Update,   On::Storage,      endpoint!(storage::set_quota))
         .add(Read,     On::Storage,      endpoint!(storage::list_stores))
+        .add(Read,     On::Storage,      endpoint!(storage::list_damaged_files))
         // boxes
         .add(Read,     On::System,       endpoint!(boxes::discover_boxes))
         .add(Read,     On::Box,          endpoint!(boxes::list_boxes))
@@ -86,8 +88,17 @@ pub(crate) fn routes() -> ApiRouter {
         // files
         .add(Upload,   On::File,         endpoint!(files::upload_file))
         .add(Upload,   On::File,         endpoint!(files::post_file))
+        .add(Read,     On::System,       endpoint!(uploads::read_upload_options))
+        .add(Read,     On::System,       endpoint!(uploads::read_options_of_upload))
+        .add(Upload,   On::File,         endpoint!(uploads::create_upload))
+        .add(Upload,   On::File,         endpoint!(uploads::read_upload))
+        .add(Upload,   On::File,         endpoint!(uploads::append_upload))
+        .add(Upload,   On::File,         endpoint!(uploads::delete_upload))
         .add(Read,     On::File,         endpoint!(files::read_file_info))
         .add(Download, On::File,         endpoint!(files::download_file))
+        .add(Download, On::File,         endpoint!(files::read_download_link))
+        .add(Download, On::File,         endpoint!(files::post_download_link))
+        .add(Verify,   On::File,         endpoint!(files::verify_file))
         .add(Delete,   On::File,         endpoint!(files::delete_file))
         // the server itself
         .add(Read,     On::System,       endpoint!(system::read_version_info))

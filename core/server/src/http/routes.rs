@@ -140,6 +140,7 @@ impl ApiRouter {
                 "POST" => route.post(handler.clone()),
                 "PUT" => route.put(handler.clone()),
                 "PATCH" => route.patch(handler.clone()),
+                "OPTIONS" => route.options(handler.clone()),
                 _ => route.delete(handler.clone()),
             };
             self.router = self.router.push(route);
@@ -187,6 +188,7 @@ fn method_name(method: &HttpMethod) -> Option<&'static str> {
         HttpMethod::Put => Some("PUT"),
         HttpMethod::Patch => Some("PATCH"),
         HttpMethod::Delete => Some("DELETE"),
+        HttpMethod::Options => Some("OPTIONS"),
         _ => None,
     }
 }

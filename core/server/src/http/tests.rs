@@ -44,6 +44,7 @@ fn documented(document: &OpenApi) -> BTreeSet<(String, String)> {
             ("PUT", &item.put),
             ("PATCH", &item.patch),
             ("DELETE", &item.delete),
+            ("OPTIONS", &item.options),
         ];
         for (method, operation) in operations {
             if operation.is_some() {
@@ -92,7 +93,9 @@ fn operation_ids_are_unique_and_every_tag_is_known() {
     let mut ids = BTreeMap::<String, String>::new();
     for (path, item) in &document.paths.paths {
         for operation in
-            [&item.get, &item.post, &item.put, &item.patch, &item.delete].into_iter().flatten()
+            [&item.get, &item.post, &item.put, &item.patch, &item.delete, &item.options]
+                .into_iter()
+                .flatten()
         {
             let id = operation.operation_id.clone().unwrap_or_default();
             let before = ids.insert(id.clone(), path.clone());

@@ -181,7 +181,7 @@ async fn download(
         provider,
         architecture,
     };
-    let download = call.app.open_download(path, Audience::Clients).await?;
+    let download = call.app.open_download(path, Audience::Clients, None).await?;
     let name = &found.vagrant_box.name;
     let file_name = format!("{name}-{version}-{provider}.box");
     files::serve(&call.app, req, res, download, &file_name, Dialect::Vagrant).await

@@ -92,10 +92,12 @@ impl Decoder {
             Self::Zstd(zstd) => zstd.frame_ended,
         };
         let scan = self.scan();
-        match scan.verdict() {
-            Some(verdict) => verdict.clone(),
-            None if whole && scan.is_between_entries() => Err(ArchiveRefusal::NoMetadata),
-            None => Err(ArchiveRefusal::Truncated),
+        let ends_well = whole && scan.is_between_entries();
+        match (scan.verdict(), scan.found()) {
+            (Some(verdict), _) => verdict.clone(),
+            (None, Some(found)) if ends_well => Ok(found.clone()),
+            (None, None) if ends_well => Err(ArchiveRefusal::NoMetadata),
+            (None, _) => Err(ArchiveRefusal::Truncated),
         }
     }
 
@@ -155,6 +157,10 @@ fn feed_xz(
 
 impl Zstd {
     fn feed(&mut self, bytes: &[u8]) -> Result<(), ArchiveRefusal> {
+        // to be asked without bytes begins the next frame
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let maximum = self.window_bytes_max;
         let mut input = InBuffer::around(bytes);
         loop {
@@ -169,7 +175,9 @@ impl Zstd {
             })?;
             let produced = target.pos();
             self.scan.feed(self.output.get(..produced).unwrap_or_default());
-            let is_drained = input.pos() == bytes.len() && produced < self.output.len();
+            // a frame that has ended has nothing left to give, however full the output is
+            let is_empty = hint == 0 || produced < self.output.len();
+            let is_drained = input.pos() == bytes.len() && is_empty;
             if self.scan.verdict().is_some() || is_drained {
                 self.frame_ended = hint == 0;
                 return Ok(());

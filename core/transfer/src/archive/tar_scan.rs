@@ -5,7 +5,7 @@
 //! v7, ustar, GNU (long names, old sparse files, binary sizes) and pax. Source: POSIX.1-2017 pax,
 //! "ustar Interchange Format" and "pax Header Block"; GNU tar manual, "Basic Tar Format".
 
-use super::{ArchiveLimits, ArchiveRefusal, BoxArchive, Compression, read_metadata};
+use super::{ArchiveDepth, ArchiveLimits, ArchiveRefusal, BoxArchive, Compression, read_metadata};
 
 /// Everything in a tar archive begins on a multiple of this.
 pub(super) const BLOCK_BYTES: usize = 512;
@@ -30,11 +30,15 @@ pub(super) struct TarScan {
     next_name: Option<Vec<u8>>,
     next_size: Option<u64>,
     verdict: Option<Result<BoxArchive, ArchiveRefusal>>,
+    /// The metadata, while the rest is still looked through.
+    found: Option<BoxArchive>,
 }
 
 enum State {
     /// A header comes next.
     Header,
+    /// The archive is over; what fills up its last record means nothing.
+    Ended,
     /// GNU: more of a sparse file's map comes next, then its data.
     SparseMap { data_bytes: u64 },
     /// Bytes that nobody wants.
@@ -64,6 +68,7 @@ impl TarScan {
             next_name: None,
             next_size: None,
             verdict: None,
+            found: None,
         }
     }
 
@@ -72,9 +77,15 @@ impl TarScan {
         self.verdict.as_ref()
     }
 
+    /// The metadata, where everything behind it is looked through as well.
+    pub(super) fn found(&self) -> Option<&BoxArchive> {
+        self.found.as_ref()
+    }
+
     /// Whether the archive could end here. Some programs leave out the two empty blocks.
     pub(super) fn is_between_entries(&self) -> bool {
-        matches!(self.state, State::Header) && self.filled == 0 && self.entries > 0
+        let ended = matches!(self.state, State::Ended);
+        ended || (matches!(self.state, State::Header) && self.filled == 0 && self.entries > 0)
     }
 
     /// Takes the next bytes of the archive.
@@ -92,6 +103,7 @@ impl TarScan {
     /// Does one thing with the beginning of `bytes`, and returns the rest.
     fn step<'bytes>(&mut self, bytes: &'bytes [u8]) -> &'bytes [u8] {
         match &mut self.state {
+            State::Ended => &[],
             State::Header | State::SparseMap { .. } => self.fill_block(bytes),
             State::Skip { left } => {
                 let (skipped, rest) = split(bytes, *left);
@@ -142,7 +154,10 @@ impl TarScan {
         if block.iter().all(|byte| *byte == 0) {
             self.zero_blocks += 1;
             if self.zero_blocks == 2 {
-                self.refuse(ArchiveRefusal::NoMetadata);
+                match self.found {
+                    Some(_) => self.state = State::Ended,
+                    None => self.refuse(ArchiveRefusal::NoMetadata),
+                }
             }
             return;
         }
@@ -158,7 +173,7 @@ impl TarScan {
             return;
         }
         self.entries += 1;
-        if self.entries > self.limits.entries_max {
+        if self.found.is_none() && self.entries > self.limits.entries_max {
             let maximum = self.limits.entries_max;
             self.refuse(ArchiveRefusal::OverLimit {
                 limit: "entries before metadata.json",
@@ -189,7 +204,7 @@ impl TarScan {
             _ => self.next_size.take().unwrap_or(size),
         };
         self.next_size = None;
-        if is_metadata(&name) {
+        if self.found.is_none() && is_metadata(&name) {
             return match kind {
                 0 | b'0' | b'7' => {
                     self.collect(Wanted::Metadata, size, self.limits.metadata_bytes_max);
@@ -232,7 +247,10 @@ impl TarScan {
 
     fn collected(&mut self, what: Wanted, content: &[u8]) {
         match what {
-            Wanted::Metadata => self.verdict = Some(read_metadata(self.compression, content)),
+            Wanted::Metadata => match read_metadata(self.compression, content) {
+                Ok(found) if self.limits.depth == ArchiveDepth::Whole => self.found = Some(found),
+                verdict => self.verdict = Some(verdict),
+            },
             Wanted::LongName => self.next_name = Some(until_nul(content).to_vec()),
             Wanted::PaxHeader => match pax_records(content) {
                 Some(records) => {

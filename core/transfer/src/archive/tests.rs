@@ -326,6 +326,53 @@ fn an_archive_cut_anywhere_is_called_truncated() {
     }
 }
 
+fn whole() -> ArchiveLimits {
+    ArchiveLimits { depth: ArchiveDepth::Whole, ..ArchiveLimits::default() }
+}
+
+#[test]
+fn damage_behind_the_metadata_is_found_when_the_whole_is_looked_at() {
+    let disk = noise(200_000);
+    let archive = tar_of(&[("metadata.json", METADATA.as_bytes()), ("box.img", &disk)]);
+    for (compression, bytes) in each_compression(&archive) {
+        for piece in [100, 64 << 10] {
+            is_ours(&inspect_within(&whole(), &bytes, piece).unwrap());
+        }
+        for cut in [bytes.len() / 2, bytes.len() - 2000] {
+            let beginning = &bytes[..cut];
+            assert!(inspect(beginning).is_ok(), "{compression}: nobody looked");
+            let found = inspect_within(&whole(), beginning, 1000);
+            assert_eq!(found, Err(ArchiveRefusal::Truncated), "{compression} cut at {cut}");
+        }
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() / 2] ^= 0x10;
+        assert!(inspect(&flipped).is_ok(), "{compression}: nobody looked");
+        let found = inspect_within(&whole(), &flipped, 1000);
+        // plain tar has checksums of headers only, and zstd one only where it was asked for
+        match compression {
+            Compression::Gzip | Compression::Xz => {
+                assert!(found.is_err(), "{compression}");
+            }
+            Compression::None => assert!(found.is_ok()),
+            Compression::Zstd => {}
+        }
+    }
+}
+
+#[test]
+fn the_whole_may_have_more_entries_than_are_looked_at_before_the_metadata() {
+    let many: Vec<(&str, &[u8])> = [("metadata.json", METADATA.as_bytes())]
+        .into_iter()
+        .chain((0..50).map(|_| ("a", &b"b"[..])))
+        .collect();
+    let limits = ArchiveLimits { entries_max: 3, ..whole() };
+    for (compression, bytes) in each_compression(&tar_of(&many)) {
+        assert!(inspect_within(&limits, &bytes, 777).is_ok(), "{compression}");
+    }
+    let none = tar_of(&[("a", b"b")]);
+    assert_eq!(inspect_within(&whole(), &none, 777), Err(ArchiveRefusal::NoMetadata));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -343,7 +390,8 @@ proptest! {
         let (_, bytes) = &each_compression(&tar_of(&files))[which];
         let found = inspect_within(&ArchiveLimits::default(), bytes, piece);
         prop_assert!(found.is_ok(), "{found:?}");
-        prop_assert_eq!(found, inspect(bytes));
+        prop_assert_eq!(&found, &inspect(bytes));
+        prop_assert_eq!(&found, &inspect_within(&whole(), bytes, piece));
     }
 
     /// Damage is answered, never a panic, and never takes more than the limits.

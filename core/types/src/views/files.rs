@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::digest::ChecksumType;
+use crate::ids::UploadId;
 
 /// The file of an architecture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -27,6 +28,41 @@ pub struct FileView {
     pub download_count: u64,
     /// When it was uploaded.
     pub uploaded_at: DateTime<Utc>,
+    /// What was found when its bytes were read again, in the file's info; absent if nobody ever did, and in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationView>,
+}
+
+/// What is known of stored bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VerificationView {
+    /// Where it stands.
+    pub state: VerificationState,
+    /// Bytes read so far, while it runs.
+    pub done_bytes: u64,
+    /// Bytes that the file has.
+    pub total_bytes: u64,
+    /// When the bytes were last read to their end.
+    pub checked_at: Option<DateTime<Utc>>,
+    /// Whether they were found to be damaged then.
+    pub damaged: bool,
+    /// What was wrong.
+    pub problem: Option<String>,
+}
+
+/// Where a verification stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VerificationState {
+    /// Asked for; a server will take it.
+    Waiting,
+    /// Being read.
+    Running,
+    /// The bytes are those that came.
+    Ok,
+    /// They are not.
+    Damaged,
 }
 
 /// A finished upload.
@@ -41,4 +77,44 @@ pub struct UploadView {
     pub compression: String,
     /// Whether another file was there before.
     pub replaced: bool,
+}
+
+/// A link that downloads a file without credentials.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadLinkView {
+    /// Absolute. Whoever has it can fetch the file: pass it on as carefully as a password.
+    pub download_url: String,
+    /// When it stops to work, at the latest.
+    pub expires_at: DateTime<Utc>,
+    /// What the file hashes to, in lower-case hexadecimal.
+    #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    pub checksum: String,
+    /// Always `sha256`.
+    pub checksum_type: ChecksumType,
+    /// Bytes.
+    #[schema(example = 734_003_200)]
+    pub file_size: u64,
+}
+
+/// An upload that can be continued.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResumableUploadView {
+    /// The last part of its path.
+    pub id: UploadId,
+    /// Bytes of the whole file.
+    #[schema(example = 734_003_200)]
+    pub length: u64,
+    /// Bytes that came, and are durable: where to continue.
+    #[schema(example = 67_108_864)]
+    pub offset: u64,
+    /// Whether the file became visible.
+    pub done: bool,
+    /// Whether somebody writes to it now.
+    pub locked: bool,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it is removed if nothing more comes.
+    pub expires_at: DateTime<Utc>,
 }

@@ -1,5 +1,6 @@
 //! What files take, what they may take, and what stores hold. All sizes are bytes.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -98,4 +99,40 @@ pub struct StoreView {
     pub unreferenced_files: u64,
     /// The bytes of those.
     pub unreferenced_bytes: u64,
+}
+
+/// A file whose stored bytes are damaged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DamagedFileView {
+    /// Whose it is.
+    #[schema(example = "acme")]
+    pub organization: String,
+    /// The box.
+    #[serde(rename = "box")]
+    #[schema(example = "debian12")]
+    pub box_name: String,
+    /// The version.
+    #[schema(example = "1.0.0")]
+    pub version: String,
+    /// The provider.
+    #[schema(example = "virtualbox")]
+    pub provider: String,
+    /// The architecture.
+    #[schema(example = "amd64")]
+    pub architecture: String,
+    /// The store.
+    #[schema(example = "main")]
+    pub store: String,
+    /// The key in the store.
+    pub key: String,
+    /// Bytes that it should have.
+    pub file_size: u64,
+    /// What they should hash to: SHA-256 in lower-case hexadecimal.
+    pub checksum: String,
+    /// When it was found.
+    pub checked_at: Option<DateTime<Utc>>,
+    /// What is wrong.
+    #[schema(example = "it is missing")]
+    pub problem: Option<String>,
 }

@@ -15,16 +15,16 @@ use boxvault_types::{
     error::ErrorCode,
     views::{
         Envelope, ErrorEnvelope, Nothing,
-        files::{FileView, UploadView},
+        files::{DownloadLinkView, FileView, UploadView, VerificationView},
     },
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use multer::Multipart;
 use salvo::{
-    Request, Response, Writer as _, handler,
+    Depot, Request, Response, Writer as _, handler,
     http::{
-        ReqBody,
+        ReqBody, StatusCode,
         header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
     },
 };
@@ -33,6 +33,7 @@ use super::architectures::slot;
 use crate::{
     app::{
         artifacts::{FILE_NAME, Slot},
+        download_links::LinkGrant,
         downloads::Audience,
         uploads::Declared,
     },
@@ -103,7 +104,7 @@ pub(crate) async fn post_file(req: &mut Request, call: Call) -> Result<Reply<Upl
     Ok(Reply::ok(message, view))
 }
 
-/// Tells size, checksum and address of a file.
+/// Tells size, checksum and address of a file, and what was found when its stored bytes were last verified.
 #[utoipa::path(
     get,
     path = "/api/organization/{organization}/box/{box}/version/{version}/provider/{provider}/architecture/{architecture}/file/info",
@@ -115,7 +116,7 @@ pub(crate) async fn post_file(req: &mut Request, call: Call) -> Result<Reply<Upl
 )]
 #[handler]
 pub(crate) async fn read_file_info(req: &mut Request, call: Call) -> Result<Reply<FileView>> {
-    let view = call.app.file(call.target.vagrant_box()?, &slot(req)?).await?;
+    let view = call.app.file_info(call.target.vagrant_box()?, &slot(req)?).await?;
     Ok(Reply::ok("file found", view).tagged())
 }
 
@@ -127,6 +128,7 @@ pub(crate) async fn read_file_info(req: &mut Request, call: Call) -> Result<Repl
     params(
         ("Range" = Option<String>, Header, description = "Which bytes, such as `bytes=1000-`."),
         ("access_token" = Option<String>, Query, description = "A token, for clients that can send no header."),
+        ("link" = Option<String>, Query, description = "What a download link has here."),
     ),
     responses(
         (status = 200, description = "The file.", body = String, content_type = "application/octet-stream"),
@@ -137,11 +139,77 @@ pub(crate) async fn read_file_info(req: &mut Request, call: Call) -> Result<Repl
     )
 )]
 #[handler]
-pub(crate) async fn download_file(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
+pub(crate) async fn download_file(
+    req: &mut Request,
+    res: &mut Response,
+    depot: &mut Depot,
+    call: Call,
+) -> Result<()> {
     let found = call.target.vagrant_box()?;
     let slot = slot(req)?;
-    let download = call.app.open_download(slot.path(found), Audience::Publishers).await?;
+    let link = depot.get_typed::<LinkGrant>().ok();
+    let download = call.app.open_download(slot.path(found), Audience::Publishers, link).await?;
     files::serve(&call.app, req, res, download, FILE_NAME, Dialect::Api).await
+}
+
+/// Makes a link that downloads the file without credentials, for a while.
+///
+/// It dies earlier when the file is replaced, the version revoked, or whoever made it loses the right, the session or
+/// the API token that they made it with.
+#[utoipa::path(
+    get,
+    path = "/api/organization/{organization}/box/{box}/version/{version}/provider/{provider}/architecture/{architecture}/file/get-download-link",
+    tag = "File Operations",
+    responses(
+        (status = 200, description = "The link.", body = Envelope<DownloadLinkView>),
+    )
+)]
+#[handler]
+pub(crate) async fn read_download_link(
+    req: &mut Request,
+    call: Call,
+) -> Result<Reply<DownloadLinkView>> {
+    make_link(req, &call).await
+}
+
+/// Makes a link that downloads the file without credentials; the same as GET.
+#[utoipa::path(
+    post,
+    path = "/api/organization/{organization}/box/{box}/version/{version}/provider/{provider}/architecture/{architecture}/file/get-download-link",
+    tag = "File Operations",
+    responses(
+        (status = 200, description = "The link.", body = Envelope<DownloadLinkView>),
+    )
+)]
+#[handler]
+pub(crate) async fn post_download_link(
+    req: &mut Request,
+    call: Call,
+) -> Result<Reply<DownloadLinkView>> {
+    make_link(req, &call).await
+}
+
+async fn make_link(req: &Request, call: &Call) -> Result<Reply<DownloadLinkView>> {
+    let (found, slot) = (call.target.vagrant_box()?, slot(req)?);
+    let view = call.app.make_download_link(&call.identity, found, &slot).await?;
+    Ok(Reply::ok(format!("works until {}", view.expires_at.to_rfc3339()), view))
+}
+
+/// Reads the stored file again in the background, and compares it with the digest that was computed when it came.
+///
+/// The file's info tells how far it is, and what was found. Nothing is deleted for it.
+#[utoipa::path(
+    post,
+    path = "/api/organization/{organization}/box/{box}/version/{version}/provider/{provider}/architecture/{architecture}/file/verify",
+    tag = "File Operations",
+    responses(
+        (status = 202, description = "It will be read.", body = Envelope<VerificationView>),
+    )
+)]
+#[handler]
+pub(crate) async fn verify_file(req: &mut Request, call: Call) -> Result<Reply<VerificationView>> {
+    let view = call.app.verify_file(call.target.vagrant_box()?, &slot(req)?).await?;
+    Ok(Reply::ok("the file will be read again", view).with_status(StatusCode::ACCEPTED))
 }
 
 /// Takes the file away. The architecture stays.
@@ -171,8 +239,7 @@ async fn receive(req: &mut Request, call: &Call) -> Result<UploadView> {
         .and_then(|kind| kind.to_str().ok())
         .unwrap_or_default()
         .to_owned();
-    let expects = req.headers().contains_key(EXPECT);
-    let body = Incoming::new(req.take_body());
+    let body = Incoming::of(req);
     let outcome = if let Ok(boundary) = multer::parse_boundary(&kind) {
         let declared = Declared { checksum, replace, ..Declared::default() };
         receive_form(call, &slot, declared, boundary, body.clone()).await
@@ -183,10 +250,8 @@ async fn receive(req: &mut Request, call: &Call) -> Result<UploadView> {
         let user = call.identity.caller().map(|caller| caller.user_id);
         call.app.upload(found, &slot, declared, user, call.audit(None), body.clone()).await
     };
-    // who asked first, and was not told to go on, sends nothing
-    let is_silent = matches!(&outcome, Err(error) if error.code() == ErrorCode::ClientTooSlow);
-    if outcome.is_err() && !is_silent && (body.has_begun() || !expects) {
-        drain(body).await;
+    if let Err(error) = &outcome {
+        body.drain_after(error).await;
     }
     outcome
 }
@@ -222,7 +287,7 @@ async fn receive_form(
 }
 
 /// To put a file in the place of another one takes more than to put one where none is. Tells whether one is there.
-async fn require_replace(call: &Call, slot: &Slot) -> Result<bool> {
+pub(super) async fn require_replace(call: &Call, slot: &Slot) -> Result<bool> {
     let found = call.target.vagrant_box()?;
     let present = call.app.architecture(found, slot).await?;
     if present.file.is_none() {
@@ -243,7 +308,8 @@ async fn require_replace(call: &Call, slot: &Slot) -> Result<bool> {
     Ok(true)
 }
 
-fn declared_checksum(req: &Request) -> Result<Option<Checksum>> {
+/// What `x-checksum` declares of the whole file.
+pub(super) fn declared_checksum(req: &Request) -> Result<Option<Checksum>> {
     let header = |name: &str| {
         req.headers()
             .get(name)
@@ -252,34 +318,50 @@ fn declared_checksum(req: &Request) -> Result<Option<Checksum>> {
             .filter(|text| !text.is_empty())
     };
     let Some(text) = header("x-checksum") else { return Ok(None) };
-    let kind = match header("x-checksum-type") {
+    parse_checksum(text, header("x-checksum-type")).map(Some)
+}
+
+/// A declared checksum; SHA-256 where no type is said.
+pub(super) fn parse_checksum(text: &str, kind: Option<&str>) -> Result<Checksum> {
+    let kind = match kind {
         None => ChecksumType::Sha256,
         Some(kind) => kind.parse().map_err(|error| AppError::invalid("x-checksum-type", error))?,
     };
-    Checksum::parse(kind, text).map(Some).map_err(|error| AppError::invalid("x-checksum", error))
+    Checksum::parse(kind, text).map_err(|error| AppError::invalid("x-checksum", error))
 }
 
 /// The data of a body, without its frames. Clones read the same body, so that what a refused upload did not want
 /// can still be taken off the wire.
 #[derive(Clone)]
-struct Incoming(Arc<Mutex<Reading>>);
+pub(super) struct Incoming(Arc<Mutex<Reading>>);
 
 struct Reading {
     body: ReqBody,
     has_begun: bool,
+    /// The client waits for 100 before it sends anything.
+    waits: bool,
 }
 
 impl Incoming {
-    fn new(body: ReqBody) -> Self {
-        Self(Arc::new(Mutex::new(Reading { body, has_begun: false })))
+    pub(super) fn of(req: &mut Request) -> Self {
+        let waits = req.headers().contains_key(EXPECT);
+        Self(Arc::new(Mutex::new(Reading { body: req.take_body(), has_begun: false, waits })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Reading> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has_begun(&self) -> bool {
-        self.lock().has_begun
+    /// Takes what a client still sends of a refused body off the wire, so that the refusal reaches it. Who asked first,
+    /// and was not told to go on, sends nothing; nor does who fell silent.
+    pub(super) async fn drain_after(self, error: &AppError) {
+        let sends = {
+            let reading = self.lock();
+            reading.has_begun || !reading.waits
+        };
+        if sends && error.code() != ErrorCode::ClientTooSlow {
+            drain(self).await;
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use boxvault_types::{
     params::{ListQuery, storage::SetQuotaParams},
     views::{
         Envelope, ErrorEnvelope, ListEnvelope,
-        storage::{BoxUsageView, QuotaView, StoreView, UsageView},
+        storage::{BoxUsageView, DamagedFileView, QuotaView, StoreView, UsageView},
     },
 };
 use salvo::{Request, Writer as _, handler};
@@ -90,6 +90,25 @@ pub(crate) async fn set_quota(
     let detail = serde_json::to_value(body.0).ok();
     let view = call.app.set_quota(organization, body.0, call.audit(detail)).await?;
     Ok(Reply::ok("quota set", view).tagged())
+}
+
+/// Lists files whose stored bytes were found to be damaged, and the boxes that have them.
+#[utoipa::path(
+    get,
+    path = "/api/storage/damaged",
+    tag = "System",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "The files.", body = ListEnvelope<DamagedFileView>),
+    )
+)]
+#[handler]
+pub(crate) async fn list_damaged_files(
+    call: Call,
+    query: Query,
+) -> Result<PageReply<DamagedFileView>> {
+    let (items, page) = call.app.list_damaged_files(query.0).await?;
+    Ok(PageReply::new(format!("{} damaged files", page.total), items, page))
 }
 
 /// Lists the stores with what each holds.

@@ -84,6 +84,7 @@ pub(crate) async fn read_metrics(call: Call, res: &mut Response) -> Result<()> {
     if !call.app.config.metrics.enabled {
         return Err(AppError::new(ErrorCode::PathNotFound, "metrics are off (metrics.enabled)"));
     }
+    call.app.count_damaged_files().await?;
     let text = call.app.metrics.encode().map_err(AppError::internal)?;
     res.headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));

@@ -13,7 +13,7 @@ use salvo::{
 };
 
 use crate::{
-    app::App,
+    app::{App, download_links::LinkGrant},
     error::{AppError, Result},
     http::{call::RequestFacts, error::Dialect},
 };
@@ -38,24 +38,39 @@ impl Handler for Authenticate {
     ) {
         let facts = RequestFacts::of(depot);
         match self.identify(req, &facts).await {
-            Ok(identity) => depot.insert_typed(identity),
-            Err(error) => depot.insert_typed(Refusal(error)),
-        };
+            Ok((identity, link)) => {
+                depot.insert_typed(identity);
+                if let Some(grant) = link {
+                    depot.insert_typed(grant);
+                }
+            }
+            Err(error) => {
+                depot.insert_typed(Refusal(error));
+            }
+        }
     }
 }
 
 impl Authenticate {
-    async fn identify(&self, req: &Request, facts: &RequestFacts) -> Result<Identity> {
+    async fn identify(
+        &self,
+        req: &Request,
+        facts: &RequestFacts,
+    ) -> Result<(Identity, Option<LinkGrant>)> {
         let presented = presented(req, &facts.path);
-        if presented.is_empty() {
-            return Ok(Identity::Anonymous);
+        let link = is_download(req, &facts.path).then(|| req.queries().get("link")).flatten();
+        if presented.is_empty() && link.is_none() {
+            return Ok((Identity::Anonymous, None));
         }
         let mut refusal = None;
         for text in presented.iter().take(TOKENS_MAX) {
             match self.0.identify(text).await {
-                Ok(caller) => return Ok(Identity::User(caller)),
+                Ok(caller) => return Ok((Identity::User(caller), None)),
                 Err(error) => refusal = Some(error),
             }
+        }
+        if let Some(link) = link {
+            return self.0.identify_link(link).await.map(|(who, grant)| (who, Some(grant)));
         }
         match refusal {
             Some(error)
@@ -64,7 +79,7 @@ impl Authenticate {
             {
                 Err(error)
             }
-            _ => Ok(Identity::Anonymous),
+            _ => Ok((Identity::Anonymous, None)),
         }
     }
 }
@@ -114,6 +129,11 @@ fn presented(req: &Request, path: &str) -> Vec<String> {
 /// Tokens in a URL end up in the logs of proxies, so only paths that old clients read take them.
 fn takes_query_token(req: &Request, path: &str) -> bool {
     let read = req.method() == Method::GET || req.method() == Method::HEAD;
-    let vagrant = super::super::vagrant::is_catalogue_or_file(path);
-    read && (vagrant || path.ends_with("/file/download"))
+    is_download(req, path) || (read && super::super::vagrant::is_catalogue_or_file(path))
+}
+
+/// Whether a request is for the bytes of one file by our own API.
+fn is_download(req: &Request, path: &str) -> bool {
+    let read = req.method() == Method::GET || req.method() == Method::HEAD;
+    read && path.starts_with("api/organization/") && path.ends_with("/file/download")
 }

@@ -1,0 +1,211 @@
+//! Download links: an address that gives one file for a while to whoever has it, as for `wget` and `curl`.
+//!
+//! A link is a signed statement, so that it needs no row: who made it and with what, which file, which bytes, until
+//! when. It is a credential like any other: whoever presents it is taken for its maker, and the one place that decides
+//! is asked again. So it dies with the right, the session or the API token of its maker, and, as it names bytes, with
+//! the file. It is read on the path of a download only, and there it gives that one file.
+
+use boxvault_catalog::{
+    Catalog, accounts::Account, artifacts::Located, sessions, settings, tokens,
+    versions::VersionStatus,
+};
+use boxvault_types::{
+    digest::Digest,
+    error::ErrorCode,
+    identity::{Credential, Identity, TokenScope},
+    ids::{ArtifactId, SessionId, TokenId, UserId},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use data_encoding::BASE64;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+
+use super::{App, identify};
+use crate::error::{AppError, Result};
+
+/// Where the key lies in the catalog, so that every server of one catalog takes the links of the others.
+const KEY_SETTING: &str = "secret.download_links";
+const ALGORITHM: Algorithm = Algorithm::HS256;
+const AUDIENCE: &str = "boxvault-download";
+/// The longest link that is looked at.
+const LINK_BYTES_MAX: usize = 2048;
+
+/// What a link states.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Claims {
+    aud: String,
+    exp: i64,
+    /// The artifact.
+    art: ArtifactId,
+    /// The SHA-256 of the bytes.
+    dig: String,
+    /// Who made it; absent where anybody could.
+    usr: Option<UserId>,
+    /// The session or the API token that they made it with.
+    ses: Option<SessionId>,
+    tok: Option<TokenId>,
+}
+
+/// Signs links, and checks them.
+pub(crate) struct DownloadLinks {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+/// What a presented link is good for, beside what its maker may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LinkGrant {
+    artifact: ArtifactId,
+    digest: String,
+}
+
+impl DownloadLinks {
+    /// Loads the key; a new server makes it. Two that start at once agree on one.
+    pub(crate) async fn load(catalog: &Catalog) -> Result<Self> {
+        let fresh = BASE64.encode(&rand::random::<[u8; 32]>());
+        let key = settings::put_if_absent(catalog, KEY_SETTING, &fresh).await?;
+        let key = BASE64.decode(key.as_bytes()).map_err(AppError::internal)?;
+        Ok(Self {
+            encoding: EncodingKey::from_secret(&key),
+            decoding: DecodingKey::from_secret(&key),
+        })
+    }
+
+    fn sign(&self, claims: &Claims) -> Result<String> {
+        let header = Header::new(ALGORITHM);
+        jsonwebtoken::encode(&header, claims, &self.encoding).map_err(AppError::internal)
+    }
+
+    fn verify(&self, link: &str) -> Option<Claims> {
+        if link.len() > LINK_BYTES_MAX {
+            return None;
+        }
+        let mut validation = Validation::new(ALGORITHM);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "aud"]);
+        // a link may end a moment early where clocks differ, and never late
+        validation.leeway = 0;
+        Some(jsonwebtoken::decode::<Claims>(link, &self.decoding, &validation).ok()?.claims)
+    }
+}
+
+impl LinkGrant {
+    /// Holds a link to the bytes that it was made for.
+    ///
+    /// # Errors
+    /// `LINK_INVALID` for another file, other bytes, or a version that was revoked.
+    pub(crate) fn require(&self, located: &Located, digest: &Digest) -> Result<()> {
+        let same = self.artifact == located.artifact.id && self.digest == digest.to_hex();
+        if same && located.version_status != VersionStatus::Revoked {
+            return Ok(());
+        }
+        Err(invalid())
+    }
+}
+
+impl App {
+    /// A link to the bytes of an artifact for whoever makes it, and until when it works.
+    pub(crate) fn download_link(
+        &self,
+        identity: &Identity,
+        artifact: ArtifactId,
+        digest: &Digest,
+    ) -> Result<(String, DateTime<Utc>)> {
+        let time: Duration = self.config.limits.download_link_ttl.into();
+        let expires_at =
+            self.catalog.now() + TimeDelta::from_std(time).map_err(AppError::internal)?;
+        let caller = identity.caller();
+        let (ses, tok) = match caller.map(|caller| caller.credential) {
+            Some(Credential::Session(session)) => (Some(session), None),
+            Some(Credential::Token(token)) => (None, Some(token)),
+            Some(Credential::None) | None => (None, None),
+        };
+        let claims = Claims {
+            aud: AUDIENCE.to_owned(),
+            exp: expires_at.timestamp(),
+            art: artifact,
+            dig: digest.to_hex(),
+            usr: caller.map(|caller| caller.user_id),
+            ses,
+            tok,
+        };
+        Ok((self.download_links.sign(&claims)?, expires_at))
+    }
+
+    /// Who made a link, and what it is good for.
+    ///
+    /// # Errors
+    /// `LINK_INVALID`, without saying why.
+    pub(crate) async fn identify_link(&self, link: &str) -> Result<(Identity, LinkGrant)> {
+        let claims = self.download_links.verify(link).ok_or_else(invalid)?;
+        let grant = LinkGrant { artifact: claims.art, digest: claims.dig };
+        let Some(user) = claims.usr else { return Ok((Identity::Anonymous, grant)) };
+        let (account, credential, scope): (Account, _, _) = match (claims.ses, claims.tok) {
+            (Some(session), None) => {
+                let found = sessions::find_live(&self.catalog, session).await?;
+                let (_, account) = found.ok_or_else(invalid)?;
+                (account, Credential::Session(session), TokenScope::default())
+            }
+            (None, Some(token)) => {
+                let found = tokens::find_live_by_id(&self.catalog, token).await?;
+                let (token, account) = found.ok_or_else(invalid)?;
+                (account, Credential::Token(token.id), token.scope)
+            }
+            _ => return Err(invalid()),
+        };
+        if account.user.id != user || account.user.suspended_at.is_some() {
+            return Err(invalid());
+        }
+        Ok((Identity::User(Arc::new(identify::caller(account, credential, scope))), grant))
+    }
+}
+
+fn invalid() -> AppError {
+    AppError::new(
+        ErrorCode::LinkInvalid,
+        "the download link is expired, or what it was made for is gone; get another one",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(key: u8) -> DownloadLinks {
+        let key = [key; 32];
+        DownloadLinks {
+            encoding: EncodingKey::from_secret(&key),
+            decoding: DecodingKey::from_secret(&key),
+        }
+    }
+
+    fn claims() -> Claims {
+        Claims {
+            aud: AUDIENCE.to_owned(),
+            exp: Utc::now().timestamp() + 60,
+            art: ArtifactId::new(),
+            dig: Digest([7; 32]).to_hex(),
+            usr: Some(UserId::new()),
+            ses: Some(SessionId::new()),
+            tok: None,
+        }
+    }
+
+    #[test]
+    fn a_link_states_what_was_signed_and_nothing_else_is_taken() {
+        let good = claims();
+        let link = links(1).sign(&good).unwrap();
+        assert!(link.len() < 700, "{} characters", link.len());
+        assert_eq!(links(1).verify(&link).unwrap().art, good.art);
+        assert!(links(2).verify(&link).is_none(), "another key");
+        let expired = Claims { exp: Utc::now().timestamp() - 1, ..claims() };
+        assert!(links(1).verify(&links(1).sign(&expired).unwrap()).is_none(), "expired");
+        let token = Claims { aud: "boxvault-api".to_owned(), ..claims() };
+        assert!(links(1).verify(&links(1).sign(&token).unwrap()).is_none(), "an access token");
+        let body = link.split('.').nth(1).unwrap();
+        let header = data_encoding::BASE64URL_NOPAD.encode(br#"{"alg":"none"}"#);
+        assert!(links(1).verify(&format!("{header}.{body}.")).is_none(), "alg none");
+        assert!(links(1).verify(&"a".repeat(5000)).is_none(), "too long");
+    }
+}
