@@ -18,6 +18,8 @@ mod endpoint_coverage;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod openapi;

@@ -73,6 +73,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("salvo", &["boxvault", "boxvault-transfer"]),
     ("figment", &["boxvault"]),
     ("clap", &["boxvault"]),
+    ("lettre", &["boxvault"]),
     ("opendal", &["boxvault-storage-fs", "boxvault-storage-memory", "boxvault-storage-opendal"]),
 ];
 

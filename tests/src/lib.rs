@@ -8,6 +8,7 @@
 pub mod bytes;
 pub mod client;
 pub mod faults;
+pub mod mail;
 pub mod plugins;
 pub mod proxy;
 pub mod raw;

@@ -24,6 +24,7 @@ pub mod boxes;
 pub mod downloads;
 pub mod memberships;
 pub mod organizations;
+pub mod outbox;
 pub mod providers;
 pub mod quotas;
 pub mod resumable;

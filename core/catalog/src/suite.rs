@@ -8,6 +8,7 @@ mod connection;
 mod credentials;
 mod files;
 mod organizations;
+mod outbox;
 mod quotas;
 mod races;
 mod resumable;

@@ -15,10 +15,12 @@ pub(crate) mod identify;
 pub(crate) mod lists;
 pub(crate) mod local_auth;
 pub(crate) mod organizations;
+pub(crate) mod outbox;
 pub(crate) mod passwords;
 pub(crate) mod providers;
 pub(crate) mod readiness;
 pub(crate) mod resumable;
+pub(crate) mod sealing;
 pub(crate) mod secrets;
 pub(crate) mod sessions;
 pub(crate) mod setup;
@@ -57,6 +59,8 @@ pub struct App {
     pub(crate) auth_providers: BTreeMap<String, Arc<dyn AuthProvider>>,
     pub(crate) access_tokens: access_tokens::AccessTokens,
     pub(crate) passwords: Arc<passwords::Passwords>,
+    pub(crate) sealer: sealing::Sealer,
+    pub(crate) postbox: outbox::Postbox,
     pub(crate) identities: identify::IdentityCache,
     pub(crate) catalogues: catalogue::CatalogueCache,
     pub(crate) download_links: download_links::DownloadLinks,

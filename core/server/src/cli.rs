@@ -5,6 +5,7 @@
 //! or configuration.
 
 mod configuration;
+mod mail;
 mod plugins;
 mod policies;
 pub mod server;

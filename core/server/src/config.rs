@@ -12,6 +12,7 @@ mod layers;
 mod limits;
 mod listen;
 mod load;
+mod mail;
 mod plugin_entry;
 mod problem;
 mod public_url;
@@ -33,6 +34,7 @@ pub use self::{
     limits::{ArchiveCheck, LimitsConfig},
     listen::{Listen, ListenAddress, Network},
     load::{Inputs, Loaded},
+    mail::{MailConfig, MailTls},
     plugin_entry::PluginEntry,
     problem::{ConfigError, Place, Problem},
     public_url::PublicUrl,
@@ -61,6 +63,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Accounts and sessions.
     pub auth: AuthConfig,
+    /// Messages to users.
+    pub mail: MailConfig,
     /// Who may do what.
     pub policy: PolicyConfig,
     /// What a caller may cost.
@@ -81,6 +85,7 @@ impl Default for Config {
             plugins: PluginsConfig::default(),
             storage: StorageConfig::default(),
             auth: AuthConfig::default(),
+            mail: MailConfig::default(),
             policy: PolicyConfig::default(),
             limits: LimitsConfig::default(),
             log: LogConfig::default(),

@@ -5,6 +5,7 @@
 //! data/                    0700
 //! ├── catalog.sqlite3      the catalog, unless database.url says otherwise
 //! ├── store/               the store "main", unless [stores] says otherwise
+//! ├── mail/                0700: messages, while no mail server is set
 //! ├── tls/                 0700
 //! │   ├── self-signed.pem  0600, certificate and private key
 //! │   └── self-signed.crt  the certificate alone, for clients to trust

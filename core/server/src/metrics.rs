@@ -34,6 +34,11 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
 /// The numbers of one server.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -50,6 +55,8 @@ pub(crate) struct Metrics {
     policy_problems: Gauge<i64, AtomicI64>,
     verified: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     damaged_files: Gauge<i64, AtomicI64>,
+    mails: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    mail_queue: Family<StateLabels, Gauge<i64, AtomicI64>>,
 }
 
 impl Metrics {
@@ -74,6 +81,8 @@ impl Metrics {
             policy_problems: Gauge::default(),
             verified: Family::default(),
             damaged_files: Gauge::default(),
+            mails: Family::default(),
+            mail_queue: Family::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -119,6 +128,7 @@ impl Metrics {
         registry.register("sign_ins", "Sign-ins by outcome", metrics.sign_ins.clone());
         registry.register("swept", "Leftovers removed, by kind", metrics.swept.clone());
         metrics.register_verification(&mut registry);
+        metrics.register_mail(&mut registry);
         Self { registry, ..metrics }
     }
 
@@ -132,6 +142,15 @@ impl Metrics {
             "damaged_files",
             "Stored files that are known to be damaged",
             self.damaged_files.clone(),
+        );
+    }
+
+    fn register_mail(&self, registry: &mut Registry) {
+        registry.register("mails", "Messages by the outcome of an attempt", self.mails.clone());
+        registry.register(
+            "mail_queue",
+            "Messages in the outbox, by whether another attempt follows",
+            self.mail_queue.clone(),
         );
     }
 
@@ -176,6 +195,19 @@ impl Metrics {
     /// Counts a sign-in.
     pub(crate) fn signed_in(&self, outcome: &'static str) {
         self.sign_ins.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts an attempt to send a message.
+    pub(crate) fn mailed(&self, outcome: &'static str) {
+        self.mails.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Shows how many messages wait, and how many were given up.
+    pub(crate) fn set_mail_queue(&self, waiting: u64, given_up: u64) {
+        for (state, count) in [("waiting", waiting), ("given_up", given_up)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.mail_queue.get_or_create(&StateLabels { state }).set(count);
+        }
     }
 
     /// Counts what the sweep removed.

@@ -33,12 +33,13 @@ use crate::{
     app::{
         App, access_tokens::AccessTokens, catalogue::CatalogueCache, download_links::DownloadLinks,
         downloads::DownloadCounter, identify::IdentityCache, local_auth::LocalAuth,
-        passwords::Passwords, stores::Stores, tokens::TokenUses,
+        outbox::Postbox, passwords::Passwords, sealing::Sealer, stores::Stores, tokens::TokenUses,
     },
     config::Config,
     data_dir::{DataDir, DataDirError},
     error::AppError,
     http,
+    mail::transport::{MailSetupError, Transport},
     metrics::Metrics,
     tls::{self, CertificateSource, Reload, TlsError},
 };
@@ -85,6 +86,9 @@ pub enum StartupError {
     /// `storage.default_store` names no store.
     #[error("storage.default_store is {0:?}, but there is no [stores.{0}]")]
     NoDefaultStore(String),
+    /// Messages cannot be sent.
+    #[error(transparent)]
+    Mail(#[from] MailSetupError),
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -127,8 +131,11 @@ async fn open_app_at(
     let policy = PolicyHandle::open(policy_dir.is_dir().then_some(policy_dir))?;
     let host = PluginHost::new(config.plugins.host_options());
     let passwords = Arc::new(Passwords::new()?);
+    let public_url = config.public_url(bound);
     let app = App {
-        public_url: config.public_url(bound),
+        postbox: Postbox::new(Transport::new(config, &public_url)?),
+        sealer: Sealer::load(&catalog, config.auth.sealing_key.as_ref()).await?,
+        public_url,
         instance_id: uuid::Uuid::now_v7().to_string(),
         stores: open_stores(config, &host).await?,
         auth_providers: open_auth_providers(config, &host, &catalog, &passwords).await?,
@@ -341,6 +348,8 @@ fn background(app: &Arc<App>) -> JoinSet<()> {
             flush(&flushing).await;
         }
     });
+    let sending = Arc::clone(app);
+    tasks.spawn(async move { sending.send_mail_forever().await });
     let watch_interval: Duration = app.config.policy.watch_interval.into();
     if !watch_interval.is_zero() {
         tasks.spawn(boxvault_policy::watch(Arc::clone(&app.policy), watch_interval));

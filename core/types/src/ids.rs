@@ -77,6 +77,10 @@ id! {
     TokenId
 }
 id! {
+    /// A message that waits to be sent.
+    MailId
+}
+id! {
     /// An audit row.
     AuditId
 }

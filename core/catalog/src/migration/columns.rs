@@ -46,6 +46,15 @@ impl Dialect {
         column(name, kind)
     }
 
+    /// Bytes, up to some megabytes.
+    pub(super) fn large_bytes(self, name: &'static str) -> ColumnDef {
+        let kind = match self.0 {
+            DatabaseBackend::MySql => ColumnType::custom("mediumblob"),
+            _ => ColumnType::Blob,
+        };
+        column(name, kind)
+    }
+
     /// A moment, in UTC and microseconds.
     pub(super) fn time(self, name: &'static str) -> ColumnDef {
         let kind = match self.0 {

@@ -12,7 +12,7 @@ use std::{
 use boxvault_catalog::{
     attempts,
     blobs::{self, Deletion},
-    sessions, uploads,
+    outbox, sessions, uploads,
 };
 use boxvault_plugin_sdk::{Capabilities, StorageBackend};
 use tracing::{info, warn};
@@ -24,7 +24,7 @@ use crate::error::{AppError, Result};
 const LIST_SIZE: u32 = 1000;
 /// How long downloads that run may still read a blob after nothing refers to it.
 const BLOB_GRACE: Duration = Duration::from_hours(1);
-/// How long ended sessions and failed sign-ins are remembered.
+/// How long ended sessions, failed sign-ins and messages that were given up are remembered.
 const MEMORY: Duration = Duration::from_hours(24 * 30);
 
 /// What a sweep removed.
@@ -81,6 +81,7 @@ impl App {
         }
         sessions::forget_ended(&self.catalog, MEMORY).await?;
         attempts::forget_older_than(&self.catalog, MEMORY).await?;
+        outbox::forget_given_up(&self.catalog, MEMORY).await?;
         for (kind, count) in
             [("upload", swept.uploads), ("blob", swept.blobs), ("object", swept.objects)]
         {

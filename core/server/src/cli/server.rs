@@ -18,7 +18,10 @@ use boxvault_types::{
 use clap::{Args, Subcommand};
 use tracing::warn;
 
-use super::{CliError, EXIT_FAILED, answer};
+use super::{
+    CliError, EXIT_FAILED, answer,
+    mail::{self, MailCommand},
+};
 use crate::{
     app::{
         App,
@@ -50,6 +53,9 @@ pub enum ServerCommand {
     /// Set a new server up
     #[command(subcommand)]
     Setup(SetupCommand),
+    /// Try the mail settings, and see what could not be sent
+    #[command(subcommand)]
+    Mail(MailCommand),
     /// Remove what failed uploads and deleted boxes left behind
     #[command(after_help = "Example:\n  boxvault sweep --older-than '2 days'")]
     Sweep(SweepArguments),
@@ -178,6 +184,9 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
             let app = startup::open_app(&config).await?;
             let token = app.new_setup_token().await?.ok_or(CliError::SetUpAlready)?;
             answer(token)?;
+        }
+        ServerCommand::Mail(command) => {
+            return mail::run(command, &*startup::open_app(&config).await?).await;
         }
         ServerCommand::Sweep(arguments) => {
             sweep(&startup::open_app(&config).await?, &arguments).await?;

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use lettre::message::Mailbox;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Config, Listen,
+    Config, Listen, MailTls,
     load::place_of,
     problem::{Place, Problem},
 };
@@ -16,6 +17,9 @@ const PASSWORD_LENGTH_FLOOR: usize = 8;
 
 /// Argon2 takes longer for more, and a request body is bounded anyway.
 const PASSWORD_LENGTH_CEILING: usize = 128;
+
+/// Whatever is shorter could be guessed by somebody who has a copy of the catalog.
+const SEALING_KEY_CHARS_MIN: usize = 32;
 
 /// Reports every contradiction.
 pub(super) fn check(
@@ -29,6 +33,7 @@ pub(super) fn check(
     check_database(config, &mut findings);
     check_plugins(config, &mut findings);
     check_auth(config, &mut findings);
+    check_mail(config, &mut findings);
     check_limits(config, &mut findings);
     check_log(config, &mut findings);
     problems.append(&mut findings.found);
@@ -216,12 +221,52 @@ fn check_auth(config: &Config, findings: &mut Findings<'_>) {
         "auth.refresh_token_short_ttl",
         "is longer than auth.refresh_token_ttl, which is for those who stay signed in",
     );
+    findings.add_if(
+        auth.sealing_key
+            .as_ref()
+            .is_some_and(|key| key.expose().chars().count() < SEALING_KEY_CHARS_MIN),
+        "auth.sealing_key",
+        "must have at least 32 characters: `openssl rand -base64 32` prints a good one",
+    );
     for (key, number) in [
         ("auth.lockout_failures_max", auth.lockout_failures_max),
         ("auth.lockout_address_failures_max", auth.lockout_address_failures_max),
     ] {
         findings.add_if(number == 0, key, "must be at least 1");
     }
+}
+
+fn check_mail(config: &Config, findings: &mut Findings<'_>) {
+    let mail = &config.mail;
+    findings.add_if(
+        mail.host.is_some() && mail.from.is_none(),
+        "mail.from",
+        "is not set: mail servers take only messages with a sender, such as \"boxvault@example.com\"",
+    );
+    findings.add_if(
+        mail.from.as_ref().is_some_and(|from| from.parse::<Mailbox>().is_err()),
+        "mail.from",
+        "is no sender: write \"boxvault@example.com\" or \"BoxVault <boxvault@example.com>\"",
+    );
+    findings.add_if(
+        mail.username.is_some() != mail.password.is_some(),
+        "mail.username",
+        "and mail.password belong together: set both, or neither",
+    );
+    findings.add_if(mail.port == 0, "mail.port", "must be from 1 to 65535");
+    findings.add_if(mail.attempts_max == 0, "mail.attempts_max", "must be at least 1");
+    for (key, time) in [
+        ("mail.timeout", mail.timeout),
+        ("mail.retry_first", mail.retry_first),
+        ("mail.retry_longest", mail.retry_longest),
+    ] {
+        findings.add_if(time.is_zero(), key, "must be longer than zero");
+    }
+    findings.add_if(
+        mail.retry_first > mail.retry_longest,
+        "mail.retry_first",
+        "is longer than mail.retry_longest",
+    );
 }
 
 fn check_limits(config: &Config, findings: &mut Findings<'_>) {
@@ -298,6 +343,11 @@ fn warn(config: &Config, findings: &mut Findings<'_>) {
         server.https_listen == Listen::off() && server.tls_certificate_file.is_some(),
         "server.tls_certificate_file",
         "is set and has no effect, because server.https_listen is \"off\"",
+    );
+    findings.add_if(
+        config.mail.password.is_some() && config.mail.tls == MailTls::Off,
+        "mail.tls",
+        "is \"off\", and so mail.password crosses the network as plain text",
     );
     findings.add_if(
         server.cors_allowed_origins.iter().any(|origin| origin == "*"),

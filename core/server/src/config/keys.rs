@@ -7,7 +7,8 @@ use figment::value::{Dict, Value};
 use super::Config;
 
 /// Keys that hold a secret. Each has a sibling `<key>_file` that names a file with the secret.
-const SECRET_KEYS: [[&str; 2]; 1] = [["database", "url"]];
+const SECRET_KEYS: [[&str; 2]; 3] =
+    [["database", "url"], ["auth", "sealing_key"], ["mail", "password"]];
 
 /// What may stand at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

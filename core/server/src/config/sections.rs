@@ -204,6 +204,9 @@ pub struct AuthConfig {
     pub lockout_address_failures_max: u32,
     /// How long a lock-out lasts. Default 15 min.
     pub lockout_duration: HumanDuration,
+    /// What secrets in the catalog are sealed with; at least 32 characters. Default: a key that the
+    /// catalog itself keeps.
+    pub sealing_key: Option<Secret>,
     /// The ways to sign in, by name. Default: `local`, the accounts in the catalog.
     pub providers: BTreeMap<String, PluginEntry>,
 }
@@ -219,6 +222,7 @@ impl Default for AuthConfig {
             lockout_failures_max: 10,
             lockout_address_failures_max: 100,
             lockout_duration: HumanDuration::from_mins(15),
+            sealing_key: None,
             providers: BTreeMap::from([("local".to_owned(), PluginEntry::new("local"))]),
         }
     }
