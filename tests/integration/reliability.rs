@@ -275,6 +275,7 @@ async fn a_database_that_goes_away_is_told_and_is_well_again_when_it_comes_back(
     let parts = ready(&server, 503).await;
     assert_eq!(parts["parts"]["catalog"]["ok"], false, "{parts}");
     assert_eq!(server.anonymous().get("/health/live").await.status, 200);
+    assert_eq!(server.anonymous().get("/metrics").await.status, 200);
 
     tunnel.mend();
     ready(&server, 200).await;
