@@ -24,7 +24,7 @@ use salvo::{
 use thiserror::Error;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{Notify, Semaphore},
+    sync::{Notify, Semaphore, watch},
     task::JoinSet,
 };
 use tracing::{error, info, warn};
@@ -229,12 +229,14 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
     }
     check_open_files(&config);
     let files = LocalFiles::new();
+    let (close_listeners, closing) = watch::channel(false);
     let reload = Reload::default();
     let http_addresses = config.http_addresses();
     let http = if http_addresses.is_empty() {
         None
     } else {
-        Some(FileListener::new(http_addresses).with_sendfile(&files).listen()?)
+        let listener = FileListener::new(http_addresses).close_when(closing.clone());
+        Some(listener.with_sendfile(&files).listen()?)
     };
     let source = CertificateSource::new(&config, &data_dir);
     let https_addresses = config.https_addresses();
@@ -247,8 +249,8 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
             .map_err(io::Error::other)??;
         let fingerprint = first.fingerprint().to_owned();
         let certificates = tls::certificates(source, &first, reload.clone());
-        let listener =
-            RustlsListener::new(Box::pin(certificates), FileListener::new(https_addresses));
+        let inner = FileListener::new(https_addresses).close_when(closing);
+        let listener = RustlsListener::new(Box::pin(certificates), inner);
         (Some(listener.try_bind().await.map_err(StartupError::ListenTls)?), Some(fingerprint))
     };
     let bound_http = http.as_ref().map(addresses).unwrap_or_default();
@@ -276,6 +278,7 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
     let patience: Duration = config.server.shutdown_timeout.into();
     info!(timeout_s = patience.as_secs(), "stopping: no new connections, running requests may end");
     data_dir.withdraw();
+    close_listeners.send_replace(true);
     for handle in &handles {
         handle.stop_graceful(patience);
     }

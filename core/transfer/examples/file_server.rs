@@ -76,11 +76,11 @@ async fn upload(req: &mut Request, path: PathBuf) -> Done<String> {
         declared: None,
         archive: req.query::<String>("box").map(|_| ArchiveLimits::default()),
     };
-    let mut intake = Intake::new(&options);
+    let mut intake = Intake::start(&options)?;
     let mut body = req.take_body();
     while let Some(frame) = body.next().await {
         let Ok(chunk) = frame?.into_data() else { continue };
-        intake.push(chunk.clone()).await?;
+        intake.push(chunk.clone()).await;
         file = tokio::task::spawn_blocking(move || (&*file).write_all(&chunk).map(|()| file))
             .await??;
     }

@@ -72,7 +72,16 @@ pub enum TransferError {
     /// A source of bytes failed.
     #[error("the source of the bytes failed")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Work on the blocking pool panicked, or the runtime is shutting down.
-    #[error("work on the blocking pool did not finish")]
-    Worker(#[from] tokio::task::JoinError),
+    /// The system gave no thread.
+    #[error("could not start a thread")]
+    Thread(#[source] io::Error),
+    /// Work on another thread panicked, or the runtime is shutting down.
+    #[error("work on another thread did not finish")]
+    Worker,
+}
+
+impl From<tokio::task::JoinError> for TransferError {
+    fn from(_: tokio::task::JoinError) -> Self {
+        Self::Worker
+    }
 }

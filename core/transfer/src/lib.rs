@@ -8,8 +8,8 @@
 //! bytes to a store.
 //!
 //! This room knows sockets, files and salvo's connection types. It knows no catalog, policy, plugin
-//! or route. The decision worth knowing: no task or thread is held per transfer. Work is handed to
-//! the blocking pool in batches, so that a thousand slow clients hold no thread at all.
+//! or route. The decision worth knowing: a download holds no thread, so that a thousand slow clients
+//! cost none; an upload, of which there are few at once, has two of its own.
 
 mod archive;
 mod body;
@@ -18,6 +18,7 @@ mod digests;
 mod error;
 mod idle;
 mod intake;
+mod lane;
 mod listener;
 mod local_file;
 mod mapping;

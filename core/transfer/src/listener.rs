@@ -14,7 +14,10 @@ use salvo::{
     http::{Version, uri::Scheme},
 };
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 
 use crate::{FileSocket, LocalFiles, TransferError};
 
@@ -26,6 +29,7 @@ const BACKLOG: i32 = 1024;
 pub struct FileListener {
     addresses: Vec<SocketAddr>,
     files: Option<LocalFiles>,
+    closing: Option<watch::Receiver<bool>>,
 }
 
 /// Listening sockets that accept connections.
@@ -34,6 +38,7 @@ pub struct FileAcceptor {
     listeners: Vec<TcpListener>,
     holdings: Vec<Holding>,
     files: Option<LocalFiles>,
+    closing: Option<watch::Receiver<bool>>,
     /// Which listener is asked first next time, so that none starves.
     turn: usize,
     /// A connection that is accepted but not admitted yet. It lies here and not in the future, so
@@ -46,13 +51,21 @@ impl FileListener {
     ///
     /// An IPv6 address serves IPv4 clients as well when no IPv4 address is given beside it.
     pub fn new(addresses: Vec<SocketAddr>) -> Self {
-        Self { addresses, files: None }
+        Self { addresses, files: None, closing: None }
     }
 
     /// Lets the kernel send slices of these files. For plain HTTP only: TLS must see the bytes.
     #[must_use]
     pub fn with_sendfile(mut self, files: &LocalFiles) -> Self {
         self.files = Some(files.clone());
+        self
+    }
+
+    /// Closes the sockets as soon as this becomes true: a client that comes then is refused at once, and not left to
+    /// wait for a server that ends without having seen it.
+    #[must_use]
+    pub fn close_when(mut self, closing: watch::Receiver<bool>) -> Self {
+        self.closing = Some(closing);
         self
     }
 
@@ -75,7 +88,8 @@ impl FileListener {
             });
             listeners.push(listener);
         }
-        Ok(FileAcceptor { listeners, holdings, files: self.files, turn: 0, pending: None })
+        let Self { files, closing, .. } = self;
+        Ok(FileAcceptor { listeners, holdings, files, closing, turn: 0, pending: None })
     }
 }
 
@@ -116,7 +130,17 @@ impl FileAcceptor {
             if let Some((index, _, remote)) = &self.pending {
                 return Ok((*index, *remote));
             }
-            match std::future::poll_fn(|cx| self.poll_connection(cx)).await {
+            let mut closing = self.closing.clone();
+            let connection = tokio::select! {
+                biased;
+                () = closed(closing.as_mut()) => {
+                    self.listeners.clear();
+                    // the server ends this future when the last request is answered
+                    std::future::pending().await
+                }
+                connection = std::future::poll_fn(|cx| self.poll_connection(cx)) => connection,
+            };
+            match connection {
                 Ok((index, tcp, remote)) => {
                     // So that an answer of several parts does not wait for an acknowledgement. A
                     // socket that is broken already says so at its first read.
@@ -179,6 +203,16 @@ impl Acceptor for FileAcceptor {
             });
         }
     }
+}
+
+/// Waits until the sockets are to be closed, if ever.
+async fn closed(closing: Option<&mut watch::Receiver<bool>>) {
+    if let Some(closing) = closing
+        && closing.wait_for(|closing| *closing).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 fn listen_on(address: SocketAddr, v6_only: bool) -> io::Result<TcpListener> {

@@ -211,13 +211,6 @@ impl Done {
         };
         self.answer(&outcome);
     }
-
-    fn result(self, result: Result<()>) {
-        match result {
-            Ok(()) => self.ok(),
-            Err(error) => self.error(error),
-        }
-    }
 }
 
 impl Drop for Done {

@@ -17,6 +17,7 @@ mod log;
 mod runtime;
 mod secret;
 pub mod storage;
+mod write_behind;
 
 pub use async_trait::async_trait;
 pub use auth::{
@@ -32,3 +33,4 @@ pub use storage::{
     ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PresignOptions,
     StorageBackend, StoragePlugin, WriteOptions,
 };
+pub use write_behind::{BlockingWriter, WriteBehind};

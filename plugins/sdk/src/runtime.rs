@@ -6,10 +6,13 @@
 use std::{future::Future, sync::OnceLock};
 
 use futures_util::FutureExt;
-use tokio::runtime::{Builder, Runtime};
 pub(crate) use tokio::sync::{
     Mutex,
-    mpsc::{Receiver, Sender, channel, error::TryRecvError, error::TrySendError},
+    mpsc::{Receiver, Sender, channel, error::TryRecvError},
+};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::oneshot,
 };
 
 use crate::error::{PluginError, Result};
@@ -56,6 +59,33 @@ pub(crate) fn spawn_eagerly(task: impl Future<Output = ()> + Send + 'static) -> 
     match finished {
         Some(()) => Ok(()),
         None => spawn(task),
+    }
+}
+
+/// A place for one answer, and the wait for it.
+pub(crate) fn answer<T>() -> (Answer<T>, Waiting<T>) {
+    let (sender, receiver) = oneshot::channel();
+    (Answer(sender), Waiting(receiver))
+}
+
+/// Gives an answer once.
+pub(crate) struct Answer<T>(oneshot::Sender<T>);
+
+impl<T> Answer<T> {
+    /// Answers. Nobody may be waiting any more, which changes nothing.
+    pub(crate) fn send(self, value: T) {
+        drop(self.0.send(value));
+    }
+}
+
+/// Waits for an answer.
+pub(crate) struct Waiting<T>(oneshot::Receiver<T>);
+
+impl<T> Waiting<T> {
+    /// # Errors
+    /// `Unexpected` when whoever should answer is gone.
+    pub(crate) async fn wait(self) -> Result<T> {
+        self.0.await.map_err(|_| PluginError::unexpected("the work ended without an answer"))
     }
 }
 

@@ -22,8 +22,8 @@ pub struct Config {
     #[serde(default = "read_chunk_bytes")]
     #[schemars(range(min = 4096, max = 67_108_864))]
     pub read_chunk_bytes: usize,
-    /// How much is written at once, in bytes: 4 KiB to 64 MiB. Two such chunks are in memory for
-    /// each open writer.
+    /// How much is collected while what came before is written, in bytes: 4 KiB to 64 MiB. Two such
+    /// batches are in memory for each open writer.
     #[serde(default = "write_chunk_bytes")]
     #[schemars(range(min = 4096, max = 67_108_864))]
     pub write_chunk_bytes: usize,

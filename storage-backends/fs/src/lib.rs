@@ -2,7 +2,7 @@
 //!
 //! A file is written in a staging folder on the same file system, flushed, renamed to its place, and
 //! the folders that name it are flushed. So a name never stands for half an object, and what was
-//! acknowledged survives the loss of power.
+//! acknowledged survives the loss of power. Reading and listing go through OpenDAL, writing does not (object_file.rs).
 //!
 //! ```text
 //! <root>/
@@ -13,17 +13,20 @@
 mod config;
 #[cfg(test)]
 mod conformance;
+mod object_file;
 mod staging;
 
 use std::path::{Path, PathBuf};
 
 use boxvault_plugin_sdk::{
     ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PluginError,
-    Result, StorageBackend, StoragePlugin, WriteOptions, async_trait, export_storage_backend,
+    Result, StorageBackend, StoragePlugin, WriteBehind, WriteOptions, async_trait,
+    export_storage_backend,
 };
-use boxvault_storage_opendal::{LocalFiles, OpendalBackend, Operator, from_opendal, services};
+use boxvault_storage_opendal::{OpendalBackend, Operator, from_opendal, services};
 
 pub use config::Config;
+use object_file::{ObjectFile, Place};
 use staging::Staging;
 
 /// The plugin: makes a [`FsBackend`] of a [`Config`].
@@ -41,15 +44,13 @@ impl StoragePlugin for Fs {
         config.check()?;
         let root = absolute_root(&config.root).await?;
         let staging = Staging::open(root.join(staging::FOLDER)).await?;
-        let service =
-            services::Fs::default().root(utf8(&root)?).atomic_write_dir(utf8(staging.folder())?);
+        let service = services::Fs::default().root(utf8(&root)?);
         let operator = Operator::new(service).map_err(from_opendal)?;
         let backend = OpendalBackend::new(operator)
             .read_chunk_bytes(config.read_chunk_bytes)
-            .write_chunk_bytes(config.write_chunk_bytes)
-            .local_files(LocalFiles::new(root))
             .reserve(staging::FOLDER);
-        Ok(Box::new(FsBackend { backend, staging }))
+        let write_chunk_bytes = config.write_chunk_bytes;
+        Ok(Box::new(FsBackend { backend, root, staging, write_chunk_bytes }))
     }
 }
 
@@ -73,9 +74,12 @@ fn utf8(path: &Path) -> Result<&str> {
 /// Objects as plain files.
 #[derive(Debug)]
 struct FsBackend {
+    /// Everything but writing.
     backend: OpendalBackend,
+    root: PathBuf,
     /// Held for as long as the instance lives: others keep their hands off its staging folder.
     staging: Staging,
+    write_chunk_bytes: usize,
 }
 
 impl FsBackend {
@@ -95,7 +99,7 @@ impl FsBackend {
 #[async_trait]
 impl StorageBackend for FsBackend {
     fn capabilities(&self) -> Capabilities {
-        self.backend.capabilities()
+        self.backend.capabilities() | Capabilities::LOCAL_PATH
     }
 
     async fn health(&self) -> Result<()> {
@@ -111,9 +115,14 @@ impl StorageBackend for FsBackend {
         self.backend.open_reader(key, range).await
     }
 
-    async fn open_writer(&self, key: &str, options: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
+    async fn open_writer(&self, key: &str, _: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
+        self.backend.check(key)?;
         self.require_root().await?;
-        self.backend.open_writer(key, options).await
+        let staged = self.staging.new_file();
+        let place = Place { root: self.root.clone(), path: self.root.join(key) };
+        let file = tokio::task::spawn_blocking(move || ObjectFile::create(staged, place)).await;
+        let file = file.map_err(|error| PluginError::unexpected(error.to_string()))??;
+        Ok(Box::new(WriteBehind::start(file, self.write_chunk_bytes)?))
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -130,6 +139,13 @@ impl StorageBackend for FsBackend {
     }
 
     async fn local_path(&self, key: &str) -> Result<PathBuf> {
-        self.backend.local_path(key).await
+        self.backend.check(key)?;
+        let path = self.root.join(key);
+        let meta = tokio::fs::symlink_metadata(&path).await?;
+        if meta.is_file() {
+            Ok(path)
+        } else {
+            Err(PluginError::not_found(format!("there is no object {key}")))
+        }
     }
 }

@@ -31,6 +31,8 @@ const SUFFIX: &str = ".lock";
 pub(crate) struct Staging {
     folder: PathBuf,
     lock_path: PathBuf,
+    /// Makes names that are used once.
+    next: AtomicU64,
     /// Dropped with the instance, which gives the lock back.
     _lock: File,
 }
@@ -47,6 +49,11 @@ impl Staging {
     /// Where to write.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The path of a file that is not there yet.
+    pub(crate) fn new_file(&self) -> PathBuf {
+        self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
     fn open_blocking(all: &Path) -> io::Result<Self> {
@@ -122,7 +129,7 @@ fn register(all: &Path) -> io::Result<Staging> {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         fs::create_dir_all(&folder)?;
-        return Ok(Staging { folder, lock_path, _lock: lock });
+        return Ok(Staging { folder, lock_path, next: AtomicU64::new(0), _lock: lock });
     }
 }
 

@@ -1,6 +1,6 @@
 //! The backend itself.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::time::SystemTime;
 
 use boxvault_plugin_sdk::{
     ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PluginError,
@@ -11,7 +11,6 @@ use opendal::{EntryMode, Operator};
 use crate::{
     error::from_opendal,
     list::Page,
-    local::LocalFiles,
     stream::{Nothing, ObjectSink, Reader},
 };
 
@@ -22,7 +21,6 @@ pub struct OpendalBackend {
     read_chunk_bytes: usize,
     write_chunk_bytes: Option<usize>,
     create_new: bool,
-    local: Option<LocalFiles>,
     /// A first segment of keys that is not ours to give: the staging folder.
     reserved: Option<String>,
 }
@@ -35,7 +33,6 @@ impl OpendalBackend {
             read_chunk_bytes: 1 << 20,
             write_chunk_bytes: None,
             create_new: false,
-            local: None,
             reserved: None,
         }
     }
@@ -61,13 +58,6 @@ impl OpendalBackend {
         self
     }
 
-    /// Says that the objects are plain files, and makes them durable.
-    #[must_use]
-    pub fn local_files(mut self, local: LocalFiles) -> Self {
-        self.local = Some(local);
-        self
-    }
-
     /// Keeps a first segment of keys for the backend itself.
     #[must_use]
     pub fn reserve(mut self, segment: impl Into<String>) -> Self {
@@ -75,7 +65,11 @@ impl OpendalBackend {
         self
     }
 
-    fn check(&self, key: &str) -> Result<()> {
+    /// Whether an object may have this key.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with the reason.
+    pub fn check(&self, key: &str) -> Result<()> {
         check_key(key)?;
         let first = key.split('/').next();
         if first == self.reserved.as_deref() {
@@ -96,9 +90,6 @@ impl StorageBackend for OpendalBackend {
         }
         if self.create_new {
             all = all | Capabilities::CREATE_NEW;
-        }
-        if self.local.is_some() {
-            all = all | Capabilities::LOCAL_PATH;
         }
         all
     }
@@ -140,8 +131,7 @@ impl StorageBackend for OpendalBackend {
             writer = writer.chunk(bytes);
         }
         let writer = writer.await.map_err(from_opendal)?;
-        let (key, local) = (key.to_owned(), self.local.clone());
-        Ok(Box::new(ObjectSink { writer, key, written: 0, local }))
+        Ok(Box::new(ObjectSink { writer, written: 0 }))
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -161,19 +151,5 @@ impl StorageBackend for OpendalBackend {
         let after = after.unwrap_or_default();
         let page = Page { prefix, after, limit, hidden: self.reserved.as_deref() };
         page.read(&self.operator).await
-    }
-
-    async fn local_path(&self, key: &str) -> Result<PathBuf> {
-        self.check(key)?;
-        let Some(local) = &self.local else {
-            return Err(PluginError::unsupported("local paths"));
-        };
-        let path = local.path(key);
-        let meta = tokio::fs::symlink_metadata(&path).await?;
-        if meta.is_file() {
-            Ok(path)
-        } else {
-            Err(PluginError::not_found(format!("there is no object {key}")))
-        }
     }
 }

@@ -8,7 +8,7 @@ use boxvault_plugin_sdk::{
 use futures_util::StreamExt;
 use opendal::{FuturesBytesStream, Writer};
 
-use crate::{error::from_opendal, local::LocalFiles};
+use crate::error::from_opendal;
 
 /// Reads a range that lies inside the object.
 pub(crate) struct Reader {
@@ -48,9 +48,7 @@ impl ObjectReader for Nothing {
 /// Writes one object.
 pub(crate) struct ObjectSink {
     pub(crate) writer: Writer,
-    pub(crate) key: String,
     pub(crate) written: u64,
-    pub(crate) local: Option<LocalFiles>,
 }
 
 #[async_trait]
@@ -74,9 +72,6 @@ impl ObjectWriter for ObjectSink {
                 });
             }
         };
-        if let Some(local) = &self.local {
-            local.flush_folders(&self.key).await?;
-        }
         Ok(ObjectMeta::of_size(self.written)
             .modified(meta.last_modified().map(SystemTime::from))
             .etag(meta.etag().map(ToOwned::to_owned)))

@@ -226,7 +226,7 @@ impl App {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let limits = &self.config.limits;
-        let mut intake = Intake::new(&IntakeOptions {
+        let mut intake = Intake::start(&IntakeOptions {
             declared: declared.checksum.as_ref().map(|checksum| algorithm(checksum.kind())),
             archive: Some(ArchiveLimits {
                 decompressed_bytes_max: limits.archive_decompressed_bytes_max.bytes(),
@@ -235,7 +235,8 @@ impl App {
                 decoder_memory_bytes_max: DECODER_MEMORY_BYTES_MAX,
                 depth: depth(limits.archive_check),
             }),
-        });
+        })
+        .map_err(AppError::internal)?;
         let mut batches = Coalesce::new(WRITE_BYTES);
         let mut touched = tokio::time::Instant::now();
         let idle: Duration = limits.upload_idle_timeout.into();
@@ -261,7 +262,7 @@ impl App {
                 .with_source(error)
             })?;
             self.refuse_too_large(declared, intake.size_bytes() + chunk.len() as u64)?;
-            intake.push(chunk.clone()).await.map_err(AppError::internal)?;
+            intake.push(chunk.clone()).await;
             if let Some(refusal) = intake.refusal() {
                 return Err(not_a_box(refusal));
             }

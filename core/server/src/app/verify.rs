@@ -207,7 +207,7 @@ impl App {
             Ok(body) => body,
             Err(error) => return problem_of(error).map(|problem| Some(Some(problem))),
         };
-        let mut intake = Intake::new(&IntakeOptions::default());
+        let mut intake = Intake::start(&IntakeOptions::default()).map_err(AppError::internal)?;
         let (started, mut told) = (Instant::now(), Instant::now());
         loop {
             let chunk = match body.next().await {
@@ -215,7 +215,7 @@ impl App {
                 Ok(None) => break,
                 Err(error) => return problem_of(error).map(|problem| Some(Some(problem))),
             };
-            intake.push(chunk).await.map_err(AppError::internal)?;
+            intake.push(chunk).await;
             let due = match pace {
                 Pace::Full => Duration::ZERO,
                 Pace::Slow(rate) => {

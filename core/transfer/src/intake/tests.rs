@@ -12,9 +12,9 @@ fn content() -> Vec<u8> {
 }
 
 async fn take(options: &IntakeOptions, bytes: &[u8], piece: usize) -> IntakeReport {
-    let mut intake = Intake::new(options);
+    let mut intake = Intake::start(options).unwrap();
     for piece in bytes.chunks(piece) {
-        intake.push(Bytes::copy_from_slice(piece)).await.unwrap();
+        intake.push(Bytes::copy_from_slice(piece)).await;
     }
     assert_eq!(intake.size_bytes(), bytes.len() as u64);
     intake.finish().await.unwrap()
@@ -38,7 +38,7 @@ fn a_box() -> Vec<u8> {
 async fn the_digests_do_not_depend_on_the_pieces() {
     let bytes = content();
     let whole = take(&IntakeOptions::default(), &bytes, SIZE).await;
-    for piece in [999, BATCH_BYTES_MAX, 700_000] {
+    for piece in [999, BATCH_BYTES, 700_000] {
         let pieces = take(&IntakeOptions::default(), &bytes, piece).await;
         assert_eq!(pieces.digests, whole.digests);
         assert_eq!(pieces.size_bytes, SIZE as u64);
@@ -92,25 +92,26 @@ async fn a_box_is_recognized_beside_its_digest() {
 #[tokio::test]
 async fn a_refusal_is_known_before_the_end() {
     let options = IntakeOptions { declared: None, archive: Some(ArchiveLimits::default()) };
-    let mut intake = Intake::new(&options);
+    let mut intake = Intake::start(&options).unwrap();
     let page = Bytes::from_static(b"<!doctype html><html>");
-    intake.push(page).await.unwrap();
-    // Three batches: the first is judged when the second is handed over, at the latest.
-    for _ in 0..3 {
-        intake.push(Bytes::from(vec![b' '; BATCH_BYTES_MAX])).await.unwrap();
+    intake.push(page).await;
+    while intake.refusal().is_none() {
+        intake.push(Bytes::from(vec![b' '; BATCH_BYTES])).await;
     }
-    intake.settle().await.unwrap();
     assert!(intake.refusal().unwrap().to_string().contains("HTML"));
+    // what comes after that is still counted and hashed
+    intake.push(Bytes::from(vec![b' '; BATCH_BYTES])).await;
+    let size = intake.size_bytes();
     let report = intake.finish().await.unwrap();
     assert!(report.archive.unwrap().is_err());
-    assert_eq!(report.size_bytes, 3 * BATCH_BYTES_MAX as u64 + 21);
+    assert_eq!(report.size_bytes, size);
 }
 
 #[tokio::test]
 async fn a_push_that_is_given_up_has_taken_its_chunk() {
     let bytes = content();
-    let mut intake = Intake::new(&IntakeOptions::default());
-    for piece in bytes.chunks(BATCH_BYTES_MAX) {
+    let mut intake = Intake::start(&IntakeOptions::default()).unwrap();
+    for piece in bytes.chunks(BATCH_BYTES) {
         let mut push = Box::pin(intake.push(Bytes::copy_from_slice(piece)));
         // Polled once and dropped, whether it was done or not.
         let _first_poll = futures_util::poll!(push.as_mut());
@@ -125,11 +126,11 @@ async fn a_push_that_is_given_up_has_taken_its_chunk() {
 fn a_dropped_intake_lets_the_runtime_end() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let mut intake = Intake::new(&IntakeOptions::default());
-        intake.push(Bytes::from(vec![0; 4 * BATCH_BYTES_MAX])).await.unwrap();
+        let mut intake = Intake::start(&IntakeOptions::default()).unwrap();
+        intake.push(Bytes::from(vec![0; 4 * BATCH_BYTES])).await;
         drop(intake);
     });
-    // Returns only when no work is left on the blocking pool.
+    // Returns only when no work is left.
     drop(runtime);
     std::io::sink().flush().unwrap();
 }

@@ -47,6 +47,7 @@ impl Handler for Serve {
 struct Running {
     address: SocketAddr,
     handle: ServerHandle,
+    closing: watch::Sender<bool>,
     task: JoinHandle<io::Result<()>>,
     file: NamedTempFile,
     bytes: Vec<u8>,
@@ -65,13 +66,15 @@ async fn start(
     file.write_all(&bytes).unwrap();
     let files = LocalFiles::new();
     let served = files.open(file.path()).await.unwrap();
-    let acceptor = FileListener::new(vec![loopback()]).with_sendfile(&files).listen().unwrap();
+    let (closing, is_closing) = watch::channel(false);
+    let listener = FileListener::new(vec![loopback()]).with_sendfile(&files);
+    let acceptor = listener.close_when(is_closing).listen().unwrap();
     let address = acceptor.local_addresses()[0];
     let server = change(Server::new(acceptor));
     let handle = server.handle();
     let router = Router::with_path("{**rest}").goal(Serve { file: served });
     let task = tokio::spawn(server.try_serve(router));
-    Running { address, handle, task, file, bytes }
+    Running { address, handle, closing, task, file, bytes }
 }
 
 impl Running {
@@ -154,6 +157,24 @@ async fn http2_without_tls_gets_the_same_bytes() {
         Ok(output) => assert!(output.stdout == server.bytes),
         Err(error) => println!("skipped: no curl here ({error})"),
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn closing_refuses_new_clients_and_finishes_with_the_present_ones() {
+    let server = start(30_000_000, |it| it).await;
+    let mut stream = server.connect().await;
+    stream.write_all(REQUEST).await.unwrap();
+    stream.peek(&mut [0]).await.unwrap(); // it has been accepted and is being answered
+    server.closing.send(true).unwrap();
+    let refused = async {
+        while TcpStream::connect(server.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, refused).await.unwrap();
+    assert!(answer(&mut stream, server.bytes.len()).await == server.bytes);
+    drop(stream);
     server.stop().await;
 }
 

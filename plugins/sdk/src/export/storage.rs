@@ -1,8 +1,8 @@
 //! The storage table of a [`StoragePlugin`].
 //!
-//! Readers read ahead and writers write behind, two chunks deep: most `read_next` and `write` calls
-//! then answer at once, without a thread switch, and memory per transfer stays at a few chunks. What
-//! goes wrong behind the host's back is kept and reported with the next call.
+//! Readers read ahead, two chunks deep: most `read_next` calls then answer at once, without a thread switch, and memory
+//! per transfer stays at a few chunks. Writers run on the host's thread up to their first wait; one that writes behind
+//! ([`WriteBehind`](crate::WriteBehind), or a client that uploads parts by itself) answers most calls there and then.
 
 use std::{
     ffi::c_void,
@@ -23,14 +23,14 @@ use crate::{
     crossing::{self, size_of_table},
     error::{PluginError, Result},
     log,
-    runtime::{self, Mutex, Receiver, Sender, TryRecvError, TrySendError, channel},
+    runtime::{self, Mutex, Receiver, Sender, TryRecvError, channel},
     storage::{
         ByteRange, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PresignOptions,
         StorageBackend, StoragePlugin, WriteOptions, check_key,
     },
 };
 
-/// How many chunks wait between plugin and host, in each direction.
+/// How many chunks of a reader wait for the host.
 const DEPTH: usize = 2;
 
 /// The handshake of a storage plugin.
@@ -369,30 +369,47 @@ unsafe extern "C" fn read_next(handle: *mut c_void, completion: abi::Completion)
     log_lost(&started);
 }
 
-/// What a writer handle points to. Dropping the queue aborts an unfinished writer.
-struct Writer {
-    queue: Sender<Order>,
-    failed: Failure,
+/// What a writer handle points to.
+struct Writer(Arc<Desk>);
+
+/// Where the author's writer lies between two calls. One that is dropped unfinished is aborted.
+struct Desk(std::sync::Mutex<State>);
+
+/// What the next call finds.
+enum State {
+    Open(Box<dyn ObjectWriter>),
+    /// A call has taken it.
+    Taken,
+    /// A write failed: later calls answer the same.
+    Failed(Box<dyn ObjectWriter>, PluginError),
+    /// It is finished or aborted.
+    Spent,
 }
 
-/// What a writer's task is told to do.
-enum Order {
-    Write(Bytes),
-    Finish(Done),
-    Abort(Done),
-}
-
-/// The first failure of a writer; kept, because the call that caused it was answered long ago.
-#[derive(Clone, Default)]
-struct Failure(Arc<std::sync::Mutex<Option<PluginError>>>);
-
-impl Failure {
-    fn get(&self) -> Option<PluginError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl Desk {
+    fn replace(&self, state: State) -> State {
+        std::mem::replace(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), state)
     }
 
-    fn set(&self, error: PluginError) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    /// Takes the writer for a call.
+    fn take(&self) -> Result<(Box<dyn ObjectWriter>, Option<PluginError>)> {
+        match self.replace(State::Taken) {
+            State::Open(writer) => Ok((writer, None)),
+            State::Failed(writer, error) => Ok((writer, Some(error))),
+            State::Taken => Err(crossing::violation("another call on this writer is open")),
+            State::Spent => {
+                self.replace(State::Spent);
+                Err(PluginError::invalid_input("this writer is finished or aborted already"))
+            }
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        if let State::Open(writer) | State::Failed(writer, _) = self.replace(State::Spent) {
+            log_lost(&runtime::spawn(abort_quietly(writer)));
+        }
     }
 }
 
@@ -406,10 +423,7 @@ unsafe extern "C" fn write_open(
     let options = unsafe { read_write_options(options) };
     let question = move |instance: Instance, key: String| async move {
         let writer = instance.open_writer(&key, options).await?;
-        let (queue, orders) = channel(DEPTH);
-        let failed = Failure::default();
-        runtime::spawn(write_behind(writer, orders, failed.clone()))?;
-        Ok(Writer { queue, failed })
+        Ok(Writer(Arc::new(Desk(std::sync::Mutex::new(State::Open(writer))))))
     };
     // SAFETY: the host passes an instance handle, and lends the key for the call.
     unsafe { ask(handle, key, completion, question, Done::handle) };
@@ -429,43 +443,19 @@ unsafe fn read_write_options(options: *const abi::WriteOptions) -> WriteOptions 
     WriteOptions::with_size_hint(known.then_some(options.size_hint))
 }
 
-/// Carries out orders until the writer is finished, aborted or released.
-async fn write_behind(
-    mut writer: Box<dyn ObjectWriter>,
-    mut orders: Receiver<Order>,
-    failed: Failure,
-) {
-    while let Some(order) = orders.recv().await {
-        match order {
-            Order::Write(chunk) => {
-                if failed.get().is_none()
-                    && let Err(error) = caught(writer.write(chunk)).await
-                {
-                    failed.set(error);
-                }
-            }
-            Order::Finish(done) => match failed.get() {
-                None => {
-                    return match caught(writer.finish()).await {
-                        Ok(meta) => answer_meta(done, meta),
-                        Err(error) => done.error(error),
-                    };
-                }
-                Some(error) => {
-                    abort_quietly(writer).await;
-                    return done.error(error);
-                }
-            },
-            Order::Abort(done) => return done.result(caught(writer.abort()).await),
-        }
-    }
-    abort_quietly(writer).await;
-}
-
 async fn abort_quietly(writer: Box<dyn ObjectWriter>) {
     if let Err(error) = caught(writer.abort()).await {
         tracing::warn!("could not abort an unfinished object: {error}");
     }
+}
+
+/// The writer behind a handle.
+///
+/// # Safety
+/// As in [`peek`].
+unsafe fn desk(handle: *mut c_void) -> Result<Arc<Desk>> {
+    // SAFETY: the caller keeps the promise.
+    unsafe { peek::<Writer>(handle) }.map(|Writer(desk)| Arc::clone(desk))
 }
 
 unsafe extern "C" fn write(
@@ -473,81 +463,51 @@ unsafe extern "C" fn write(
     chunk: abi::OwnedBytes,
     completion: abi::Completion,
 ) {
-    let done = Done::new(completion);
     // SAFETY: the host gives the bytes away with this call.
-    let chunk = match unsafe { crossing::adopt(chunk) } {
-        Ok(chunk) => chunk,
-        Err(error) => return done.error(error),
-    };
+    let chunk = unsafe { crossing::adopt(chunk) };
     // SAFETY: the host passes a writer handle, and keeps it during the call.
-    let writer = match unsafe { peek::<Writer>(handle) } {
-        Ok(writer) => writer,
-        Err(error) => return done.error(error),
-    };
-    if let Some(error) = writer.failed.get() {
-        return done.error(error);
-    }
-    match writer.queue.try_send(Order::Write(chunk)) {
-        Ok(()) => done.ok(),
-        Err(TrySendError::Closed(_)) => done.error(spent()),
-        Err(TrySendError::Full(order)) => {
-            let (queue, failed) = (writer.queue.clone(), writer.failed.clone());
-            let started = runtime::spawn(async move {
-                let sent = queue.send(order).await;
-                match (sent, failed.get()) {
-                    (_, Some(error)) => done.error(error),
-                    (Err(_), None) => done.error(spent()),
-                    (Ok(()), None) => done.ok(),
-                }
-            });
-            log_lost(&started);
-        }
-    }
+    let desk = unsafe { desk(handle) };
+    let future = chunk.and_then(|chunk| {
+        let desk = desk?;
+        let (mut writer, failed) = desk.take()?;
+        Ok(async move {
+            let outcome = match failed {
+                None => caught(writer.write(chunk)).await,
+                Some(error) => Err(error),
+            };
+            let state = match &outcome {
+                Ok(()) => State::Open(writer),
+                Err(error) => State::Failed(writer, error.clone()),
+            };
+            desk.replace(state);
+            outcome
+        })
+    });
+    run(Start::Eagerly, completion, future, |done, ()| done.ok());
 }
 
 unsafe extern "C" fn write_finish(handle: *mut c_void, completion: abi::Completion) {
     // SAFETY: the host passes a writer handle, and keeps it during the call.
-    unsafe { last_order(handle, Done::new(completion), Order::Finish) };
+    let future = unsafe { desk(handle) }.and_then(|desk| {
+        let (writer, failed) = desk.take()?;
+        desk.replace(State::Spent);
+        Ok(async move {
+            let Some(error) = failed else { return writer.finish().await };
+            abort_quietly(writer).await;
+            Err(error)
+        })
+    });
+    run(Start::Eagerly, completion, future, answer_meta);
 }
 
 unsafe extern "C" fn write_abort(handle: *mut c_void, completion: abi::Completion) {
     // SAFETY: the host passes a writer handle, and keeps it during the call.
-    unsafe { last_order(handle, Done::new(completion), Order::Abort) };
-}
-
-/// Hands a writer its last order.
-///
-/// # Safety
-/// As in [`peek`].
-unsafe fn last_order(handle: *mut c_void, done: Done, order: impl FnOnce(Done) -> Order) {
-    // SAFETY: the caller keeps the promise.
-    let queue = match unsafe { peek::<Writer>(handle) } {
-        Ok(writer) => writer.queue.clone(),
-        Err(error) => return done.error(error),
-    };
-    match queue.try_send(order(done)) {
-        Ok(()) => {}
-        Err(TrySendError::Closed(order)) => answer_spent(order),
-        Err(TrySendError::Full(order)) => {
-            let started = runtime::spawn(async move {
-                if let Err(unsent) = queue.send(order).await {
-                    answer_spent(unsent.0);
-                }
-            });
-            log_lost(&started);
-        }
-    }
-}
-
-fn answer_spent(order: Order) {
-    match order {
-        Order::Write(_) => {}
-        Order::Finish(done) | Order::Abort(done) => done.error(spent()),
-    }
-}
-
-fn spent() -> PluginError {
-    PluginError::invalid_input("this writer is finished or aborted already")
+    let future = unsafe { desk(handle) }.and_then(|desk| {
+        let (writer, _) = desk.take()?;
+        desk.replace(State::Spent);
+        Ok(async move { writer.abort().await })
+    });
+    run(Start::Eagerly, completion, future, |done, ()| done.ok());
 }
 
 /// A task that could not start was dropped, and its `Done` has answered.

@@ -44,10 +44,13 @@ impl<'a> Parts<'a> {
         checksum: Option<(DigestAlgorithm, String)>,
     ) -> Result<Self> {
         let (store_name, store) = writer.app.stores.default_store()?;
-        let checksum = checksum.map(|(algorithm, expected)| {
-            let options = IntakeOptions { declared: Some(algorithm), archive: None };
-            (Intake::new(&options), expected)
-        });
+        let checksum = match checksum {
+            Some((algorithm, expected)) => {
+                let options = IntakeOptions { declared: Some(algorithm), archive: None };
+                Some((Intake::start(&options).map_err(AppError::internal)?, expected))
+            }
+            None => None,
+        };
         Ok(Self {
             writer,
             store_name: store_name.to_owned(),
@@ -70,7 +73,7 @@ impl<'a> Parts<'a> {
             return Err(beyond_the_end(self.length.cast_unsigned()));
         }
         if let Some((intake, _)) = &mut self.checksum {
-            intake.push(bytes.clone()).await.map_err(AppError::internal)?;
+            intake.push(bytes.clone()).await;
         }
         let mut open = match self.open.take() {
             Some(open) => open,
