@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boxvault_tests::{
-    Client, Publication, Reply, TestServer, bytes::BoxBuilder, client::send, server::PASSWORD,
+    Client, Publication, Reply, TestServer, bytes::BoxBuilder, client::send, mail::wait_for_link,
+    server::PASSWORD, totp,
 };
 use boxvault_types::error::ErrorCode;
 use reqwest::Method;
@@ -135,6 +136,8 @@ async fn every_operation_succeeds_as_documented() {
     let mut recorder = Recorder::new(&anonymous).await;
     let admin = first_admin(&server, &mut recorder).await;
     accounts(&server, &mut recorder, &admin).await;
+    links(&server, &mut recorder, &admin).await;
+    own_account(&server, &mut recorder, &admin).await;
     publish(&mut recorder, &admin).await;
     read(&mut recorder, &admin, &anonymous).await;
     remove(&mut recorder, &admin).await;
@@ -219,6 +222,63 @@ async fn accounts(server: &TestServer, recorder: &mut Recorder, admin: &Client) 
     recorder.call(admin, "delete_user", 200, at(&names)).await;
     let again = anonymous.sign_in("alice", "another horse battery").await;
     recorder.call(&again, "delete_profile", 200, nothing()).await;
+}
+
+async fn links(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let (anonymous, folder) = (server.anonymous(), server.data_dir().join("mail"));
+    let to = "carol@example.com";
+    let carol = json!({ "username": "carol", "email": to, "password": PASSWORD });
+    recorder.call(&anonymous, "sign_up", 201, body(carol)).await;
+    let wish = json!({ "email": "carol" });
+    recorder.call(&anonymous, "request_verification_link", 200, body(wish.clone())).await;
+    let token = wait_for_link(&folder, "verify_email", to, 1).await;
+    recorder.call(&anonymous, "verify_email", 200, body(json!({ "token": token }))).await;
+    recorder.call(&anonymous, "request_reset_link", 200, body(wish)).await;
+    wait_for_link(&folder, "reset_password", to, 1).await;
+    let with = With { names: &[("username", "carol")], ..body(json!({})) };
+    recorder.call(admin, "send_reset_link", 200, with).await;
+    let token = wait_for_link(&folder, "reset_password", to, 2).await;
+    let reset = json!({ "token": token, "newPassword": "yet another horse" });
+    recorder.call(&anonymous, "reset_password", 200, body(reset)).await;
+    let session = anonymous.sign_in("carol", "yet another horse").await;
+    recorder.call(&session, "sign_out_everywhere", 200, body(json!({}))).await;
+}
+
+async fn own_account(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let dora = server.user("dora").await;
+    let preferences = recorder.call(&dora, "read_preferences", 200, nothing()).await;
+    unchanged(recorder, &dora, "read_preferences", &preferences, &[]).await;
+    recorder.call(&dora, "update_preferences", 200, body(json!({ "theme": "dark" }))).await;
+    let picture = b"\x89PNG\r\n\x1a\n".to_vec();
+    let with = With { body: Some(What::Bytes(picture)), ..With::default() };
+    let id = text(&recorder.call(&dora, "put_avatar", 200, with).await, "id");
+    let names = [("id", &*id)];
+    let picture = recorder.call(&dora, "read_avatar", 200, at(&names)).await;
+    unchanged(recorder, &dora, "read_avatar", &picture, &names).await;
+    recorder.call(&dora, "delete_avatar", 200, nothing()).await;
+    recorder.call(&dora, "export_account", 200, nothing()).await;
+    let email = json!({ "email": "dora@example.org", "currentPassword": PASSWORD });
+    recorder.call(&dora, "change_email", 200, body(email)).await;
+    admin.post("/api/organization", &json!({ "name": "left" })).await;
+    let member = json!({ "username": "dora", "role": "member" });
+    admin.post("/api/organization/left/members", &member).await;
+    let with = With { names: &[("organization", "left")], ..body(json!({})) };
+    recorder.call(&dora, "leave_organization", 200, with).await;
+
+    let password = json!({ "currentPassword": PASSWORD });
+    for off in [true, false] {
+        let begun = recorder.call(&dora, "begin_second_factor", 201, body(password.clone())).await;
+        let code = json!({ "code": totp::code(&text(&begun, "secret"), totp::step()) });
+        recorder.call(&dora, "confirm_second_factor", 200, body(code)).await;
+        recorder.call(&dora, "read_second_factor", 200, nothing()).await;
+        let with = body(password.clone());
+        recorder.call(&dora, "renew_recovery_codes", 201, with).await;
+        if off {
+            let with = body(password.clone());
+            recorder.call(&dora, "disable_second_factor", 200, with).await;
+        }
+    }
+    recorder.call(admin, "remove_second_factor", 200, at(&[("username", "dora")])).await;
 }
 
 async fn publish(recorder: &mut Recorder, admin: &Client) {

@@ -30,9 +30,15 @@ mod organizations;
 #[cfg(test)]
 mod plugins;
 #[cfg(test)]
+mod profile;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod reliability;
 #[cfg(test)]
 mod resumable;
+#[cfg(test)]
+mod second_factor;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]

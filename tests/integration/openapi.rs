@@ -129,7 +129,7 @@ fn assert_policy(policy: &str, of: &str) {
 
 #[tokio::test]
 async fn what_no_route_answers_is_said_in_json() {
-    let server = TestServer::start().await;
+    let server = TestServer::builder().set("limits.sign_in_requests_per_minute", "0").start().await;
     let client = server.anonymous();
     for path in ["/api", "/api/nothing", "/api/organization/acme/nothing", "/api/users/a/b/c"] {
         let reply = client.get(path).await;

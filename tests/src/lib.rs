@@ -13,6 +13,7 @@ pub mod plugins;
 pub mod proxy;
 pub mod raw;
 pub mod server;
+pub mod totp;
 pub mod vagrant;
 pub mod workspace;
 

@@ -138,6 +138,31 @@ impl SmtpServer {
     }
 }
 
+/// The tokens of the links in messages of a kind to somebody, the oldest first.
+pub fn link_tokens(folder: &Path, kind: &str, to: &str) -> Vec<String> {
+    let to = format!("To: {to}\r\n");
+    let about = format!("/{}#token=", kind.replace('_', "-"));
+    files(folder)
+        .into_iter()
+        .filter(|message| message.contains(&to))
+        // quoted-printable, where a line was too long
+        .map(|message| message.replace("=\r\n", "").replace("=3D", "="))
+        .filter_map(|message| {
+            let (_, rest) = message.split_once(&about)?;
+            Some(rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect())
+        })
+        .collect()
+}
+
+/// Waits until so many links of a kind were sent to somebody; gives the token of the newest.
+pub async fn wait_for_link(folder: &Path, kind: &str, to: &str, count: usize) -> String {
+    wait_for(&format!("link {count} of {kind} to {to}"), ARRIVAL_DEADLINE, async || {
+        let tokens = link_tokens(folder, kind, to);
+        tokens.get(count - 1).cloned().filter(|_| tokens.len() == count)
+    })
+    .await
+}
+
 /// What stands in the folder of messages of a server without a mail server, the oldest first.
 pub fn files(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };

@@ -31,6 +31,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         display_name: String::new(),
         password_hash: None,
         platform_admin: false,
+        email_verified: false,
     };
     let user = users::create(catalog, user).await?;
     let organization = NewOrganization {

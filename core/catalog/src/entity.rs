@@ -6,9 +6,11 @@
     reason = "the derive macros write `pub` into modules that are private here"
 )]
 
+pub mod account_links;
 pub mod api_tokens;
 pub mod artifacts;
 pub mod audit;
+pub mod avatars;
 pub mod blobs;
 pub mod box_downloads;
 pub mod boxes;
@@ -17,7 +19,9 @@ pub mod memberships;
 pub mod organizations;
 pub mod providers;
 pub mod quotas;
+pub mod recovery_codes;
 pub mod resumable_uploads;
+pub mod second_factors;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in_attempts;

@@ -113,6 +113,8 @@ taken! {
     UploadKey = "upload key", "uq_uploads_key", "uploads.store, uploads.object_key";
     /// A refresh token.
     RefreshToken = "refresh token", "uq_sessions_refresh", "sessions.refresh_hash";
+    /// A link in a message.
+    Link = "link", "uq_account_links_token", "account_links.token_hash";
     /// An API token.
     Token = "token", "uq_api_tokens_hash", "api_tokens.token_hash";
 }

@@ -11,8 +11,8 @@ use boxvault_types::ids::{SessionId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel,
-    JoinType, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
+    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use crate::accounts::{self, Account};
@@ -182,7 +182,7 @@ pub async fn list(catalog: &Catalog, user: UserId, page: Page) -> Result<Paged<S
 /// `NotFound(Session)` when the user has no such session, or it was ended before.
 pub async fn revoke(catalog: &Catalog, user: UserId, id: SessionId) -> Result<()> {
     let one = Condition::all().add(table::Column::Id.eq(id.0));
-    if revoke_where(catalog, user, one).await? == 0 {
+    if revoke_where(catalog.writer(), catalog.now(), user, one).await? == 0 {
         return Err(CatalogError::not_found(Noun::Session));
     }
     Ok(())
@@ -190,22 +190,44 @@ pub async fn revoke(catalog: &Catalog, user: UserId, id: SessionId) -> Result<()
 
 /// Ends all sessions of a user; tells how many.
 pub async fn revoke_all(catalog: &Catalog, user: UserId) -> Result<u64> {
-    revoke_where(catalog, user, Condition::all()).await
+    revoke_all_in(catalog.writer(), catalog.now(), user).await
+}
+
+pub(crate) async fn revoke_all_in<C: ConnectionTrait>(
+    db: &C,
+    now: DateTime<Utc>,
+    user: UserId,
+) -> Result<u64> {
+    revoke_where(db, now, user, Condition::all()).await
 }
 
 /// Ends all sessions of a user but one; tells how many.
 pub async fn revoke_others(catalog: &Catalog, user: UserId, keep: SessionId) -> Result<u64> {
-    let others = Condition::all().add(table::Column::Id.ne(keep.0));
-    revoke_where(catalog, user, others).await
+    revoke_others_in(catalog.writer(), catalog.now(), user, keep).await
 }
 
-async fn revoke_where(catalog: &Catalog, user: UserId, which: Condition) -> Result<u64> {
+pub(crate) async fn revoke_others_in<C: ConnectionTrait>(
+    db: &C,
+    now: DateTime<Utc>,
+    user: UserId,
+    keep: SessionId,
+) -> Result<u64> {
+    let others = Condition::all().add(table::Column::Id.ne(keep.0));
+    revoke_where(db, now, user, others).await
+}
+
+async fn revoke_where<C: ConnectionTrait>(
+    db: &C,
+    now: DateTime<Utc>,
+    user: UserId,
+    which: Condition,
+) -> Result<u64> {
     let revoked = table::Entity::update_many()
-        .col_expr(table::Column::RevokedAt, Expr::value(Some(catalog.now())))
+        .col_expr(table::Column::RevokedAt, Expr::value(Some(now)))
         .filter(table::Column::UserId.eq(user.0))
         .filter(table::Column::RevokedAt.is_null())
         .filter(which)
-        .exec(catalog.writer())
+        .exec(db)
         .await?;
     Ok(revoked.rows_affected)
 }

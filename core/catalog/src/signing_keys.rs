@@ -80,6 +80,30 @@ pub async fn first_or_insert(catalog: &Catalog, candidate: SigningKey) -> Result
     Ok(from_row(row))
 }
 
+/// Adds a key, unless the newest one was made after a moment; the others are retired at another one, so that what
+/// they signed holds until then. Tells whether it was added. Of several servers that want to at once, one does.
+pub async fn rotate(
+    catalog: &Catalog,
+    candidate: SigningKey,
+    unless_made_after: DateTime<Utc>,
+    retire_others_at: DateTime<Utc>,
+) -> Result<bool> {
+    let transaction = catalog.begin().await?;
+    setting_rows::Entity::find_by_id(FIRST_KEY_LOCK).lock_exclusive().one(&transaction).await?;
+    let newest = unretired(catalog.now()).one(&transaction).await?;
+    if newest.is_some_and(|row| row.created_at > unless_made_after) {
+        return Ok(false);
+    }
+    table::Entity::update_many()
+        .col_expr(table::Column::RetireAt, Expr::value(Some(whole_micros(retire_others_at))))
+        .filter(table::Column::RetireAt.is_null())
+        .exec(&transaction)
+        .await?;
+    insert(&transaction, to_row(candidate)).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
 fn unretired(now: DateTime<Utc>) -> sea_orm::Select<table::Entity> {
     let good = Condition::any()
         .add(table::Column::RetireAt.is_null())

@@ -7,12 +7,14 @@ mod boxes;
 mod connection;
 mod credentials;
 mod files;
+mod links;
 mod organizations;
 mod outbox;
 mod quotas;
 mod races;
 mod resumable;
 mod schema;
+mod second_factors;
 mod verifications;
 
 /// Makes three tests of one: each on a fresh database of its kind.

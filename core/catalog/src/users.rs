@@ -4,8 +4,9 @@
 
 use std::fmt;
 
+use boxvault_types::digest::Digest;
 use boxvault_types::identity::{LOCAL_ISSUER, Role};
-use boxvault_types::ids::{OrganizationId, UserId};
+use boxvault_types::ids::{OrganizationId, SessionId, UserId};
 use boxvault_types::names::UserName;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
@@ -16,8 +17,13 @@ use sea_orm::{
 
 use crate::entity::{memberships as member_rows, settings as setting_rows};
 use crate::entity::{user_groups, users as table};
-use crate::rows::{clean, insert, matches, search_text, stored};
-use crate::{Catalog, CatalogError, ConflictReason, Noun, Order, Page, Paged, Result, paging};
+use crate::links::{LinkKind, NewLink};
+use crate::outbox::NewMail;
+use crate::rows::{Hash, clean, digest, insert, matches, search_text, stored};
+use crate::{
+    Catalog, CatalogError, ConflictReason, Noun, Order, Page, Paged, Result, links, outbox, paging,
+    sessions,
+};
 
 /// The row of `settings` that whoever makes the first admin waits on.
 pub(crate) const FIRST_ADMIN_LOCK: &str = "lock.first_admin";
@@ -49,6 +55,25 @@ pub struct User {
     pub updated_at: DateTime<Utc>,
     /// When it last signed in.
     pub last_sign_in_at: Option<DateTime<Utc>>,
+    /// Since when the e-mail address is known to be theirs.
+    pub email_verified_at: Option<DateTime<Utc>>,
+    /// How the user wants things.
+    pub preferences: Preferences,
+    /// The SHA-256 of the picture, if there is one.
+    pub avatar_digest: Option<Digest>,
+}
+
+/// How a user wants things; what is `None` is left to the client.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preferences {
+    /// A language tag, such as `en` or `de-AT`.
+    pub language: Option<String>,
+    /// How pages look.
+    pub theme: Option<String>,
+    /// A time zone, such as `Europe/Vienna`.
+    pub time_zone: Option<String>,
+    /// The organization that comes first. Means nothing while the user has no place in it.
+    pub default_organization: Option<OrganizationId>,
 }
 
 impl fmt::Debug for User {
@@ -76,6 +101,21 @@ pub struct NewUser {
     pub password_hash: Option<String>,
     /// Whether it administers the whole server.
     pub platform_admin: bool,
+    /// Whether the address needs no proof: an operator vouches for it.
+    pub email_verified: bool,
+}
+
+/// Somebody who makes an account for themselves: it begins with a link that proves its address.
+#[derive(Debug, Clone)]
+pub struct SignUp {
+    /// The account.
+    pub user: NewUser,
+    /// The SHA-256 of the link's token.
+    pub token_hash: Hash,
+    /// When the link ends.
+    pub expires_at: DateTime<Utc>,
+    /// The message that carries the link.
+    pub mail: NewMail,
 }
 
 impl fmt::Debug for NewUser {
@@ -146,6 +186,26 @@ pub async fn create(catalog: &Catalog, new: NewUser) -> Result<User> {
     create_in(catalog.writer(), catalog.now(), new).await
 }
 
+/// Makes a built-in account for whoever asks, with the link and the message that prove its address.
+///
+/// # Errors
+/// `AlreadyExists` for the name or the e-mail address.
+pub async fn sign_up(catalog: &Catalog, new: SignUp) -> Result<User> {
+    let transaction = catalog.begin().await?;
+    let now = catalog.now();
+    let user = create_in(&transaction, now, new.user).await?;
+    let link = NewLink {
+        user_id: user.id,
+        kind: LinkKind::VerifyEmail,
+        token_hash: new.token_hash,
+        email: user.email.clone().unwrap_or_default(),
+        expires_at: new.expires_at,
+    };
+    links::create_in(&transaction, now, link, vec![new.mail]).await?;
+    transaction.commit().await?;
+    Ok(user)
+}
+
 /// Makes the first account of a new server, a platform admin. Of several attempts one wins.
 ///
 /// # Errors
@@ -182,6 +242,12 @@ async fn create_in<C: ConnectionTrait>(db: &C, now: DateTime<Utc>, new: NewUser)
         created_at: now,
         updated_at: now,
         last_sign_in_at: None,
+        email_verified_at: new.email_verified.then_some(now),
+        language: None,
+        theme: None,
+        time_zone: None,
+        default_organization_id: None,
+        avatar_digest: None,
     };
     insert(db, row.clone()).await?;
     from_row(row)
@@ -262,10 +328,19 @@ pub async fn update(catalog: &Catalog, id: UserId, changes: UserChanges) -> Resu
     let display_name =
         changes.display_name.as_deref().map_or_else(|| before.display_name.clone(), clean);
     let search = search_of(&name, email.as_deref(), &display_name);
+    let email_key = email.as_deref().map(str::to_lowercase);
+    let moved = email_key != before.email_key;
+    if moved {
+        // what was sent to the address before opens nothing any more
+        links::forget(&transaction, id, None).await?;
+    }
     let mut row = before.into_active_model();
+    if moved {
+        row.email_verified_at = Set(None);
+    }
     row.name_key = Set(name.to_ascii_lowercase());
     row.name = Set(name);
-    row.email_key = Set(email.as_deref().map(str::to_lowercase));
+    row.email_key = Set(email_key);
     row.email = Set(email);
     row.display_name = Set(display_name);
     row.search_text = Set(search);
@@ -278,6 +353,54 @@ pub async fn update(catalog: &Catalog, id: UserId, changes: UserChanges) -> Resu
 /// Sets the hash of an account's password, or takes it away.
 pub async fn set_password(catalog: &Catalog, id: UserId, hash: Option<String>) -> Result<()> {
     set(catalog, id, table::Column::PasswordHash, Expr::value(hash)).await
+}
+
+/// Gives an account another password: ends its links and its sessions, except the one to keep, and tells the user.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn change_password(
+    catalog: &Catalog,
+    id: UserId,
+    hash: String,
+    keep: Option<SessionId>,
+    notice: Option<NewMail>,
+) -> Result<()> {
+    let transaction = catalog.begin().await?;
+    let now = catalog.now();
+    let hash = Expr::value(Some(hash));
+    set_in(&transaction, now, id, table::Column::PasswordHash, hash).await?;
+    links::forget(&transaction, id, Some(LinkKind::ResetPassword)).await?;
+    match keep {
+        Some(keep) => sessions::revoke_others_in(&transaction, now, id, keep).await?,
+        None => sessions::revoke_all_in(&transaction, now, id).await?,
+    };
+    if let Some(notice) = notice {
+        outbox::queue_in(&transaction, now, notice).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Notes how a user wants things.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn set_preferences(
+    catalog: &Catalog,
+    id: UserId,
+    preferences: Preferences,
+) -> Result<User> {
+    let transaction = catalog.begin().await?;
+    let mut row = lock(&transaction, id).await?.into_active_model();
+    row.language = Set(preferences.language);
+    row.theme = Set(preferences.theme);
+    row.time_zone = Set(preferences.time_zone);
+    row.default_organization_id = Set(preferences.default_organization.map(|id| id.0));
+    row.updated_at = Set(catalog.now());
+    let row = row.update(&transaction).await?;
+    transaction.commit().await?;
+    from_row(row)
 }
 
 /// Makes an account a platform admin.
@@ -298,7 +421,7 @@ pub async fn withdraw_platform_admin(catalog: &Catalog, id: UserId) -> Result<()
     Ok(())
 }
 
-/// Keeps an account from signing in. Its sessions and tokens are refused from now on.
+/// Keeps an account from signing in: its sessions end, its tokens are refused, its links open nothing.
 ///
 /// # Errors
 /// `NotFound`; `Conflict(LastAdmin)` when nobody would be left who administers the server.
@@ -307,6 +430,8 @@ pub async fn suspend(catalog: &Catalog, id: UserId) -> Result<()> {
     keep_an_admin(&transaction, id).await?;
     let now = catalog.now();
     set_in(&transaction, now, id, table::Column::SuspendedAt, Expr::value(Some(now))).await?;
+    links::forget(&transaction, id, None).await?;
+    sessions::revoke_all_in(&transaction, now, id).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -412,16 +537,19 @@ pub async fn upsert_external(catalog: &Catalog, claims: Claims) -> Result<User> 
         by_subject(&claims.issuer, &claims.subject).lock_exclusive().one(&transaction).await?;
     let id = known.as_ref().map_or_else(|| UserId::new().0, |row| row.id);
     let email = claims.email.as_deref().map(clean);
-    let email_key = email.as_deref().map(str::to_lowercase);
-    let (email, email_key) = match email_key {
+    let told = email.as_deref().map(str::to_lowercase);
+    let (email, email_key) = match told.clone() {
         Some(key) if !email_is_taken(&transaction, &key, id).await? => (email, Some(key)),
         _ => {
             known.as_ref().map(|row| (row.email.clone(), row.email_key.clone())).unwrap_or_default()
         }
     };
     let display_name = clean(&claims.display_name);
+    // the auth provider has proven the address that it tells
+    let verified_at = email_key.as_ref().filter(|key| told.as_ref() == Some(key)).map(|_| now);
     let row = if let Some(known) = known {
         let search = search_of(&known.name, email.as_deref(), &display_name);
+        let verified_at = known.email_verified_at.or(verified_at);
         let mut row = known.into_active_model();
         row.email = Set(email);
         row.email_key = Set(email_key);
@@ -429,6 +557,7 @@ pub async fn upsert_external(catalog: &Catalog, claims: Claims) -> Result<User> 
         row.search_text = Set(search);
         row.updated_at = Set(now);
         row.last_sign_in_at = Set(Some(now));
+        row.email_verified_at = Set(verified_at);
         row.update(&transaction).await?
     } else {
         let row = table::Model {
@@ -447,6 +576,12 @@ pub async fn upsert_external(catalog: &Catalog, claims: Claims) -> Result<User> 
             created_at: now,
             updated_at: now,
             last_sign_in_at: Some(now),
+            email_verified_at: verified_at,
+            language: None,
+            theme: None,
+            time_zone: None,
+            default_organization_id: None,
+            avatar_digest: None,
         };
         insert(&transaction, row.clone()).await?;
         row
@@ -491,12 +626,12 @@ async fn replace_groups<C: ConnectionTrait>(
     Ok(())
 }
 
-async fn lock<C: ConnectionTrait>(db: &C, id: UserId) -> Result<table::Model> {
+pub(crate) async fn lock<C: ConnectionTrait>(db: &C, id: UserId) -> Result<table::Model> {
     let row = table::Entity::find_by_id(id.0).lock_exclusive().one(db).await?;
     row.ok_or(CatalogError::NotFound { what: Noun::User })
 }
 
-fn search_of(name: &str, email: Option<&str>, display_name: &str) -> String {
+pub(crate) fn search_of(name: &str, email: Option<&str>, display_name: &str) -> String {
     search_text(&[name, email.unwrap_or_default(), display_name])
 }
 
@@ -514,5 +649,13 @@ pub(crate) fn from_row(row: table::Model) -> Result<User> {
         created_at: row.created_at,
         updated_at: row.updated_at,
         last_sign_in_at: row.last_sign_in_at,
+        email_verified_at: row.email_verified_at,
+        preferences: Preferences {
+            language: row.language,
+            theme: row.theme,
+            time_zone: row.time_zone,
+            default_organization: row.default_organization_id.map(OrganizationId),
+        },
+        avatar_digest: row.avatar_digest.map(digest).transpose()?,
     })
 }

@@ -66,7 +66,7 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
     };
     let asked: &[Action] = match kind {
         ResourceKind::Setup => &[Read, Create],
-        ResourceKind::Account => &[Create],
+        ResourceKind::Account => &[Create, Update],
         ResourceKind::Session
         | ResourceKind::Token
         | ResourceKind::User

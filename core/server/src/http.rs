@@ -80,6 +80,8 @@ pub fn service(app: Arc<App>, rate_limit: RateLimit) -> Result<Service> {
     let (document, swagger) = (web::Document(document), web::Swagger(Arc::new(swagger)));
     let pages = Router::new()
         .push(page("", web::read_page, web::read_page))
+        .push(page("reset-password", web::read_page, web::read_page))
+        .push(page("verify-email", web::read_page, web::read_page))
         .push(page("assets/{**path}", web::read_page, web::read_page))
         .push(page("api-docs/openapi.json", document.clone(), document))
         .push(page("api-docs/{**path}", swagger.clone(), swagger));

@@ -50,6 +50,8 @@ const LOCAL_PLUGIN: &str = "local";
 const BODY_GRACE: Duration = Duration::from_secs(5);
 /// What a connection reads at once. Each piece of an upload holds on to the whole of it until a store has it.
 const READ_BUFFER_BYTES: usize = 128 << 10;
+/// How often the signing keys are looked at: whether one is old, and whether another server has a new one.
+const KEYS_INTERVAL: Duration = Duration::from_mins(1);
 /// How often counters are written to the catalog.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -349,6 +351,16 @@ fn background(app: &Arc<App>) -> JoinSet<()> {
         loop {
             ticks.tick().await;
             flush(&flushing).await;
+        }
+    });
+    let (tending, mut ticks) = every(app, KEYS_INTERVAL);
+    tasks.spawn(async move {
+        loop {
+            ticks.tick().await;
+            let age = tending.config.auth.signing_key_max_age.into();
+            if let Err(error) = tending.rotate_signing_key(age).await {
+                warn!(cause = error.causes(), "could not look at the signing keys; trying again");
+            }
         }
     });
     let sending = Arc::clone(app);

@@ -117,7 +117,7 @@ words! {
     ResourceKind, "object" {
         /// The first set-up of a new server.
         Setup = "setup",
-        /// A new account, made by signing up.
+        /// An account that nobody is signed in to: made by signing up, changed by a link in a message.
         Account = "account",
         /// A sign-in.
         Session = "session",

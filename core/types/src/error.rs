@@ -85,16 +85,22 @@ codes! {
     CredentialsMissing = "CREDENTIALS_MISSING", Unauthenticated;
     /// The presented credentials are unknown, forged, expired or revoked.
     CredentialsInvalid = "CREDENTIALS_INVALID", Unauthenticated;
-    /// A download link is expired, or what it was made for is gone.
+    /// A link is unknown, expired or was used before, or what it was made for is gone.
     LinkInvalid = "LINK_INVALID", Unauthenticated;
     /// User name or password is wrong, or the account may not sign in.
     SignInFailed = "SIGN_IN_FAILED", Unauthenticated;
     /// The refresh token is unknown, expired or was used before.
     RefreshTokenInvalid = "REFRESH_TOKEN_INVALID", Unauthenticated;
+    /// The password is right; a code of the second factor is needed as well.
+    SecondFactorRequired = "SECOND_FACTOR_REQUIRED", Unauthenticated;
+    /// The code of the second factor is wrong or was used before.
+    SecondFactorInvalid = "SECOND_FACTOR_INVALID", Unauthenticated;
     /// The one-time set-up token is wrong.
     SetupTokenInvalid = "SETUP_TOKEN_INVALID", Unauthenticated;
     /// The caller is known, but a policy does not allow it.
     PermissionDenied = "PERMISSION_DENIED", Forbidden;
+    /// The account's e-mail address has to be proven first.
+    EmailUnverified = "EMAIL_UNVERIFIED", Forbidden;
     /// The server does not take new accounts.
     SignUpClosed = "SIGN_UP_CLOSED", Forbidden;
     /// No such path.
@@ -125,6 +131,8 @@ codes! {
     MethodNotAllowed = "METHOD_NOT_ALLOWED", MethodNotAllowed;
     /// Something of that name exists.
     AlreadyExists = "ALREADY_EXISTS", Conflict;
+    /// The second factor is on where it has to be off, or off where it has to be on.
+    SecondFactorState = "SECOND_FACTOR_STATE", Conflict;
     /// The server is set up.
     AlreadySetUp = "ALREADY_SET_UP", Conflict;
     /// The version has been released: its files are immutable.

@@ -35,6 +35,7 @@ pub const RESERVED_NAMES: &[&str] = &[
     "organization",
     "organizations",
     "policies",
+    "reset-password",
     "robots.txt",
     "scim",
     "search",
@@ -46,6 +47,7 @@ pub const RESERVED_NAMES: &[&str] = &[
     "user",
     "users",
     "vagrant",
+    "verify-email",
     "version",
 ];
 

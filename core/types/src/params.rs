@@ -8,7 +8,7 @@ pub mod boxes;
 pub mod organizations;
 pub mod storage;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 /// What every list takes.
@@ -28,6 +28,20 @@ pub struct ListQuery {
     /// Only items whose name or short description holds this text, in any case.
     #[param(max_length = 128)]
     pub q: Option<String>,
+}
+
+/// A body that says nothing.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoParams {}
+
+/// Reads a value that is there, so that `null` and nothing at all can be told apart.
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Which way to sort.

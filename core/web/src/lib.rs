@@ -26,9 +26,14 @@ pub struct Asset {
     pub etag: String,
 }
 
-/// Finds a file by its path without the leading slash, such as `assets/page.css`; an empty path is the page itself.
+/// Finds a file by its path without the leading slash, such as `assets/page.css`; an empty path is the page itself, and
+/// what links in messages lead to is one page as well.
 pub fn asset(path: &str) -> Option<Asset> {
-    let path = if path.is_empty() { "index.html" } else { path };
+    let path = match path {
+        "" => "index.html",
+        "reset-password" | "verify-email" => "account.html",
+        other => other,
+    };
     let file = Page::get(path)?;
     let mut etag = String::with_capacity(66);
     etag.push('"');
@@ -61,6 +66,15 @@ mod tests {
 
     fn page() -> String {
         String::from_utf8(asset("").unwrap().bytes.into_owned()).unwrap()
+    }
+
+    #[test]
+    fn links_in_messages_lead_to_a_form_each() {
+        for path in ["reset-password", "verify-email"] {
+            let text = String::from_utf8(asset(path).unwrap().bytes.into_owned()).unwrap();
+            assert!(text.contains(&format!("id=\"{path}\"")), "{path}");
+            assert!(text.contains(&format!("data-path=\"/api/auth/{path}\"")), "{path}");
+        }
     }
 
     #[test]

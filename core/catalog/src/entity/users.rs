@@ -21,6 +21,12 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     pub last_sign_in_at: Option<DateTimeUtc>,
     pub search_text: String,
+    pub email_verified_at: Option<DateTimeUtc>,
+    pub language: Option<String>,
+    pub theme: Option<String>,
+    pub time_zone: Option<String>,
+    pub default_organization_id: Option<Uuid>,
+    pub avatar_digest: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -15,7 +15,7 @@ use crate::signing_keys::{self, SigningKey};
 use crate::tokens::{self, NewToken};
 use crate::{Catalog, CatalogError, Noun, Page, Taken, settings, users};
 
-fn new_session(catalog: &Catalog, user_id: UserId, hash: u8) -> NewSession {
+pub(super) fn new_session(catalog: &Catalog, user_id: UserId, hash: u8) -> NewSession {
     NewSession {
         id: SessionId::new(),
         user_id,
@@ -168,6 +168,28 @@ on_each_database! {
         assert!(matches!(foreign, Err(CatalogError::NotFound { what: Noun::Token })));
         tokens::revoke(catalog, anna.id, long.id).await.unwrap();
         assert!(tokens::find_live(catalog, &[2; 32]).await.unwrap().is_none());
+    }
+
+    async fn a_signing_key_is_exchanged_at_an_age_by_one_server_and_the_old_one_holds_on(db) {
+        let catalog = &db.catalog;
+        signing_keys::first_or_insert(catalog, key(catalog, "k1")).await.unwrap();
+        let rotate = async |kid: &str, age: TimeDelta| {
+            let (now, fresh) = (catalog.now(), key(catalog, kid));
+            signing_keys::rotate(catalog, fresh, now - age, now + TimeDelta::hours(1)).await.unwrap()
+        };
+        let kids = async || -> Vec<String> {
+            let keys = signing_keys::list(catalog).await.unwrap();
+            keys.into_iter().map(|key| key.kid).collect()
+        };
+        assert!(!rotate("k2", TimeDelta::days(30)).await);
+        db.clock.advance(Duration::from_hours(24 * 31));
+        assert!(rotate("k2", TimeDelta::days(30)).await);
+        assert!(!rotate("k3", TimeDelta::days(30)).await, "another server was faster");
+        assert_eq!(kids().await, ["k2", "k1"]);
+        db.clock.advance(Duration::from_hours(2));
+        assert_eq!(kids().await, ["k2"]);
+        assert!(rotate("k4", TimeDelta::zero()).await, "at once");
+        assert_eq!(kids().await, ["k4", "k2"]);
     }
 
     async fn signing_keys_are_newest_first_until_they_retire(db) {

@@ -48,6 +48,7 @@ pub(super) fn new_user(name: &str) -> NewUser {
         display_name: format!("The {name}"),
         password_hash: Some("$argon2id$…".to_owned()),
         platform_admin: false,
+        email_verified: false,
     }
 }
 

@@ -57,9 +57,11 @@ fn columns_of<E: EntityTrait>(entity: E) -> impl Iterator<Item = String> {
 
 fn columns_of_the_models() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
+    all.extend(columns_of(entity::account_links::Entity));
     all.extend(columns_of(entity::api_tokens::Entity));
     all.extend(columns_of(entity::artifacts::Entity));
     all.extend(columns_of(entity::audit::Entity));
+    all.extend(columns_of(entity::avatars::Entity));
     all.extend(columns_of(entity::blobs::Entity));
     all.extend(columns_of(entity::box_downloads::Entity));
     all.extend(columns_of(entity::boxes::Entity));
@@ -67,6 +69,8 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::memberships::Entity));
     all.extend(columns_of(entity::organizations::Entity));
     all.extend(columns_of(entity::providers::Entity));
+    all.extend(columns_of(entity::recovery_codes::Entity));
+    all.extend(columns_of(entity::second_factors::Entity));
     all.extend(columns_of(entity::quotas::Entity));
     all.extend(columns_of(entity::resumable_uploads::Entity));
     all.extend(columns_of(entity::sessions::Entity));

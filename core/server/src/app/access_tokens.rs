@@ -10,12 +10,16 @@ use boxvault_types::ids::{SessionId, UserId};
 use chrono::{DateTime, Duration, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use tracing::info;
 
+use super::{App, sessions::delta};
 use crate::error::{AppError, Result};
 
 const ISSUER: &str = "boxvault";
 const AUDIENCE: &str = "boxvault-api";
 const ALGORITHM: Algorithm = Algorithm::HS256;
+/// How long another server may go on signing with a key that was exchanged, before it has noticed.
+const RETIREMENT_MARGIN: Duration = Duration::minutes(10);
 /// How far the clocks of two instances may differ.
 const LEEWAY_S: u64 = 10;
 /// The longest token that is looked at.
@@ -50,14 +54,7 @@ pub(crate) struct AccessTokens {
 impl AccessTokens {
     /// Loads the keys; a new server makes its first one. Two that start at once agree on one.
     pub(crate) async fn load(catalog: &Catalog) -> Result<Self> {
-        let fresh = signing_keys::SigningKey {
-            kid: uuid::Uuid::new_v4().simple().to_string(),
-            algorithm: "HS256".to_owned(),
-            secret: rand::random::<[u8; 32]>().to_vec(),
-            created_at: catalog.now(),
-            retire_at: None,
-        };
-        signing_keys::first_or_insert(catalog, fresh).await?;
+        signing_keys::first_or_insert(catalog, fresh_key(catalog)).await?;
         let keys = Self::read(catalog).await?;
         Ok(Self { keys: ArcSwap::from_pointee(keys) })
     }
@@ -142,6 +139,35 @@ impl AccessTokens {
                 .ok()
                 .and_then(|header| header.kid)
                 .is_some_and(|kid| !self.keys.load().by_kid.contains_key(&kid))
+    }
+}
+
+impl App {
+    /// Exchanges the signing key when it has reached an age; what older keys signed holds until it ends by itself.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn rotate_signing_key(&self, age: std::time::Duration) -> Result<bool> {
+        let now = self.catalog.now();
+        let ttl = delta(self.config.auth.access_token_ttl.into()) + RETIREMENT_MARGIN;
+        let fresh = fresh_key(&self.catalog);
+        let rotated =
+            signing_keys::rotate(&self.catalog, fresh, now - delta(age), now + ttl).await?;
+        if rotated {
+            info!("access tokens are signed with a new key from now on");
+        }
+        self.access_tokens.reload(&self.catalog).await?;
+        Ok(rotated)
+    }
+}
+
+fn fresh_key(catalog: &Catalog) -> signing_keys::SigningKey {
+    signing_keys::SigningKey {
+        kid: uuid::Uuid::new_v4().simple().to_string(),
+        algorithm: "HS256".to_owned(),
+        secret: rand::random::<[u8; 32]>().to_vec(),
+        created_at: catalog.now(),
+        retire_at: None,
     }
 }
 

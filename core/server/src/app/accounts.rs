@@ -1,7 +1,9 @@
 //! Accounts: signing up, one's own profile, and what platform admins do with all of them.
 
+use std::net::IpAddr;
+
 use boxvault_catalog::{
-    accounts, sessions,
+    accounts,
     users::{self, NewUser, User, UserChanges, UserFilter, UserSort},
 };
 use boxvault_types::{
@@ -11,7 +13,7 @@ use boxvault_types::{
     params::{
         ListQuery,
         account::{
-            ChangePasswordParams, CreateUserParams, SignUpParams, UpdateProfileParams,
+            ChangePasswordParams, CreateUserParams, Secret, SignUpParams, UpdateProfileParams,
             UpdateUserParams,
         },
     },
@@ -21,7 +23,14 @@ use boxvault_types::{
     },
 };
 
-use super::{App, lists, organizations::check_length, passwords};
+use data_encoding::HEXLOWER;
+
+use super::{
+    App, lists,
+    organizations::check_length,
+    password_policy::{self, Owner},
+    sessions::attempt_keys,
+};
 use crate::{
     config::SignUp,
     error::{AppError, Result},
@@ -53,8 +62,8 @@ impl App {
                 "this server is not set up yet; the first account is made by POST /api/setup",
             ));
         }
-        let user = self
-            .create_account(CreateUserParams {
+        let new = self
+            .new_user(CreateUserParams {
                 username: params.username,
                 email: params.email,
                 password: params.password,
@@ -62,6 +71,9 @@ impl App {
                 platform_admin: false,
             })
             .await?;
+        let new = self.sign_up_with_link(NewUser { email_verified: false, ..new })?;
+        let user = users::sign_up(&self.catalog, new).await?;
+        self.postbox.ring();
         Ok(user_view(&user))
     }
 
@@ -71,18 +83,20 @@ impl App {
         Ok(users::create(&self.catalog, new).await?)
     }
 
-    /// Checks what a new account is made of, and hashes its password.
+    /// Checks what a new account is made of, and hashes its password. Whoever makes it vouches for its address.
     pub(crate) async fn new_user(&self, params: CreateUserParams) -> Result<NewUser> {
         check_email(&params.email)?;
         check_display_name(params.name.as_deref())?;
         let length_min = self.config.auth.password_length_min;
-        passwords::check("password", &params.password, params.username.as_str(), length_min)?;
+        let owner = Owner { username: params.username.as_str(), email: Some(&params.email) };
+        password_policy::check("password", &params.password, owner, length_min)?;
         Ok(NewUser {
             name: params.username,
             email: Some(params.email),
             display_name: params.name.unwrap_or_default(),
             password_hash: Some(self.passwords.hash(&params.password).await?),
             platform_admin: params.platform_admin,
+            email_verified: true,
         })
     }
 
@@ -97,6 +111,8 @@ impl App {
             .map(|place| MembershipView {
                 name: place.organization_name.to_string(),
                 role: place.role,
+                primary: account.user.preferences.default_organization
+                    == Some(place.organization_id),
             })
             .collect();
         Ok(ProfileView { user: user_view(&account.user), organizations })
@@ -119,29 +135,52 @@ impl App {
         &self,
         caller: &Caller,
         params: ChangePasswordParams,
+        address: IpAddr,
     ) -> Result<()> {
-        let user = users::find(&self.catalog, caller.user_id).await?;
-        let Some(user) = user.filter(|user| user.issuer == LOCAL_ISSUER) else {
-            return Err(AppError::invalid(
-                "currentPassword",
-                "this account's password is kept elsewhere; change it there",
-            ));
-        };
-        if !self.passwords.verify(params.current_password.expose(), user.password_hash).await? {
-            return Err(AppError::invalid("currentPassword", "is not the present password"));
-        }
+        let user = self.own_account(caller, &params.current_password, address).await?;
         let length_min = self.config.auth.password_length_min;
-        passwords::check("newPassword", &params.new_password, user.name.as_str(), length_min)?;
+        let owner = Owner::of(&user);
+        password_policy::check("newPassword", &params.new_password, owner, length_min)?;
         let hash = self.passwords.hash(&params.new_password).await?;
-        users::set_password(&self.catalog, user.id, Some(hash)).await?;
-        match caller.credential {
-            Credential::Session(own) => {
-                sessions::revoke_others(&self.catalog, user.id, own).await?
-            }
-            _ => sessions::revoke_all(&self.catalog, user.id).await?,
+        let keep = match caller.credential {
+            Credential::Session(own) => Some(own),
+            _ => None,
         };
+        let notice = self.password_notice(&user)?;
+        users::change_password(&self.catalog, user.id, hash, keep, Some(notice)).await?;
+        self.postbox.ring();
         self.identities.clear();
         Ok(())
+    }
+
+    /// The caller's own account, for what a stolen session alone must not do: the password shows that it is them.
+    /// Guesses at it count like those at sign-in.
+    pub(super) async fn own_account(
+        &self,
+        caller: &Caller,
+        password: &Secret,
+        address: IpAddr,
+    ) -> Result<User> {
+        let keys = attempt_keys(caller.name.as_str(), address);
+        self.refuse_while_locked(&keys).await?;
+        let user = self.user_by_id(caller.user_id).await?;
+        if user.issuer != LOCAL_ISSUER {
+            let why = "this account's password is kept elsewhere; change it there";
+            return Err(AppError::invalid("currentPassword", why));
+        }
+        let hash = user.password_hash.clone();
+        if !self.passwords.verify(password.expose(), hash).await? {
+            self.note_failure(&keys).await?;
+            return Err(AppError::invalid("currentPassword", "is not the present password"));
+        }
+        Ok(user)
+    }
+
+    /// An account that was there a moment ago.
+    pub(super) async fn user_by_id(&self, id: UserId) -> Result<User> {
+        users::find(&self.catalog, id).await?.ok_or_else(|| {
+            AppError::new(ErrorCode::UserNotFound, "this account does not exist any more")
+        })
     }
 
     /// Removes the caller's own account, or another one. Boxes and organizations stay.
@@ -195,16 +234,12 @@ impl App {
         match params.suspended {
             Some(true) => {
                 users::suspend(&self.catalog, user.id).await?;
-                sessions::revoke_all(&self.catalog, user.id).await?;
             }
             Some(false) => users::resume(&self.catalog, user.id).await?,
             None => {}
         }
         self.rights_changed();
-        let changed = users::find(&self.catalog, user.id).await?;
-        changed.map(|user| user_view(&user)).ok_or_else(|| {
-            AppError::new(ErrorCode::UserNotFound, "this account does not exist any more")
-        })
+        Ok(user_view(&self.user_by_id(user.id).await?))
     }
 }
 
@@ -241,6 +276,12 @@ pub(crate) fn user_view(user: &User) -> UserView {
         username: user.name.to_string(),
         name: Some(user.display_name.clone()).filter(|name| !name.is_empty()),
         email: user.email.clone().unwrap_or_default(),
+        email_verified: user.email_verified_at.is_some(),
+        avatar_url: user.avatar_digest.map(|digest| {
+            let [a, b, c, d, ..] = digest.0;
+            // another picture is another URL, so that caches need not ask
+            format!("/api/avatars/{}?v={}", user.id, HEXLOWER.encode(&[a, b, c, d]))
+        }),
         platform_admin: user.platform_admin,
         suspended: user.suspended_at.is_some(),
         issuer: user.issuer.clone(),

@@ -12,13 +12,14 @@ use boxvault_catalog::{
 };
 use boxvault_types::ids::MailId;
 use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
 };
 use tracing::{error, info, warn};
 
-use super::{App, sessions::delta};
+use super::{App, links::LinkWish, sessions::delta};
 use crate::{
     error::{AppError, Result},
     mail::{
@@ -35,6 +36,16 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 /// What sealed messages are sealed for.
 const PURPOSE: &str = "mail";
+
+/// What a row of the outbox holds.
+#[derive(Debug, Serialize, Deserialize)]
+enum Parcel {
+    /// Ready to be sent.
+    Letter(Letter),
+    /// Somebody who is not signed in wants a link. Looked at only here, so that the answer to them takes the same
+    /// work whomever they name.
+    Wish(LinkWish),
+}
 
 /// The way out, and the bell that says that there is something to send.
 pub(crate) struct Postbox {
@@ -67,7 +78,19 @@ impl App {
     /// Lays a message out and seals it, for the transaction that it belongs to. Ring the bell after the commit.
     pub(crate) fn compose_mail(&self, mail: Mail) -> Result<NewMail> {
         let (kind, letter) = mail.write(&self.public_url.to_string())?;
-        let text = serde_json::to_vec(&letter).map_err(AppError::internal)?;
+        self.pack(kind, &Parcel::Letter(letter))
+    }
+
+    /// Puts a wish for a link into the outbox, to be looked at when its turn comes.
+    pub(crate) async fn queue_wish(&self, wish: LinkWish) -> Result<()> {
+        let kind = wish.kind();
+        outbox::queue(&self.catalog, self.pack(kind, &Parcel::Wish(wish))?).await?;
+        self.postbox.ring();
+        Ok(())
+    }
+
+    fn pack(&self, kind: &'static str, parcel: &Parcel) -> Result<NewMail> {
+        let text = serde_json::to_vec(parcel).map_err(AppError::internal)?;
         Ok(NewMail { id: MailId::new(), kind, payload: self.sealer.seal(PURPOSE, &text)? })
     }
 
@@ -107,12 +130,21 @@ impl App {
     }
 
     async fn attempt(&self, mail: &ClaimedMail) -> Result<()> {
-        let outcome = match self.unseal(&mail.payload) {
+        let letter = match self.unpack(&mail.payload) {
+            Ok(Parcel::Letter(letter)) => Ok(letter),
+            Ok(Parcel::Wish(wish)) => match self.grant(wish).await? {
+                Some(letter) => Ok(letter),
+                // whoever asked named nobody; they are not told, and nobody else is
+                None => return Ok(outbox::remove(&self.catalog, mail).await?),
+            },
+            Err(error) => Err(SendError::Refused(error.into())),
+        };
+        let outcome = match letter {
             Ok(letter) => {
                 let id = mail.id.to_string();
                 self.postbox.transport.send(&id, &mail.kind, mail.created_at, letter).await
             }
-            Err(error) => Err(SendError::Refused(error.into())),
+            Err(error) => Err(error),
         };
         let Err(failure) = outcome else {
             outbox::remove(&self.catalog, mail).await?;
@@ -136,7 +168,7 @@ impl App {
         Ok(())
     }
 
-    fn unseal(&self, payload: &[u8]) -> Result<Letter> {
+    fn unpack(&self, payload: &[u8]) -> Result<Parcel> {
         let text = self.sealer.open(PURPOSE, payload)?;
         serde_json::from_slice(&text).map_err(AppError::internal)
     }

@@ -10,6 +10,8 @@ pub(crate) enum TokenKind {
     Api,
     /// A refresh token.
     Refresh,
+    /// The token of a link in a message.
+    Link,
     /// The one-time set-up token.
     Setup,
 }
@@ -20,6 +22,7 @@ impl TokenKind {
         match self {
             Self::Api => "bvt_",
             Self::Refresh => "bvr_",
+            Self::Link => "bvl_",
             Self::Setup => "bvs_",
         }
     }

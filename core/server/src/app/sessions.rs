@@ -68,7 +68,11 @@ impl App {
             .ok_or_else(|| {
                 AppError::invalid("provider", "is not a way to sign in by password on this server")
             })?;
-        let keys = [AttemptKey::account(&params.username), AttemptKey::address(device.address)];
+        // guesses at one account are counted together, by whichever of its names
+        let known = users::find_by_name_or_email(&self.catalog, &params.username).await?;
+        let known = known.filter(|user| user.issuer == issuer);
+        let name = known.map_or_else(|| params.username.clone(), |user| user.name.to_string());
+        let keys = attempt_keys(&name, device.address);
         self.refuse_while_locked(&keys).await?;
         let credentials = Credentials::new(params.username.clone(), params.password.expose());
         let checked = match credentials.check() {
@@ -105,7 +109,22 @@ impl App {
             self.metrics.signed_in("refused");
             return Err(sign_in_failed());
         }
-        attempts::record_success(&self.catalog, &AttemptKey::account(&params.username)).await?;
+        let unproven = issuer == LOCAL_ISSUER && user.email_verified_at.is_none();
+        if unproven && self.config.auth.email_verification_required {
+            return Err(AppError::new(
+                ErrorCode::EmailUnverified,
+                "open the link in the message that was sent to your e-mail address first; POST /api/auth/resend-verification sends another one",
+            ));
+        }
+        if let Err(error) = self.check_second_factor(user.id, params.code.as_ref()).await {
+            if error.code() == ErrorCode::SecondFactorInvalid {
+                self.note_failure(&keys).await?;
+                self.metrics.signed_in("refused");
+            }
+            return Err(error);
+        }
+        let [account, _] = &keys;
+        attempts::record_success(&self.catalog, account).await?;
         users::record_sign_in(&self.catalog, user.id).await?;
         self.metrics.signed_in("accepted");
         info!(user = %user.name, issuer, address = %device.address, "{} signed in", user.name);
@@ -219,6 +238,13 @@ impl App {
         Ok(ended)
     }
 
+    /// Ends every session of the caller, the one that asks included.
+    pub(crate) async fn sign_out_everywhere(&self, caller: &Caller) -> Result<u64> {
+        let ended = sessions::revoke_all(&self.catalog, caller.user_id).await?;
+        self.identities.clear();
+        Ok(ended)
+    }
+
     /// The caller's sessions, newest first.
     pub(crate) async fn list_sessions(
         &self,
@@ -270,7 +296,7 @@ impl App {
         delta(if stay { auth.refresh_token_ttl } else { auth.refresh_token_short_ttl }.into())
     }
 
-    async fn refuse_while_locked(&self, keys: &[AttemptKey]) -> Result<()> {
+    pub(super) async fn refuse_while_locked(&self, keys: &[AttemptKey]) -> Result<()> {
         let now = self.catalog.now();
         for key in keys {
             let until =
@@ -287,7 +313,7 @@ impl App {
         Ok(())
     }
 
-    async fn note_failure(&self, keys: &[AttemptKey; 2]) -> Result<()> {
+    pub(super) async fn note_failure(&self, keys: &[AttemptKey; 2]) -> Result<()> {
         let auth = &self.config.auth;
         let [account, address] = keys;
         for (key, free) in
@@ -303,6 +329,11 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// What guesses at an account from an address are counted by.
+pub(super) fn attempt_keys(name: &str, address: IpAddr) -> [AttemptKey; 2] {
+    [AttemptKey::account(name), AttemptKey::address(address)]
 }
 
 /// A refresh token names its session, so that a second use of an old one can end it.

@@ -86,7 +86,9 @@ impl App {
         };
         let changes = UserChanges { email: new.email, ..UserChanges::default() };
         users::update(&self.catalog, known.id, changes).await?;
-        users::set_password(&self.catalog, known.id, new.password_hash).await?;
+        if let Some(hash) = new.password_hash {
+            users::change_password(&self.catalog, known.id, hash, None, None).await?;
+        }
         if platform_admin {
             users::grant_platform_admin(&self.catalog, known.id).await?;
         }

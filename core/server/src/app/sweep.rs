@@ -12,7 +12,7 @@ use std::{
 use boxvault_catalog::{
     attempts,
     blobs::{self, Deletion},
-    outbox, sessions, uploads,
+    links, outbox, sessions, uploads,
 };
 use boxvault_plugin_sdk::{Capabilities, StorageBackend};
 use tracing::{info, warn};
@@ -81,6 +81,7 @@ impl App {
         }
         sessions::forget_ended(&self.catalog, MEMORY).await?;
         attempts::forget_older_than(&self.catalog, MEMORY).await?;
+        links::forget_expired(&self.catalog, MEMORY).await?;
         outbox::forget_given_up(&self.catalog, MEMORY).await?;
         for (kind, count) in
             [("upload", swept.uploads), ("blob", swept.blobs), ("object", swept.objects)]

@@ -7,6 +7,7 @@ use std::{
     io::{self, BufRead, Read},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use boxvault_types::{
@@ -53,6 +54,9 @@ pub enum ServerCommand {
     /// Set a new server up
     #[command(subcommand)]
     Setup(SetupCommand),
+    /// Exchange the keys of the server
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Try the mail settings, and see what could not be sent
     #[command(subcommand)]
     Mail(MailCommand),
@@ -117,6 +121,14 @@ pub struct CreateTokenArguments {
     /// How long it is good for, in whole days, such as "90 days" [default: for ever]
     #[arg(long, value_name = "TIME", value_parser = whole_days)]
     pub expires: Option<u32>,
+}
+
+/// What can be done with the keys of the server.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Sign access tokens with a new key from now on; nobody is signed out
+    #[command(after_help = "Example:\n  boxvault keys rotate")]
+    Rotate,
 }
 
 /// What can be done with a new server.
@@ -184,6 +196,10 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
             let app = startup::open_app(&config).await?;
             let token = app.new_setup_token().await?.ok_or(CliError::SetUpAlready)?;
             answer(token)?;
+        }
+        ServerCommand::Keys(KeysCommand::Rotate) => {
+            startup::open_app(&config).await?.rotate_signing_key(Duration::ZERO).await?;
+            answer("a new key signs access tokens; running servers take it within a minute")?;
         }
         ServerCommand::Mail(command) => {
             return mail::run(command, &*startup::open_app(&config).await?).await;

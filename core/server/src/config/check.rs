@@ -21,6 +21,9 @@ const PASSWORD_LENGTH_CEILING: usize = 128;
 /// Whatever is shorter could be guessed by somebody who has a copy of the catalog.
 const SEALING_KEY_CHARS_MIN: usize = 32;
 
+/// A row of the catalog takes no more on every database.
+const AVATAR_BYTES_CEILING: u64 = 8 << 20;
+
 /// Reports every contradiction.
 pub(super) fn check(
     config: &Config,
@@ -207,6 +210,9 @@ fn check_auth(config: &Config, findings: &mut Findings<'_>) {
         ("auth.access_token_ttl", auth.access_token_ttl),
         ("auth.refresh_token_ttl", auth.refresh_token_ttl),
         ("auth.refresh_token_short_ttl", auth.refresh_token_short_ttl),
+        ("auth.email_link_ttl", auth.email_link_ttl),
+        ("auth.reset_link_ttl", auth.reset_link_ttl),
+        ("auth.signing_key_max_age", auth.signing_key_max_age),
         ("auth.lockout_duration", auth.lockout_duration),
     ] {
         findings.add_if(ttl.get().as_secs() == 0, key, "must be at least 1 s");
@@ -273,6 +279,7 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
     let limits = &config.limits;
     for (key, bytes) in [
         ("limits.json_body_bytes_max", limits.json_body_bytes_max),
+        ("limits.avatar_bytes_max", limits.avatar_bytes_max),
         ("limits.upload_bytes_max", limits.upload_bytes_max),
         ("limits.upload_part_bytes_max", limits.upload_part_bytes_max),
         ("limits.archive_decompressed_bytes_max", limits.archive_decompressed_bytes_max),
@@ -288,6 +295,11 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
     ] {
         findings.add_if(i64::try_from(bytes.bytes()).is_err(), key, "must be below 8 EiB");
     }
+    findings.add_if(
+        limits.avatar_bytes_max.bytes() > AVATAR_BYTES_CEILING,
+        "limits.avatar_bytes_max",
+        "must be at most 8 MiB: pictures lie in the catalog",
+    );
     for (key, time) in [
         ("limits.upload_idle_timeout", limits.upload_idle_timeout),
         ("limits.uploads_abandoned_after", limits.uploads_abandoned_after),

@@ -196,6 +196,14 @@ pub struct AuthConfig {
     pub refresh_token_ttl: HumanDuration,
     /// How long a session lasts unused otherwise. Default 12 h.
     pub refresh_token_short_ttl: HumanDuration,
+    /// Whether signing in needs an e-mail address that is known to be theirs. Default false.
+    pub email_verification_required: bool,
+    /// How long a link is good for that proves an address. Default 1 day.
+    pub email_link_ttl: HumanDuration,
+    /// How long a link is good for that resets a password. Default 30 min.
+    pub reset_link_ttl: HumanDuration,
+    /// How old the key may get that access tokens are signed with. Default 30 days.
+    pub signing_key_max_age: HumanDuration,
     /// Characters in a password, at least; not below 8. Default 10.
     pub password_length_min: usize,
     /// Failed sign-ins in a row, after which an account is locked for a while. Default 10.
@@ -218,6 +226,10 @@ impl Default for AuthConfig {
             access_token_ttl: HumanDuration::from_mins(15),
             refresh_token_ttl: HumanDuration::from_days(30),
             refresh_token_short_ttl: HumanDuration::from_hours(12),
+            email_verification_required: false,
+            email_link_ttl: HumanDuration::from_days(1),
+            reset_link_ttl: HumanDuration::from_mins(30),
+            signing_key_max_age: HumanDuration::from_days(30),
             password_length_min: 10,
             lockout_failures_max: 10,
             lockout_address_failures_max: 100,

@@ -7,8 +7,8 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, boxes, files, organizations, providers, sign_in, storage, system,
-        uploads, users, versions,
+        account, architectures, boxes, files, organizations, profile, providers, recovery,
+        second_factor, sign_in, storage, system, uploads, users, versions,
     },
     openapi,
     routes::{ApiRouter, endpoint},
@@ -27,14 +27,32 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Create,   On::Session,      endpoint!(sign_in::sign_in))
         .add(Update,   On::Session,      endpoint!(sign_in::refresh_session))
         .add(Delete,   On::Session,      endpoint!(sign_in::sign_out))
+        .add(Update,   On::Profile,      endpoint!(sign_in::sign_out_everywhere))
         .add(Read,     On::Session,      endpoint!(sign_in::list_sessions))
         .add(Delete,   On::Session,      endpoint!(sign_in::end_other_sessions))
         .add(Delete,   On::Session,      endpoint!(sign_in::end_session))
+        .add(Update,   On::Account,      endpoint!(recovery::request_reset_link))
+        .add(Update,   On::Account,      endpoint!(recovery::reset_password))
+        .add(Update,   On::Account,      endpoint!(recovery::verify_email))
+        .add(Update,   On::Account,      endpoint!(recovery::request_verification_link))
         // one's own account
         .add(Read,     On::Profile,      endpoint!(account::read_profile))
         .add(Update,   On::Profile,      endpoint!(account::update_profile))
         .add(Delete,   On::Profile,      endpoint!(account::delete_profile))
         .add(Update,   On::Profile,      endpoint!(account::change_password))
+        .add(Update,   On::Profile,      endpoint!(account::change_email))
+        .add(Read,     On::Profile,      endpoint!(profile::read_preferences))
+        .add(Update,   On::Profile,      endpoint!(profile::update_preferences))
+        .add(Update,   On::Profile,      endpoint!(profile::leave_organization))
+        .add(Read,     On::Profile,      endpoint!(profile::export_account))
+        .add(Update,   On::Profile,      endpoint!(profile::put_avatar))
+        .add(Update,   On::Profile,      endpoint!(profile::delete_avatar))
+        .add(Read,     On::Profile,      endpoint!(profile::read_avatar))
+        .add(Read,     On::Profile,      endpoint!(second_factor::read_second_factor))
+        .add(Update,   On::Profile,      endpoint!(second_factor::begin_second_factor))
+        .add(Update,   On::Profile,      endpoint!(second_factor::confirm_second_factor))
+        .add(Update,   On::Profile,      endpoint!(second_factor::disable_second_factor))
+        .add(Update,   On::Profile,      endpoint!(second_factor::renew_recovery_codes))
         .add(Read,     On::Token,        endpoint!(account::list_tokens))
         .add(Create,   On::Token,        endpoint!(account::create_token))
         .add(Delete,   On::Token,        endpoint!(account::delete_token))
@@ -44,6 +62,8 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Read,     On::User,         endpoint!(users::read_user))
         .add(Update,   On::User,         endpoint!(users::update_user))
         .add(Delete,   On::User,         endpoint!(users::delete_user))
+        .add(Update,   On::User,         endpoint!(users::send_reset_link))
+        .add(Update,   On::User,         endpoint!(users::remove_second_factor))
         // organizations
         .add(Read,     On::Organization, endpoint!(organizations::list_organizations))
         .add(Create,   On::Organization, endpoint!(organizations::create_organization))

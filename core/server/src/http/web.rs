@@ -25,7 +25,7 @@ pub(super) fn page(res: &mut Response) -> Result<()> {
     send("", None, res)
 }
 
-/// `/` and `/assets/…`.
+/// `/`, `/assets/…`, and where links in messages lead.
 #[handler]
 pub(super) async fn read_page(req: &mut Request, res: &mut Response) -> Result<()> {
     let path = req.uri().path().trim_start_matches('/').to_owned();

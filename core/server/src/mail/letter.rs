@@ -13,6 +13,16 @@ use crate::error::{AppError, Result};
 pub(crate) enum Template {
     /// Shows an operator that messages arrive.
     Test,
+    /// Proves a new or changed address.
+    VerifyEmail { username: String, link: String, valid_for: String },
+    /// Lets somebody choose a new password.
+    ResetPassword { username: String, link: String, valid_for: String },
+    /// Tells that the password is another one now.
+    PasswordChanged { username: String },
+    /// Tells the present address that another one was asked for.
+    EmailChangeRequested { username: String, new_email: String },
+    /// Tells that signing in does or does not need a code from now on.
+    SecondFactorChanged { username: String, enabled: bool },
 }
 
 /// The words of one message.
@@ -32,14 +42,67 @@ struct Link {
 impl Template {
     fn words(&self) -> Words {
         match self {
-            Self::Test => Words {
-                kind: "test",
-                subject: "Test message".to_owned(),
-                paragraphs: vec!["Messages from this server arrive.".to_owned()],
-                link: None,
+            Self::Test => {
+                told("test", "Test message", ["Messages from this server arrive.".to_owned()])
+            }
+            Self::VerifyEmail { username, link, valid_for } => Words {
+                link: Some(Link { label: "Confirm the address", url: link.clone() }),
+                ..told(
+                    "verify_email",
+                    "Confirm your e-mail address",
+                    [
+                        format!("This address was given for the account {username}."),
+                        format!("Confirm within {valid_for} that it is yours."),
+                        "If you know nothing of it, do nothing: it stays unconfirmed.".to_owned(),
+                    ],
+                )
             },
+            Self::ResetPassword { username, link, valid_for } => Words {
+                link: Some(Link { label: "Choose a new password", url: link.clone() }),
+                ..told(
+                    "reset_password",
+                    "Choose a new password",
+                    [
+                        format!("A new password was asked for, for the account {username}."),
+                        format!("The link works once, within {valid_for}, and ends every session."),
+                        "If it was not you, do nothing: the password stays as it is.".to_owned(),
+                    ],
+                )
+            },
+            Self::PasswordChanged { username } => told(
+                "password_changed",
+                "Your password was changed",
+                [format!("The account {username} has a new password."), NOT_YOU.to_owned()],
+            ),
+            Self::EmailChangeRequested { username, new_email } => told(
+                "email_change_requested",
+                "Your account is to get another address",
+                [
+                    format!("The account {username} is to be reached at {new_email} from now on."),
+                    "This address stays in force until the new one is confirmed.".to_owned(),
+                    NOT_YOU.to_owned(),
+                ],
+            ),
+            Self::SecondFactorChanged { username, enabled } => {
+                let needs =
+                    if *enabled { "needs a code from now on" } else { "needs no code any more" };
+                told(
+                    "second_factor_changed",
+                    "How you sign in has changed",
+                    [format!("Signing in to the account {username} {needs}."), NOT_YOU.to_owned()],
+                )
+            }
         }
     }
+}
+
+/// What to do about a change that somebody else made.
+const NOT_YOU: &str =
+    "If it was not you, reset the password now, and tell whoever runs the server.";
+
+/// A message without a link.
+fn told<const N: usize>(kind: &'static str, subject: &str, paragraphs: [String; N]) -> Words {
+    Words { kind, subject: subject.to_owned(), paragraphs: paragraphs.into(), link: None }
 }
 
 /// A message to somebody.

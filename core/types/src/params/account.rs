@@ -79,6 +79,109 @@ pub struct SignInParams {
     pub stay_logged_in: bool,
     /// The auth provider; `local` when absent.
     pub provider: Option<String>,
+    /// The code of the second factor, or a recovery code, where the account has one.
+    #[schema(example = "123456")]
+    pub code: Option<Secret>,
+}
+
+/// Whose link to send.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RequestLinkParams {
+    /// The account's e-mail address, or its name.
+    #[schema(example = "alice@example.com", max_length = 254)]
+    pub email: String,
+}
+
+/// A new password, for whoever has the link.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResetPasswordParams {
+    /// What stands behind `#token=` in the link.
+    pub token: Secret,
+    /// The new password.
+    pub new_password: Secret,
+}
+
+/// The proof of an address.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerifyEmailParams {
+    /// What stands behind `#token=` in the link.
+    pub token: Secret,
+}
+
+/// Another address for the caller's own account.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeEmailParams {
+    /// The new address.
+    #[schema(example = "alice@example.org", max_length = 254)]
+    pub email: String,
+    /// The present password.
+    pub current_password: Secret,
+}
+
+/// The caller's own password, for what a stolen session alone must not do.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PasswordParams {
+    /// The present password.
+    pub current_password: Secret,
+}
+
+/// A code of the second factor.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CodeParams {
+    /// The six digits that the app shows.
+    #[schema(example = "123456")]
+    pub code: Secret,
+}
+
+/// How the caller wants things. What is absent stays as it is; `null` leaves it to the client.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreferencesParams {
+    /// A language tag (BCP 47).
+    #[serde(default, deserialize_with = "super::present")]
+    #[schema(value_type = Option<String>, example = "en", max_length = 35)]
+    pub language: Option<Option<String>>,
+    /// How pages look.
+    #[serde(default, deserialize_with = "super::present")]
+    #[schema(value_type = Option<Theme>)]
+    pub theme: Option<Option<Theme>>,
+    /// A time zone (IANA).
+    #[serde(default, deserialize_with = "super::present")]
+    #[schema(value_type = Option<String>, example = "Europe/Vienna", max_length = 64)]
+    pub time_zone: Option<Option<String>>,
+    /// The organization that comes first; one of the caller's own.
+    #[serde(default, deserialize_with = "super::present")]
+    #[schema(value_type = Option<OrganizationName>)]
+    pub default_organization: Option<Option<OrganizationName>>,
+}
+
+/// How pages look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Theme {
+    /// Dark on light.
+    Light,
+    /// Light on dark.
+    Dark,
+    /// As the system has it.
+    Auto,
+}
+
+impl Theme {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Dark => "dark",
+            Self::Auto => "auto",
+        }
+    }
 }
 
 /// A refresh token.

@@ -21,6 +21,11 @@ pub struct UserView {
     /// Where to reach them.
     #[schema(example = "alice@example.com")]
     pub email: String,
+    /// Whether the address is known to be theirs.
+    pub email_verified: bool,
+    /// Where the picture is, if there is one.
+    #[schema(example = "/api/avatars/01a209f3-f74e-71ed-aee1-23a3bce95a3e?v=8f434346")]
+    pub avatar_url: Option<String>,
     /// Whether they administer the whole server.
     pub platform_admin: bool,
     /// Whether they may not sign in.
@@ -53,6 +58,74 @@ pub struct MembershipView {
     pub name: String,
     /// The role there.
     pub role: Role,
+    /// Whether it comes first, as the preferences say.
+    pub primary: bool,
+}
+
+/// How the caller wants things; what is null is left to the client.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreferencesView {
+    /// A language tag (BCP 47).
+    #[schema(example = "en")]
+    pub language: Option<String>,
+    /// How pages look: `light`, `dark` or `auto`.
+    #[schema(example = "auto")]
+    pub theme: Option<String>,
+    /// A time zone (IANA).
+    #[schema(example = "Europe/Vienna")]
+    pub time_zone: Option<String>,
+    /// The organization that comes first.
+    #[schema(example = "acme")]
+    pub default_organization: Option<String>,
+}
+
+/// Whether signing in needs a code.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecondFactorView {
+    /// Whether it does.
+    pub enabled: bool,
+    /// Since when.
+    pub enabled_at: Option<DateTime<Utc>>,
+    /// How many recovery codes are left.
+    pub recovery_codes_left: u64,
+}
+
+/// What an authenticator app needs. Shown once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewSecondFactorView {
+    /// The secret, in base 32, to type in.
+    #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
+    pub secret: String,
+    /// The same for a picture that the app reads.
+    #[schema(example = "otpauth://totp/…")]
+    pub uri: String,
+}
+
+/// Codes that sign in without the app. Shown once; each works once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryCodesView {
+    /// The codes.
+    pub recovery_codes: Vec<String>,
+}
+
+/// Everything that the server knows of the caller.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportView {
+    /// The account and its places in organizations.
+    pub profile: ProfileView,
+    /// How the caller wants things.
+    pub preferences: PreferencesView,
+    /// Whether signing in needs a code.
+    pub second_factor: SecondFactorView,
+    /// The sessions.
+    pub sessions: Vec<SessionView>,
+    /// The API tokens, without the tokens themselves.
+    pub tokens: Vec<TokenView>,
 }
 
 /// A new or refreshed session.

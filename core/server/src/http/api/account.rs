@@ -4,7 +4,9 @@ use boxvault_types::{
     ids::TokenId,
     params::{
         ListQuery,
-        account::{ChangePasswordParams, CreateTokenParams, UpdateProfileParams},
+        account::{
+            ChangeEmailParams, ChangePasswordParams, CreateTokenParams, UpdateProfileParams,
+        },
     },
     views::{
         Envelope, ErrorEnvelope, ListEnvelope, Nothing,
@@ -103,8 +105,27 @@ pub(crate) async fn change_password(
     call: Call,
     body: Body<ChangePasswordParams>,
 ) -> Result<Reply<Nothing>> {
-    call.app.change_password(call.caller()?, body.0).await?;
+    call.app.change_password(call.caller()?, body.0, call.facts.address).await?;
     Ok(Reply::ok("password changed; every other session has ended", Nothing))
+}
+
+/// Asks for another e-mail address. It is the account's once it is proven by the link that is sent to it.
+#[utoipa::path(
+    put,
+    path = "/api/user/email",
+    tag = "User Management",
+    request_body = ChangeEmailParams,
+    responses(
+        (status = 200, description = "Messages are under way to both addresses.", body = Envelope<Nothing>),
+    )
+)]
+#[handler]
+pub(crate) async fn change_email(
+    call: Call,
+    body: Body<ChangeEmailParams>,
+) -> Result<Reply<Nothing>> {
+    call.app.change_email(call.caller()?, body.0, call.facts.address).await?;
+    Ok(Reply::ok("open the link in the message that is on its way to the new address", Nothing))
 }
 
 /// Lists the caller's API tokens.

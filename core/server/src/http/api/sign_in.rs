@@ -3,7 +3,7 @@
 use boxvault_types::{
     ids::SessionId,
     params::{
-        ListQuery,
+        ListQuery, NoParams,
         account::{RefreshParams, SetupParams, SignInParams, SignUpParams},
     },
     views::{
@@ -78,10 +78,16 @@ pub(crate) async fn list_sign_in_methods(call: Call) -> Result<Reply<Vec<SignInM
 #[handler]
 pub(crate) async fn sign_up(call: Call, body: Body<SignUpParams>) -> Result<Reply<UserView>> {
     let user = call.app.sign_up(body.0).await?;
-    Ok(Reply::created(format!("account {} created; sign in next", user.username), user))
+    let next = if call.app.config.auth.email_verification_required {
+        "open the link in the message that is on its way to your e-mail address, then sign in"
+    } else {
+        "sign in next"
+    };
+    Ok(Reply::created(format!("account {} created; {next}", user.username), user))
 }
 
-/// Signs in by name or e-mail address and password.
+/// Signs in by name or e-mail address and password, and a code where the account has a second factor: without one the
+/// answer is `SECOND_FACTOR_REQUIRED`, and the same request with `code` goes on.
 #[utoipa::path(
     post,
     path = "/api/auth/signin",
@@ -133,6 +139,25 @@ pub(crate) async fn refresh_session(
 pub(crate) async fn sign_out(call: Call) -> Result<Reply<Nothing>> {
     call.app.sign_out(call.caller()?).await?;
     Ok(Reply::ok("signed out", Nothing))
+}
+
+/// Ends every session of the caller, the one that asks included.
+#[utoipa::path(
+    post,
+    path = "/api/auth/signout-everywhere",
+    tag = "Authentication & Authorization",
+    request_body = NoParams,
+    responses(
+        (status = 200, description = "They are ended.", body = Envelope<Nothing>),
+    )
+)]
+#[handler]
+pub(crate) async fn sign_out_everywhere(
+    call: Call,
+    _body: Body<NoParams>,
+) -> Result<Reply<Nothing>> {
+    let ended = call.app.sign_out_everywhere(call.caller()?).await?;
+    Ok(Reply::ok(format!("{ended} sessions ended"), Nothing))
 }
 
 /// Lists the caller's sessions.

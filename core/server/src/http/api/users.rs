@@ -3,7 +3,7 @@
 use boxvault_types::{
     names::UserName,
     params::{
-        ListQuery,
+        ListQuery, NoParams,
         account::{CreateUserParams, UpdateUserParams},
     },
     views::{Envelope, ErrorEnvelope, ListEnvelope, Nothing, account::UserView},
@@ -95,6 +95,44 @@ pub(crate) async fn update_user(
     etag::require_match(req, &accounts::user_view(&user))?;
     let changed = call.app.update_user(&user, body.0).await?;
     Ok(Reply::ok(format!("account {} changed", changed.username), changed).tagged())
+}
+
+/// Sends somebody a link to a new password.
+#[utoipa::path(
+    post,
+    path = "/api/users/{username}/reset-password",
+    tag = "User Management",
+    request_body = NoParams,
+    responses(
+        (status = 200, description = "A message is under way.", body = Envelope<Nothing>),
+    )
+)]
+#[handler]
+pub(crate) async fn send_reset_link(
+    req: &mut Request,
+    call: Call,
+    _body: Body<NoParams>,
+) -> Result<Reply<Nothing>> {
+    let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
+    call.app.send_reset_link(&user).await?;
+    Ok(Reply::ok(format!("a message is on its way to {}", user.name), Nothing))
+}
+
+/// Turns somebody's second factor off, since they lost it.
+#[utoipa::path(
+    delete,
+    path = "/api/users/{username}/second-factor",
+    tag = "User Management",
+    responses(
+        (status = 200, description = "It is off.", body = Envelope<Nothing>),
+        (status = 409, description = "It was off.", body = ErrorEnvelope),
+    )
+)]
+#[handler]
+pub(crate) async fn remove_second_factor(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
+    let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
+    call.app.remove_second_factor(&user).await?;
+    Ok(Reply::ok(format!("the second factor of {} is off", user.name), Nothing))
 }
 
 /// Deletes an account. Boxes and organizations stay.

@@ -65,7 +65,15 @@ fn is_sign_in(path: &str) -> bool {
             | "api/auth/signup"
             | "api/auth/refresh-token"
             | "api/setup"
+            | "api/auth/forgot-password"
+            | "api/auth/reset-password"
+            | "api/auth/verify-email"
+            | "api/auth/resend-verification"
             | "api/user/password"
+            | "api/user/email"
+            | "api/user/second-factor"
+            | "api/user/second-factor/disable"
+            | "api/user/second-factor/recovery-codes"
     )
 }
 
