@@ -2,7 +2,7 @@
 //!
 //! A file is written in a staging folder on the same file system, flushed, renamed to its place, and
 //! the folders that name it are flushed. So a name never stands for half an object, and what was
-//! acknowledged survives the loss of power. Reading and listing go through OpenDAL, writing does not (object_file.rs).
+//! acknowledged survives the loss of power. Reading and listing go through OpenDAL, writing does not (`object_file.rs`).
 //!
 //! ```text
 //! <root>/
