@@ -14,6 +14,7 @@ pub mod avatars;
 pub mod blobs;
 pub mod box_downloads;
 pub mod boxes;
+pub mod former_box_names;
 pub mod mail_outbox;
 pub mod memberships;
 pub mod organizations;
