@@ -175,7 +175,9 @@ mod tests {
     impl BlockingWriter for Target {
         fn write(&mut self, chunks: &[Bytes]) -> Result<()> {
             self.permissions.recv().unwrap()?;
-            chunks.iter().for_each(|chunk| self.written.lock().unwrap().extend_from_slice(chunk));
+            for chunk in chunks {
+                self.written.lock().unwrap().extend_from_slice(chunk);
+            }
             Ok(())
         }
 

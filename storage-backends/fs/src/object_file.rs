@@ -156,6 +156,8 @@ fn flush_folders(place: &Place) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     #[test]
@@ -167,6 +169,8 @@ mod tests {
             (0..200_u8).map(|number| Bytes::from(vec![number; usize::from(number % 7)])).collect();
         let all: Vec<u8> = chunks.concat();
         assert_eq!(write_all(&mut file, &chunks).unwrap(), all.len() as u64);
-        assert_eq!(fs::read(path).unwrap(), all);
+        let mut found = Vec::new();
+        File::open(path).unwrap().read_to_end(&mut found).unwrap();
+        assert_eq!(found, all);
     }
 }
