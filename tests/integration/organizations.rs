@@ -29,7 +29,8 @@ async fn an_organization_lives_from_its_creation_to_its_end() {
     assert_eq!(owner.post("/api/organization", &json!({ "name": "acme" })).await.status, 409);
     assert_eq!(stranger.get("/api/organization/acme").await.status, 404);
     let profile = owner.get("/api/user").await.data();
-    assert_eq!(profile["organizations"], json!([{ "name": "Acme", "role": "owner" }]));
+    let place = json!({ "name": "Acme", "role": "owner", "primary": false });
+    assert_eq!(profile["organizations"], json!([place]));
 
     let changed =
         owner.put("/api/organization/acme", &json!({ "accessMode": "invite_only" })).await;

@@ -333,7 +333,8 @@ async fn a_panic_is_an_error_of_one_call_and_is_counted() {
         assert_eq!(reader.next().await.unwrap_err().kind, PluginErrorKind::Panicked);
     }
     let mut writer = store.open_writer("panic", WriteOptions::default()).await.unwrap();
-    writer.write(Bytes::from_static(b"x")).await.unwrap();
+    let error = writer.write(Bytes::from_static(b"x")).await.unwrap_err();
+    assert_eq!(error.kind, PluginErrorKind::Panicked);
     assert_eq!(writer.finish().await.unwrap_err().kind, PluginErrorKind::Panicked);
     let writer = store.open_writer("finish-panic", WriteOptions::default()).await.unwrap();
     assert_eq!(writer.finish().await.unwrap_err().kind, PluginErrorKind::Panicked);

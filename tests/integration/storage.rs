@@ -49,7 +49,7 @@ async fn set_quota(admin: &Client, quota: Value) -> Value {
 
 #[tokio::test]
 async fn usage_is_told_by_organization_by_box_and_by_store() {
-    let server = TestServer::start().await;
+    let server = TestServer::builder().set("boxes.restorable_for", "0 s").start().await;
     let admin = server.admin().await;
     let (one, two) = (built(1), built(2));
     for (name, file) in [("web", &one), ("web-copy", &one), ("db", &two)] {
@@ -73,8 +73,10 @@ async fn usage_is_told_by_organization_by_box_and_by_store() {
     assert_eq!(stores[0]["name"], "main");
     assert_eq!((&stores[0]["plugin"], &stores[0]["isDefault"]), (&json!("fs"), &json!(true)));
     assert_eq!((&stores[0]["files"], &stores[0]["bytes"]), (&json!(2), &json!(first + second)));
-    // what a box held is free again once the box is gone
+    // what a box held is free again once the box cannot be restored any more
     assert_eq!(admin.delete("/api/organization/acme/box/db").await.status, 200);
+    let swept = server.command(&["sweep", "--older-than", "0 s"], "").await;
+    assert!(swept.status.success(), "{swept:?}");
     assert_eq!(admin.get(USAGE).await.data()["bytes"], 2 * first);
 }
 

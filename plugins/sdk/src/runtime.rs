@@ -101,3 +101,9 @@ pub(crate) fn with_context<T>(work: impl FnOnce() -> T) -> T {
         Err(_) => work(),
     }
 }
+
+/// Waits for a future on the caller's thread, as a test does.
+#[cfg(test)]
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    runtime().expect("the threads of a test can be started").block_on(future)
+}

@@ -163,6 +163,7 @@ mod tests {
     use std::sync::{Mutex, mpsc};
 
     use super::*;
+    use crate::runtime::block_on;
 
     /// Writes into memory, each batch after a permission.
     struct Target {
@@ -198,48 +199,57 @@ mod tests {
         (Box::new(WriteBehind::start(target, batch).unwrap()), written, permit)
     }
 
-    #[tokio::test]
-    async fn chunks_come_in_order_and_a_write_waits_when_two_batches_do() {
-        let (mut writer, written, permit) = writer(4);
-        // one is worked on, one waits
-        for batch in [&b"abcd"[..], b"efgh"] {
-            writer.write(Bytes::from_static(batch)).await.unwrap();
-        }
-        writer.write(Bytes::from_static(b"ij")).await.unwrap();
-        assert!(written.lock().unwrap().is_empty());
-        let (waits, permits) = (writer.write(Bytes::from_static(b"kl")), async {
-            for _ in 0..4 {
-                permit.send(Ok(())).unwrap();
+    #[test]
+    fn chunks_come_in_order_and_a_write_waits_when_two_batches_do() {
+        block_on(async {
+            let (mut writer, written, permit) = writer(4);
+            // one is worked on, one waits
+            for batch in [&b"abcd"[..], b"efgh"] {
+                writer.write(Bytes::from_static(batch)).await.unwrap();
             }
+            writer.write(Bytes::from_static(b"ij")).await.unwrap();
+            assert!(written.lock().unwrap().is_empty());
+            let (waits, permits) = (writer.write(Bytes::from_static(b"kl")), async {
+                for _ in 0..4 {
+                    permit.send(Ok(())).unwrap();
+                }
+            });
+            let (waited, ()) = futures_util::join!(waits, permits);
+            waited.unwrap();
+            writer.write(Bytes::from_static(b"m")).await.unwrap();
+            let meta = writer.finish().await.unwrap();
+            assert_eq!(
+                (meta.size, written.lock().unwrap().as_slice()),
+                (13, &b"abcdefghijklm"[..])
+            );
         });
-        let (waited, ()) = tokio::join!(waits, permits);
-        waited.unwrap();
-        writer.write(Bytes::from_static(b"m")).await.unwrap();
-        let meta = writer.finish().await.unwrap();
-        assert_eq!((meta.size, written.lock().unwrap().as_slice()), (13, &b"abcdefghijklm"[..]));
     }
 
-    #[tokio::test]
-    async fn a_failure_comes_with_every_later_call_and_leaves_nothing() {
-        let (mut writer, written, permit) = writer(2);
-        permit.send(Ok(())).unwrap();
-        permit.send(Err(PluginError::unavailable("away"))).unwrap();
-        let error = loop {
-            if let Err(error) = writer.write(Bytes::from_static(b"ab")).await {
-                break error;
-            }
-        };
-        assert_eq!(writer.write(Bytes::from_static(b"e")).await.unwrap_err(), error);
-        assert_eq!(writer.finish().await.unwrap_err(), error);
-        assert!(written.lock().unwrap().is_empty());
+    #[test]
+    fn a_failure_comes_with_every_later_call_and_leaves_nothing() {
+        block_on(async {
+            let (mut writer, written, permit) = writer(2);
+            permit.send(Ok(())).unwrap();
+            permit.send(Err(PluginError::unavailable("away"))).unwrap();
+            let error = loop {
+                if let Err(error) = writer.write(Bytes::from_static(b"ab")).await {
+                    break error;
+                }
+            };
+            assert_eq!(writer.write(Bytes::from_static(b"e")).await.unwrap_err(), error);
+            assert_eq!(writer.finish().await.unwrap_err(), error);
+            assert!(written.lock().unwrap().is_empty());
+        });
     }
 
-    #[tokio::test]
-    async fn a_panic_at_work_is_an_error() {
-        let (mut writer, _, permit) = writer(1);
-        drop(permit); // the target unwraps
-        drop(writer.write(Bytes::from_static(b"a")).await);
-        let error = writer.finish().await.unwrap_err();
-        assert_eq!(error.kind, crate::PluginErrorKind::Panicked);
+    #[test]
+    fn a_panic_at_work_is_an_error() {
+        block_on(async {
+            let (mut writer, _, permit) = writer(1);
+            drop(permit); // the target unwraps
+            drop(writer.write(Bytes::from_static(b"a")).await);
+            let error = writer.finish().await.unwrap_err();
+            assert_eq!(error.kind, crate::PluginErrorKind::Panicked);
+        });
     }
 }
