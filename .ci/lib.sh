@@ -43,12 +43,14 @@ closing() {
 }
 
 # Debian packages for the tools and servers that the checks start. Nothing is installed that is there already.
-PACKAGES="ca-certificates curl docker-registry gcc libarchive-tools libc6-dev make mariadb-server nginx nodejs npm openssl
+PACKAGES="ca-certificates curl docker-registry gcc libarchive-tools libc6-dev make mariadb-server nginx openssl
   packer postgresql python3-aiosmtpd vagrant wrk xz-utils zstd"
 
 install_packages() {
-  local missing=() package
-  for package in $PACKAGES; do
+  local missing=() package packages=$PACKAGES
+  # Node from elsewhere brings its own npm, and Debian's package conflicts with it.
+  command -v node >/dev/null && command -v npm >/dev/null || packages+=" nodejs npm"
+  for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
   if [ "${#missing[@]}" -eq 0 ]; then
