@@ -26,6 +26,8 @@ mod openapi;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]
+mod organization_lives;
+#[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod plugins;
@@ -33,6 +35,8 @@ mod plugins;
 mod reliability;
 #[cfg(test)]
 mod resumable;
+#[cfg(test)]
+mod service_accounts;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]

@@ -196,14 +196,15 @@ pub async fn create(catalog: &Catalog, new: NewBox) -> Result<VagrantBox> {
     from_row(row)
 }
 
-/// Finds a box by its two names, and whose it is, by one query.
+/// Finds a box by its two names, and whose it is, by one query. The organization's may be one that it had.
 pub async fn find(
     catalog: &Catalog,
     organization: &OrganizationName,
     name: &BoxName,
 ) -> Result<Option<OwnedBox>> {
     let row = with_organization()
-        .filter(organization_rows::Column::NameKey.eq(organization.key()))
+        .join(JoinType::InnerJoin, organizations::names::of_organization())
+        .filter(organizations::names::leads(organization, catalog.now()))
         .filter(table::Column::NameKey.eq(name.key()))
         .one(catalog.reader())
         .await?;
@@ -216,7 +217,7 @@ pub async fn find_by_id(catalog: &Catalog, id: BoxId) -> Result<Option<OwnedBox>
     row.map(from_pair).transpose()
 }
 
-/// Lists boxes of one organization, or of all.
+/// Lists boxes of one organization, or of all. Those of a suspended one are in no list but that of all.
 pub async fn list(catalog: &Catalog, filter: &BoxFilter, page: Page) -> Result<Paged<OwnedBox>> {
     let column = match filter.sort {
         BoxSort::Name => table::Column::NameKey,
@@ -226,10 +227,12 @@ pub async fn list(catalog: &Catalog, filter: &BoxFilter, page: Page) -> Result<P
     };
     let visible = match &filter.visibility {
         Visibility::All => Condition::all(),
-        Visibility::Public => Condition::all().add(table::Column::IsPublic.eq(true)),
-        Visibility::MemberOf(ids) => Condition::any()
-            .add(table::Column::IsPublic.eq(true))
-            .add(table::Column::OrganizationId.is_in(ids.iter().map(|id| id.0))),
+        Visibility::Public => unsuspended().add(table::Column::IsPublic.eq(true)),
+        Visibility::MemberOf(ids) => unsuspended().add(
+            Condition::any()
+                .add(table::Column::IsPublic.eq(true))
+                .add(table::Column::OrganizationId.is_in(ids.iter().map(|id| id.0))),
+        ),
     };
     let mut select = with_organization().filter(visible);
     if let Some(organization) = filter.organization {
@@ -302,6 +305,11 @@ fn with_organization() -> SelectTwo<table::Entity, organization_rows::Entity> {
     table::Entity::find()
         .join(JoinType::InnerJoin, to_organization())
         .select_also(organization_rows::Entity)
+        .filter(organization_rows::Column::DeletedAt.is_null())
+}
+
+fn unsuspended() -> Condition {
+    Condition::all().add(organization_rows::Column::SuspendedAt.is_null())
 }
 
 pub(crate) fn to_organization() -> RelationDef {

@@ -28,6 +28,7 @@ pub mod outbox;
 pub mod providers;
 pub mod quotas;
 pub mod resumable;
+pub mod service_accounts;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;

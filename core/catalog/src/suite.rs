@@ -13,6 +13,7 @@ mod quotas;
 mod races;
 mod resumable;
 mod schema;
+mod service_accounts;
 mod verifications;
 
 /// Makes three tests of one: each on a fresh database of its kind.

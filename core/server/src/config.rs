@@ -41,7 +41,7 @@ pub use self::{
     secret::{REDACTED, Secret},
     sections::{
         AuthConfig, DatabaseConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig,
-        PluginsConfig, PolicyConfig, ServerConfig, SignUp, StorageConfig,
+        OrganizationsConfig, PluginsConfig, PolicyConfig, ServerConfig, SignUp, StorageConfig,
     },
     show::Origins,
 };
@@ -65,6 +65,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Messages to users.
     pub mail: MailConfig,
+    /// How long organizations are remembered.
+    pub organizations: OrganizationsConfig,
     /// Who may do what.
     pub policy: PolicyConfig,
     /// What a caller may cost.
@@ -86,6 +88,7 @@ impl Default for Config {
             storage: StorageConfig::default(),
             auth: AuthConfig::default(),
             mail: MailConfig::default(),
+            organizations: OrganizationsConfig::default(),
             policy: PolicyConfig::default(),
             limits: LimitsConfig::default(),
             log: LogConfig::default(),

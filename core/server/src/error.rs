@@ -166,6 +166,7 @@ fn not_found_code(what: Noun) -> ErrorCode {
         Noun::Upload => ErrorCode::UploadNotFound,
         Noun::Session => ErrorCode::SessionNotFound,
         Noun::Token => ErrorCode::TokenNotFound,
+        Noun::ServiceAccount => ErrorCode::ServiceAccountNotFound,
     }
 }
 

@@ -95,6 +95,8 @@ codes! {
     SetupTokenInvalid = "SETUP_TOKEN_INVALID", Unauthenticated;
     /// The caller is known, but a policy does not allow it.
     PermissionDenied = "PERMISSION_DENIED", Forbidden;
+    /// The organization is suspended: it serves nothing and takes nothing.
+    OrganizationSuspended = "ORGANIZATION_SUSPENDED", Forbidden;
     /// The server does not take new accounts.
     SignUpClosed = "SIGN_UP_CLOSED", Forbidden;
     /// No such path.
@@ -119,6 +121,8 @@ codes! {
     UploadNotFound = "UPLOAD_NOT_FOUND", NotFound;
     /// No such API token.
     TokenNotFound = "TOKEN_NOT_FOUND", NotFound;
+    /// No such service account.
+    ServiceAccountNotFound = "SERVICE_ACCOUNT_NOT_FOUND", NotFound;
     /// No such session.
     SessionNotFound = "SESSION_NOT_FOUND", NotFound;
     /// The path exists, the method does not.
@@ -135,6 +139,8 @@ codes! {
     VersionState = "VERSION_STATE", Conflict;
     /// Somebody else changed it at the same time; read it again.
     LostRace = "LOST_RACE", Conflict;
+    /// The organization has another name now, under which it can be changed.
+    OrganizationRenamed = "ORGANIZATION_RENAMED", Conflict;
     /// An organization always has an owner.
     LastOwner = "LAST_OWNER", Conflict;
     /// The server always has a platform admin.

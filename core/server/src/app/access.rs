@@ -12,6 +12,7 @@ use boxvault_types::{
     action::{Action, Resource},
     error::ErrorCode,
     identity::Identity,
+    names::OrganizationName,
     version::BoxVersion,
 };
 
@@ -22,6 +23,8 @@ use crate::error::{AppError, Result};
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) resource: Resource,
+    /// The organization's name as the path has it, where the organization has another one now.
+    pub(crate) renamed_from: Option<OrganizationName>,
     /// The organization, where the resource is one or belongs to one; `None` if there is no such.
     pub(crate) organization: Option<Arc<Organization>>,
     /// The box, where the resource is one or belongs to one; `None` if there is no such.
@@ -39,6 +42,10 @@ pub(crate) enum Answer {
     Allowed,
     /// They may know of it, but not do this.
     Refused,
+    /// The organization is suspended, which they may know.
+    Suspended,
+    /// They may know of it, and that it is called otherwise now; by its old name it is only read.
+    Renamed,
     /// They may not know whether this exists: the thing itself, or what it belongs to.
     Hidden(Resource),
 }
@@ -48,6 +55,7 @@ impl Target {
     pub(crate) async fn find(app: &App, resource: Resource, action: Action) -> Result<Self> {
         let mut target = Self {
             resource,
+            renamed_from: None,
             organization: None,
             vagrant_box: None,
             version: None,
@@ -57,9 +65,15 @@ impl Target {
             Resource::Organization(Some(name))
             | Resource::Audit(Some(name))
             | Resource::Storage(Some(name))
+            | Resource::Suspension(name)
             | Resource::Member(name, _)
+            | Resource::ServiceAccount(name, _)
             | Resource::Box(name, None) => {
-                target.organization = organizations::find(&app.catalog, name).await?.map(Arc::new);
+                target.organization = match action {
+                    Action::Restore => organizations::find_deleted(&app.catalog, name).await?,
+                    _ => organizations::find(&app.catalog, name).await?,
+                }
+                .map(Arc::new);
             }
             Resource::Box(organization, Some(name))
             | Resource::Version(organization, name, _)
@@ -75,6 +89,7 @@ impl Target {
             }
             _ => {}
         }
+        target.follow_new_name();
         if let (Some(found), Some(number)) = (&target.vagrant_box, version_of(&target.resource))
             && found.vagrant_box.is_public
         {
@@ -82,6 +97,37 @@ impl Target {
                 versions::find(&app.catalog, found.vagrant_box.id, number).await?.map(Arc::new);
         }
         Ok(target)
+    }
+
+    /// Decides by the present name: roles and rules are of it.
+    fn follow_new_name(&mut self) {
+        let (Some(asked), Some(found)) = (self.resource.organization(), self.owner()) else {
+            return;
+        };
+        if asked.key() != found.name.key() {
+            let asked = asked.clone();
+            self.resource = self.resource.clone().in_organization(&found.name);
+            self.renamed_from = Some(asked);
+        }
+    }
+
+    /// The organization that the thing is or belongs to.
+    pub(crate) fn owner(&self) -> Option<&Organization> {
+        let of_box = self.vagrant_box.as_ref().map(|found| &found.organization);
+        of_box.or(self.organization.as_deref())
+    }
+
+    /// The organization's name as the caller knows it.
+    pub(crate) fn asked_organization(&self) -> Option<&OrganizationName> {
+        self.renamed_from.as_ref().or_else(|| self.resource.organization())
+    }
+
+    /// Whether the organization's suspension stands in the way. Platform admins, who suspend, look into it; its own
+    /// people see that it is there, and why.
+    fn is_suspended_for(&self, identity: &Identity, action: Action) -> bool {
+        self.owner().is_some_and(|organization| organization.suspension.is_some())
+            && !identity.caller().is_some_and(|caller| caller.platform_admin)
+            && !(matches!(self.resource, Resource::Organization(_)) && action == Action::Read)
     }
 
     /// How the caller stands to the thing. Of a public box everybody sees what was released; a version that does not
@@ -98,14 +144,17 @@ impl Target {
     /// How the caller stands to the box or organization that the thing belongs to.
     pub(crate) fn box_relations(&self, identity: &Identity) -> Relations {
         let caller = identity.caller().map(|caller| caller.user_id);
+        let serves = self.owner().is_some_and(|organization| {
+            organization.suspension.is_none() && organization.deleted_at.is_none()
+        });
         match (&self.vagrant_box, &self.organization) {
             (Some(found), _) => Relations {
                 creator: caller.is_some() && found.vagrant_box.created_by == caller,
-                public: found.vagrant_box.is_public,
+                public: serves && found.vagrant_box.is_public,
             },
             (None, Some(organization)) => Relations {
                 creator: false,
-                public: organization.access_mode != AccessMode::Private,
+                public: serves && organization.access_mode != AccessMode::Private,
             },
             (None, None) => Relations::default(),
         }
@@ -158,18 +207,32 @@ impl App {
         let relations = target.relations(identity);
         let allowed = decide(&target.resource, action, relations);
         self.metrics.decided(allowed);
-        if allowed {
-            return Answer::Allowed;
+        let hidden = |resource: Resource| {
+            Answer::Hidden(match &target.renamed_from {
+                Some(asked) => resource.in_organization(asked),
+                None => resource,
+            })
+        };
+        if !allowed {
+            if let Some(container) = container(&target.resource)
+                && !decide(&container, Action::Read, target.box_relations(identity))
+            {
+                return hidden(container);
+            }
+            if let Some(version) = version_in(&target.resource)
+                && !decide(&version, Action::Read, relations)
+            {
+                return hidden(version);
+            }
         }
-        if let Some(container) = container(&target.resource)
-            && !decide(&container, Action::Read, target.box_relations(identity))
-        {
-            return Answer::Hidden(container);
+        if target.is_suspended_for(identity, action) {
+            return Answer::Suspended;
         }
-        match version_in(&target.resource) {
-            Some(version) if !decide(&version, Action::Read, relations) => Answer::Hidden(version),
-            _ => Answer::Refused,
+        if !allowed {
+            return Answer::Refused;
         }
+        let reads = matches!(action, Action::Read | Action::Download | Action::Restore);
+        if target.renamed_from.is_some() && !reads { Answer::Renamed } else { Answer::Allowed }
     }
 
     /// Decides on something that the path does not name, such as a box that is about to be created.
@@ -212,7 +275,9 @@ fn container(resource: &Resource) -> Option<Resource> {
         Resource::Organization(Some(name))
         | Resource::Audit(Some(name))
         | Resource::Storage(Some(name))
-        | Resource::Member(name, _) => Some(Resource::Organization(Some(name.clone()))),
+        | Resource::Suspension(name)
+        | Resource::Member(name, _)
+        | Resource::ServiceAccount(name, _) => Some(Resource::Organization(Some(name.clone()))),
         Resource::Box(organization, None) => {
             Some(Resource::Organization(Some(organization.clone())))
         }

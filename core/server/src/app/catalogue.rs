@@ -134,7 +134,8 @@ impl App {
         Ok(found)
     }
 
-    /// Vagrant's document of a box, as JSON; `None` if there is no such box. `base` begins its URLs.
+    /// Vagrant's document of a box, as JSON; `None` if there is no such box. `base` begins its URLs. The organization
+    /// may be named as it was before; the document is then under that name, and its URLs under the present one.
     pub(crate) async fn catalogue(
         &self,
         organization: &OrganizationName,
@@ -148,16 +149,25 @@ impl App {
         }
         let generation = self.catalogues.generation.load(Ordering::SeqCst);
         let described = boxes::describe(&self.catalog, organization, name).await?;
-        let document = described.map(|described| render(&described, flavor, base)).transpose()?;
+        let document = described
+            .map(|described| render(&described, organization, flavor, base))
+            .transpose()?;
         self.catalogues.keep(&self.catalogues.documents, key, document.clone(), generation);
         Ok(document)
     }
 }
 
-fn render(described: &BoxDescription, flavor: Flavor, base: &str) -> Result<Bytes> {
+fn render(
+    described: &BoxDescription,
+    asked: &OrganizationName,
+    flavor: Flavor,
+    base: &str,
+) -> Result<Bytes> {
     let (organization, name) = (&described.organization.name, &described.vagrant_box.name);
+    // the name that it had, where that was asked for
+    let shown = if asked.key() == organization.key() { organization } else { asked };
     let document = Document {
-        name: format!("{organization}/{name}"),
+        name: format!("{shown}/{name}"),
         description: &described.vagrant_box.description,
         short_description: &described.vagrant_box.short_description,
         versions: described

@@ -228,6 +228,27 @@ impl Default for AuthConfig {
     }
 }
 
+/// `[organizations]`: how long they are remembered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OrganizationsConfig {
+    /// How long the old name of a renamed organization leads to it, and is nobody else's.
+    /// Default 90 days.
+    pub old_name_kept_for: HumanDuration,
+    /// How long a deleted organization can be restored, before the sweep removes it for good.
+    /// Default 30 days.
+    pub deleted_kept_for: HumanDuration,
+}
+
+impl Default for OrganizationsConfig {
+    fn default() -> Self {
+        Self {
+            old_name_kept_for: HumanDuration::from_days(90),
+            deleted_kept_for: HumanDuration::from_days(30),
+        }
+    }
+}
+
 /// `[policy]`: who may do what.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -8,6 +8,7 @@ pub(crate) mod boxes;
 pub(crate) mod files;
 pub(crate) mod organizations;
 pub(crate) mod providers;
+pub(crate) mod service_accounts;
 pub(crate) mod sign_in;
 pub(crate) mod storage;
 pub(crate) mod system;

@@ -150,9 +150,11 @@ pub(crate) async fn download_default_box(
 async fn catalogue(req: &Request, res: &mut Response, call: &Call, flavor: Flavor) -> Result<()> {
     let found = call.target.vagrant_box()?;
     let base = base_url(&call.app, req);
+    // clients refuse a document of another name than the one they asked for, also when it is the newer one
+    let asked = call.target.asked_organization().unwrap_or(&found.organization.name);
     let document = call
         .app
-        .catalogue(&found.organization.name, &found.vagrant_box.name, flavor, &base)
+        .catalogue(asked, &found.vagrant_box.name, flavor, &base)
         .await?
         .ok_or_else(|| extract::not_found(&call.target.resource))?;
     let headers = res.headers_mut();

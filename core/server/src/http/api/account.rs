@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Holds a write to the state of the own account that the caller has seen.
-async fn hold_profile(req: &Request, call: &Call) -> Result<()> {
+pub(super) async fn hold_profile(req: &Request, call: &Call) -> Result<()> {
     if etag::is_held(req) {
         let present = call.app.profile(call.caller()?.user_id).await?;
         etag::require_match(req, &present)?;
@@ -140,6 +140,21 @@ pub(crate) async fn create_token(
 ) -> Result<Reply<NewTokenView>> {
     let token = call.app.create_token(call.caller()?, body.0).await?;
     Ok(Reply::created("token created; keep it now, it is not shown again", token))
+}
+
+/// Reads one of the caller's API tokens.
+#[utoipa::path(
+    get,
+    path = "/api/user/tokens/{id}",
+    tag = "User Management",
+    responses(
+        (status = 200, description = "The token, without its text.", body = Envelope<TokenView>),
+    )
+)]
+#[handler]
+pub(crate) async fn read_token(req: &mut Request, call: Call) -> Result<Reply<TokenView>> {
+    let id = required::<TokenId>(req, "id")?;
+    Ok(Reply::ok("token found", call.app.token(call.caller()?, id).await?))
 }
 
 /// Ends one of the caller's API tokens.
