@@ -53,9 +53,10 @@ async fn a_box_lives_from_its_creation_to_its_end() {
         "its own name"
     );
     assert_eq!(admin.put(path, &json!({ "name": "data" })).await.status, 200);
-    assert_eq!(admin.get(path).await.status, 404);
+    assert_eq!(admin.get(path).await.data()["name"], "data", "the old name leads to it");
     assert_eq!(admin.delete("/api/organization/acme/box/data").await.status, 200);
     assert_eq!(admin.delete("/api/organization/acme/box/data").await.status, 404);
+    assert_eq!(admin.get(path).await.status, 404);
     drop(server);
 }
 

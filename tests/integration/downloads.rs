@@ -18,7 +18,8 @@ const NAME: &str = "web";
 
 /// A server with one released public box, `acme/web`.
 async fn published(bytes: usize) -> (TestServer, Client, BoxFile) {
-    let server = TestServer::start().await;
+    // what is deleted is gone with the next sweep
+    let server = TestServer::builder().set("boxes.restorable_for", "0 s").start().await;
     let admin = server.admin().await;
     let file = BoxBuilder::new("virtualbox").disk_bytes(bytes).build();
     admin.publish(&Publication::new("acme", NAME, &file.bytes)).await;

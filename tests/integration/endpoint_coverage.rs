@@ -350,6 +350,14 @@ async fn remove(recorder: &mut Recorder, admin: &Client) {
         recorder.call(admin, id, 200, at(&names)).await;
     }
     recorder.call(admin, "delete_box", 200, nothing()).await;
+    recorder.call(admin, "list_deleted_boxes", 200, nothing()).await;
+    recorder.call(admin, "restore_box", 200, nothing()).await;
+    admin.post("/api/organization", &json!({ "name": "globex" })).await;
+    for (to, from) in [("globex", "acme"), ("acme", "globex")] {
+        let with = With { names: &[("organization", from)], ..body(json!({ "organization": to })) };
+        recorder.call(admin, "transfer_box", 200, with).await;
+    }
+    recorder.call(admin, "delete_box", 200, nothing()).await;
     recorder.call(admin, "delete_organization", 200, nothing()).await;
 }
 

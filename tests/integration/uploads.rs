@@ -617,7 +617,7 @@ async fn of_two_uploads_to_one_slot_one_wins_and_the_other_is_told() {
 
 #[tokio::test]
 async fn the_same_bytes_in_two_organizations_are_one_file_with_separate_rights() {
-    let server = TestServer::start().await;
+    let server = TestServer::builder().set("boxes.restorable_for", "0 s").start().await;
     let admin = server.admin().await;
     let file = BoxBuilder::new("virtualbox").build();
     let (ann, bob) = (server.user("ann").await, server.user("bob").await);

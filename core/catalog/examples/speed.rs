@@ -51,6 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             readme: None,
             is_public: true,
             created_by: Some(user.id),
+            takes_former_name: false,
         };
         boxes::create(catalog, new).await?;
     }

@@ -14,9 +14,16 @@ use crate::entity::{boxes as table, organizations as organization_rows};
 use crate::organizations::{self, Organization};
 use crate::rows::{clean, insert, matches, search_text, stored, stored_some};
 use crate::versions::Version;
-use crate::{Catalog, CatalogError, Noun, Order, Page, Paged, Result, paging};
+use crate::{Catalog, Noun, Order, Page, Paged, Result, paging};
 
 mod describe;
+mod former;
+mod life;
+
+use former::Claim;
+
+pub use former::{find_by_any_name, forget_former_names};
+pub use life::{delete, find_even_deleted, list_deleted, purge_deleted, restore, transfer};
 
 /// A box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +50,8 @@ pub struct VagrantBox {
     pub updated_at: DateTime<Utc>,
     /// How often a file of it was downloaded.
     pub downloads: i64,
+    /// When it was deleted, while it can be restored.
+    pub deleted_at: Option<DateTime<Utc>>,
 }
 
 /// A box and whose it is.
@@ -71,6 +80,8 @@ pub struct NewBox {
     pub is_public: bool,
     /// Who makes it.
     pub created_by: Option<UserId>,
+    /// Whether it may have a name that still leads to another box.
+    pub takes_former_name: bool,
 }
 
 /// What to change of a box; `None` leaves it.
@@ -86,6 +97,8 @@ pub struct BoxChanges {
     pub readme: Option<String>,
     /// Whether everybody may read it.
     pub is_public: Option<bool>,
+    /// How long the name that it had leads to it, when it gets another one.
+    pub old_name_leads_until: Option<DateTime<Utc>>,
 }
 
 /// Which boxes a list may show.
@@ -171,7 +184,8 @@ pub struct ArtifactDescription {
 /// Makes a box.
 ///
 /// # Errors
-/// `AlreadyExists(BoxName)`; `NotFound(Organization)` when that is gone.
+/// `AlreadyExists(BoxName)`, also while a deleted box has the name; `Conflict(FormerName)`; `NotFound(Organization)`
+/// when that is gone.
 pub async fn create(catalog: &Catalog, new: NewBox) -> Result<VagrantBox> {
     let now = catalog.now();
     let short_description = clean(&new.short_description);
@@ -189,10 +203,15 @@ pub async fn create(catalog: &Catalog, new: NewBox) -> Result<VagrantBox> {
         created_at: now,
         updated_at: now,
         downloads: 0,
+        deleted_at: None,
     };
-    insert(catalog.writer(), row.clone())
+    let claim = if new.takes_former_name { Claim::Knowing } else { Claim::Careful };
+    let transaction = catalog.begin().await?;
+    former::claim(&transaction, (row.organization_id, &row.name_key), row.id, claim, now).await?;
+    insert(&transaction, row.clone())
         .await
         .map_err(|error| error.without_parent(Noun::Organization))?;
+    transaction.commit().await?;
     from_row(row)
 }
 
@@ -202,9 +221,8 @@ pub async fn find(
     organization: &OrganizationName,
     name: &BoxName,
 ) -> Result<Option<OwnedBox>> {
-    let row = with_organization()
-        .filter(organization_rows::Column::NameKey.eq(organization.key()))
-        .filter(table::Column::NameKey.eq(name.key()))
+    let row = named(organization, name)
+        .filter(table::Column::DeletedAt.is_null())
         .one(catalog.reader())
         .await?;
     row.map(from_pair).transpose()
@@ -212,7 +230,11 @@ pub async fn find(
 
 /// Finds a box by its id, and whose it is, by one query.
 pub async fn find_by_id(catalog: &Catalog, id: BoxId) -> Result<Option<OwnedBox>> {
-    let row = with_organization().filter(table::Column::Id.eq(id.0)).one(catalog.reader()).await?;
+    let row = with_organization()
+        .filter(table::Column::Id.eq(id.0))
+        .filter(table::Column::DeletedAt.is_null())
+        .one(catalog.reader())
+        .await?;
     row.map(from_pair).transpose()
 }
 
@@ -231,7 +253,7 @@ pub async fn list(catalog: &Catalog, filter: &BoxFilter, page: Page) -> Result<P
             .add(table::Column::IsPublic.eq(true))
             .add(table::Column::OrganizationId.is_in(ids.iter().map(|id| id.0))),
     };
-    let mut select = with_organization().filter(visible);
+    let mut select = with_organization().filter(table::Column::DeletedAt.is_null()).filter(visible);
     if let Some(organization) = filter.organization {
         select = select.filter(table::Column::OrganizationId.eq(organization.0));
     }
@@ -245,11 +267,12 @@ pub async fn list(catalog: &Catalog, filter: &BoxFilter, page: Page) -> Result<P
 /// Changes a box.
 ///
 /// # Errors
-/// `NotFound(Box)`; `AlreadyExists(BoxName)`.
+/// `NotFound(Box)`; `AlreadyExists(BoxName)`; `Conflict(FormerName)`.
 pub async fn update(catalog: &Catalog, id: BoxId, changes: BoxChanges) -> Result<VagrantBox> {
+    let now = catalog.now();
     let transaction = catalog.begin().await?;
-    let before = table::Entity::find_by_id(id.0).lock_exclusive().one(&transaction).await?;
-    let before = before.ok_or(CatalogError::NotFound { what: Noun::Box })?;
+    let before = life::lock(&transaction, id).await?;
+    let old = (before.organization_id, before.name_key.clone());
     let name = changes.name.as_ref().map_or(before.name.as_str(), BoxName::as_str).to_owned();
     let short = changes
         .short_description
@@ -257,7 +280,12 @@ pub async fn update(catalog: &Catalog, id: BoxId, changes: BoxChanges) -> Result
         .map_or_else(|| before.short_description.clone(), clean);
     let mut row = before.into_active_model();
     row.search_text = Set(search_text(&[&name, &short]));
-    row.name_key = Set(name.to_ascii_lowercase());
+    let name_key = name.to_ascii_lowercase();
+    let renamed = name_key != old.1;
+    if renamed {
+        former::claim(&transaction, (old.0, &name_key), id.0, Claim::Careful, now).await?;
+    }
+    row.name_key = Set(name_key);
     row.name = Set(name);
     row.short_description = Set(short);
     if let Some(description) = changes.description {
@@ -269,33 +297,31 @@ pub async fn update(catalog: &Catalog, id: BoxId, changes: BoxChanges) -> Result
     if let Some(is_public) = changes.is_public {
         row.is_public = Set(is_public);
     }
-    row.updated_at = Set(catalog.now());
+    row.updated_at = Set(now);
     let row = row.update(&transaction).await?;
+    if renamed {
+        former::lead(&transaction, old, id.0, changes.old_name_leads_until).await?;
+    }
     transaction.commit().await?;
     from_row(row)
 }
 
-/// Deletes a box with its versions; the sweep finds their bytes.
-///
-/// # Errors
-/// `NotFound(Box)`.
-pub async fn delete(catalog: &Catalog, id: BoxId) -> Result<()> {
-    let gone = table::Entity::delete_by_id(id.0).exec(catalog.writer()).await?;
-    if gone.rows_affected == 0 { Err(CatalogError::not_found(Noun::Box)) } else { Ok(()) }
-}
-
 /// Loads what Vagrant's catalogue tells of a box, by three queries whatever its size.
-pub async fn describe(
-    catalog: &Catalog,
-    organization: &OrganizationName,
-    name: &BoxName,
-) -> Result<Option<BoxDescription>> {
-    let Some(OwnedBox { organization, vagrant_box }) = find(catalog, organization, name).await?
-    else {
+pub async fn describe(catalog: &Catalog, id: BoxId) -> Result<Option<BoxDescription>> {
+    let Some(OwnedBox { organization, vagrant_box }) = find_by_id(catalog, id).await? else {
         return Ok(None);
     };
     let versions = describe::released_versions(catalog, vagrant_box.id).await?;
     Ok(Some(BoxDescription { organization, vagrant_box, versions }))
+}
+
+fn named(
+    organization: &OrganizationName,
+    name: &BoxName,
+) -> SelectTwo<table::Entity, organization_rows::Entity> {
+    with_organization()
+        .filter(organization_rows::Column::NameKey.eq(organization.key()))
+        .filter(table::Column::NameKey.eq(name.key()))
 }
 
 fn with_organization() -> SelectTwo<table::Entity, organization_rows::Entity> {
@@ -348,5 +374,6 @@ pub(crate) fn from_row(row: table::Model) -> Result<VagrantBox> {
         created_at: row.created_at,
         updated_at: row.updated_at,
         downloads: row.downloads,
+        deleted_at: row.deleted_at,
     })
 }

@@ -144,6 +144,12 @@ pub enum ConflictReason {
     /// Something is still in it.
     #[error("it is not empty")]
     NotEmpty,
+    /// The name still leads to the box that had it before.
+    #[error("the name still leads to another box, which had it before")]
+    FormerName,
+    /// It is there, so there is nothing to restore.
+    #[error("it is not deleted")]
+    NotDeleted,
     /// The first admin exists.
     #[error("the server has been set up")]
     AlreadySetUp,

@@ -231,7 +231,13 @@ pub async fn delete(catalog: &Catalog, id: OrganizationId, contents: Contents) -
     lock(&transaction, id).await?;
     if contents == Contents::Keep {
         let inside = box_rows::Column::OrganizationId.eq(id.0);
-        let first = box_rows::Entity::find().filter(inside).limit(1).one(&transaction).await?;
+        let there = box_rows::Column::DeletedAt.is_null();
+        let first = box_rows::Entity::find()
+            .filter(inside)
+            .filter(there)
+            .limit(1)
+            .one(&transaction)
+            .await?;
         if first.is_some() {
             return Err(CatalogError::conflict(ConflictReason::NotEmpty));
         }

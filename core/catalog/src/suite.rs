@@ -3,6 +3,7 @@
 mod fixture;
 
 mod accounts;
+mod box_life;
 mod boxes;
 mod connection;
 mod credentials;

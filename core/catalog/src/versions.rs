@@ -40,10 +40,21 @@ pub struct Version {
     pub released_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// Since when and why it should not be used any more; it still can.
+    pub deprecation: Option<Deprecation>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// Why a version should not be used any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deprecation {
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// What its publisher says.
+    pub reason: String,
 }
 
 /// A version to make.
@@ -68,6 +79,17 @@ pub struct VersionChanges {
     pub description: Option<String>,
     /// What changed, in Markdown.
     pub release_notes: Option<String>,
+    /// Whether it should still be used.
+    pub deprecation: Option<NewDeprecation>,
+}
+
+/// Whether a version should still be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewDeprecation {
+    /// Not any more, for this reason.
+    Deprecate(String),
+    /// Yes, after all.
+    Undo,
 }
 
 /// Which versions of a box to list, newest first.
@@ -107,6 +129,8 @@ pub async fn create(catalog: &Catalog, new: NewVersion) -> Result<Version> {
         revoked_at: None,
         created_at: now,
         updated_at: now,
+        deprecated_at: None,
+        deprecation_reason: None,
     };
     insert(catalog.writer(), row.clone()).await.map_err(|error| error.without_parent(Noun::Box))?;
     from_row(row)
@@ -154,6 +178,7 @@ pub async fn update(catalog: &Catalog, id: VersionId, changes: VersionChanges) -
     let before = lock(&transaction, id).await?;
     let unreleased = status(&before)? == VersionStatus::Unreleased;
     let renumbered = changes.number.filter(|number| number.as_str() != before.number);
+    let since = before.deprecated_at;
     let mut row = before.into_active_model();
     if let Some(number) = renumbered {
         if !unreleased {
@@ -168,7 +193,19 @@ pub async fn update(catalog: &Catalog, id: VersionId, changes: VersionChanges) -
     if let Some(notes) = changes.release_notes {
         row.release_notes = Set(clean(&notes));
     }
-    row.updated_at = Set(catalog.now());
+    let now = catalog.now();
+    match changes.deprecation {
+        Some(NewDeprecation::Deprecate(reason)) => {
+            row.deprecated_at = Set(since.or(Some(now)));
+            row.deprecation_reason = Set(Some(clean(&reason)));
+        }
+        Some(NewDeprecation::Undo) => {
+            row.deprecated_at = Set(None);
+            row.deprecation_reason = Set(None);
+        }
+        None => {}
+    }
+    row.updated_at = Set(now);
     let row = row.update(&transaction).await?;
     transaction.commit().await?;
     from_row(row)
@@ -266,6 +303,9 @@ pub(crate) fn from_row(row: table::Model) -> Result<Version> {
         release_notes: row.release_notes,
         released_at: row.released_at,
         revoked_at: row.revoked_at,
+        deprecation: row
+            .deprecated_at
+            .map(|at| Deprecation { at, reason: row.deprecation_reason.unwrap_or_default() }),
         created_at: row.created_at,
         updated_at: row.updated_at,
     })

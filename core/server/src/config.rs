@@ -40,8 +40,8 @@ pub use self::{
     public_url::PublicUrl,
     secret::{REDACTED, Secret},
     sections::{
-        AuthConfig, DatabaseConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig,
-        PluginsConfig, PolicyConfig, ServerConfig, SignUp, StorageConfig,
+        AuthConfig, BoxesConfig, DatabaseConfig, LogConfig, LogFormat, MetricsAccess,
+        MetricsConfig, PluginsConfig, PolicyConfig, ServerConfig, SignUp, StorageConfig,
     },
     show::Origins,
 };
@@ -61,6 +61,8 @@ pub struct Config {
     pub stores: BTreeMap<String, PluginEntry>,
     /// How the stores are used.
     pub storage: StorageConfig,
+    /// Old names and deleted boxes.
+    pub boxes: BoxesConfig,
     /// Accounts and sessions.
     pub auth: AuthConfig,
     /// Messages to users.
@@ -84,6 +86,7 @@ impl Default for Config {
             database: DatabaseConfig::default(),
             plugins: PluginsConfig::default(),
             storage: StorageConfig::default(),
+            boxes: BoxesConfig::default(),
             auth: AuthConfig::default(),
             mail: MailConfig::default(),
             policy: PolicyConfig::default(),

@@ -179,6 +179,8 @@ fn conflict_code(why: ConflictReason) -> ErrorCode {
         ConflictReason::LastAdmin => ErrorCode::LastAdmin,
         ConflictReason::TooManyUploads => ErrorCode::TooManyUploads,
         ConflictReason::NotEmpty => ErrorCode::NotEmpty,
+        ConflictReason::FormerName => ErrorCode::FormerName,
+        ConflictReason::NotDeleted => ErrorCode::NotDeleted,
         ConflictReason::AlreadySetUp => ErrorCode::AlreadySetUp,
     }
 }

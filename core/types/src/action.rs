@@ -109,6 +109,10 @@ words! {
         Release = "release",
         /// Withdraw a released version.
         Revoke = "revoke",
+        /// Hand a thing over to another organization.
+        Transfer = "transfer",
+        /// Bring back what was deleted, and see what can be brought back.
+        Restore = "restore",
     }
 }
 
@@ -228,6 +232,37 @@ impl Resource {
             | Self::Architecture(organization, ..)
             | Self::File(organization, ..) => Some(organization),
             _ => None,
+        }
+    }
+
+    /// The names of the box that it is or belongs to.
+    pub fn box_names(&self) -> Option<(&OrganizationName, &BoxName)> {
+        match self {
+            Self::Box(organization, Some(name))
+            | Self::Version(organization, name, ..)
+            | Self::Provider(organization, name, ..)
+            | Self::Architecture(organization, name, ..)
+            | Self::File(organization, name, ..) => Some((organization, name)),
+            _ => None,
+        }
+    }
+
+    /// The same thing in a box of other names, where it is a box or belongs to one.
+    #[must_use]
+    pub fn in_box(self, organization: OrganizationName, name: BoxName) -> Self {
+        match self {
+            Self::Box(_, Some(_)) => Self::Box(organization, Some(name)),
+            Self::Version(_, _, version) => Self::Version(organization, name, version),
+            Self::Provider(_, _, version, provider) => {
+                Self::Provider(organization, name, version, provider)
+            }
+            Self::Architecture(_, _, version, provider, architecture) => {
+                Self::Architecture(organization, name, version, provider, architecture)
+            }
+            Self::File(_, _, version, provider, architecture) => {
+                Self::File(organization, name, version, provider, architecture)
+            }
+            other => other,
         }
     }
 

@@ -133,6 +133,10 @@ codes! {
     VersionEmpty = "VERSION_EMPTY", Conflict;
     /// The version is in a state that does not allow it.
     VersionState = "VERSION_STATE", Conflict;
+    /// The name still leads to another box, which had it before.
+    FormerName = "FORMER_NAME", Conflict;
+    /// It is not deleted, so there is nothing to restore.
+    NotDeleted = "NOT_DELETED", Conflict;
     /// Somebody else changed it at the same time; read it again.
     LostRace = "LOST_RACE", Conflict;
     /// An organization always has an owner.

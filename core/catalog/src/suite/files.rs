@@ -129,6 +129,7 @@ on_each_database! {
         let tree = tree(catalog).await;
         let upload = begin(catalog, tree.artifact.id).await;
         crate::boxes::delete(catalog, tree.vagrant_box.id).await.unwrap();
+        assert_eq!(crate::boxes::purge_deleted(catalog, Duration::ZERO).await.unwrap(), 1);
         let late = uploads::commit(catalog, upload.id, received(1)).await;
         assert!(matches!(late, Err(CatalogError::NotFound { what: Noun::Architecture })));
         let page = uploads::list(catalog, Page::default()).await.unwrap();

@@ -12,6 +12,7 @@ use boxvault_types::{
     action::{Action, Resource},
     error::ErrorCode,
     identity::Identity,
+    names::{BoxName, OrganizationName},
     version::BoxVersion,
 };
 
@@ -28,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) vagrant_box: Option<Arc<OwnedBox>>,
     /// The version, where the resource is one or belongs to one of a public box; `None` if there is no such.
     pub(crate) version: Option<Arc<Version>>,
+    /// The box as the path names it, where that is a name that it had before.
+    pub(crate) former: Option<Resource>,
     /// Whether it is the same for everybody: a part of the system; the metrics where the configuration opens them.
     pub(crate) public_by_configuration: bool,
 }
@@ -51,6 +54,7 @@ impl Target {
             organization: None,
             vagrant_box: None,
             version: None,
+            former: None,
             public_by_configuration: false,
         };
         match &target.resource {
@@ -70,11 +74,15 @@ impl Target {
                     Action::Read | Action::Download => {
                         app.box_for_reading(organization, name).await?
                     }
+                    Action::Restore => boxes::find_even_deleted(&app.catalog, organization, name)
+                        .await?
+                        .map(Arc::new),
                     _ => boxes::find(&app.catalog, organization, name).await?.map(Arc::new),
                 };
             }
             _ => {}
         }
+        target.follow();
         if let (Some(found), Some(number)) = (&target.vagrant_box, version_of(&target.resource))
             && found.vagrant_box.is_public
         {
@@ -82,6 +90,28 @@ impl Target {
                 versions::find(&app.catalog, found.vagrant_box.id, number).await?.map(Arc::new);
         }
         Ok(target)
+    }
+
+    /// Decides on the box under the names that it has, whatever it was asked for by: rules speak of those.
+    fn follow(&mut self) {
+        let Some(found) = &self.vagrant_box else { return };
+        let (organization, name) = (&found.organization.name, &found.vagrant_box.name);
+        let Some((asked_organization, asked_name)) = self.resource.box_names() else { return };
+        if (asked_organization.key(), asked_name.key()) == (organization.key(), name.key()) {
+            return;
+        }
+        self.former = Some(Resource::Box(asked_organization.clone(), Some(asked_name.clone())));
+        self.resource = self.resource.clone().in_box(organization.clone(), name.clone());
+    }
+
+    /// The names of a box to a stock client: as its owner writes them, or those that it had before when the client
+    /// asked for these.
+    pub(crate) fn shown_names<'a>(
+        &'a self,
+        found: &'a OwnedBox,
+    ) -> (&'a OrganizationName, &'a BoxName) {
+        let former = self.former.as_ref().and_then(Resource::box_names);
+        former.unwrap_or((&found.organization.name, &found.vagrant_box.name))
     }
 
     /// How the caller stands to the thing. Of a public box everybody sees what was released; a version that does not
@@ -101,7 +131,7 @@ impl Target {
         match (&self.vagrant_box, &self.organization) {
             (Some(found), _) => Relations {
                 creator: caller.is_some() && found.vagrant_box.created_by == caller,
-                public: found.vagrant_box.is_public,
+                public: found.vagrant_box.is_public && found.vagrant_box.deleted_at.is_none(),
             },
             (None, Some(organization)) => Relations {
                 creator: false,
@@ -164,7 +194,8 @@ impl App {
         if let Some(container) = container(&target.resource)
             && !decide(&container, Action::Read, target.box_relations(identity))
         {
-            return Answer::Hidden(container);
+            // by the name that was asked for: the new one is not theirs to know
+            return Answer::Hidden(target.former.clone().unwrap_or(container));
         }
         match version_in(&target.resource) {
             Some(version) if !decide(&version, Action::Read, relations) => Answer::Hidden(version),

@@ -80,8 +80,13 @@ impl App {
             readme: params.readme,
             is_public: params.is_public,
             created_by: identity.caller().map(|caller| caller.user_id),
+            takes_former_name: params.replace_former_name,
         };
-        let created = boxes::create(&self.catalog, new).await?;
+        let name = new.name.clone();
+        let created = match boxes::create(&self.catalog, new).await {
+            Ok(created) => created,
+            Err(error) => return Err(self.why_taken(organization, &name, error.into()).await?),
+        };
         self.catalogues.clear();
         Ok(view(organization, &created))
     }
@@ -103,17 +108,17 @@ impl App {
             description: params.description,
             readme: params.readme,
             is_public: params.is_public,
+            old_name_leads_until: self.former_names_lead_until(),
         };
-        let changed = boxes::update(&self.catalog, found.vagrant_box.id, changes).await?;
+        let name = changes.name.clone().unwrap_or_else(|| found.vagrant_box.name.clone());
+        let changed = match boxes::update(&self.catalog, found.vagrant_box.id, changes).await {
+            Ok(changed) => changed,
+            Err(error) => {
+                return Err(self.why_taken(&found.organization, &name, error.into()).await?);
+            }
+        };
         self.catalogues.clear();
         Ok(view(&found.organization, &changed))
-    }
-
-    /// Removes a box with its versions. The bytes go with the next sweep.
-    pub(crate) async fn delete_box(&self, found: &OwnedBox) -> Result<()> {
-        boxes::delete(&self.catalog, found.vagrant_box.id).await?;
-        self.catalogues.clear();
-        Ok(())
     }
 
     /// What lists are made from: what is public, and what the caller's organizations own. The policy then has the

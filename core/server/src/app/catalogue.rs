@@ -16,7 +16,10 @@ use std::{
 use boxvault_catalog::boxes::{
     self, ArtifactDescription, BoxDescription, OwnedBox, VersionDescription,
 };
-use boxvault_types::names::{BoxName, OrganizationName};
+use boxvault_types::{
+    ids::BoxId,
+    names::{BoxName, OrganizationName},
+};
 use bytes::Bytes;
 use quick_cache::sync::Cache;
 use serde::Serialize;
@@ -118,7 +121,7 @@ struct Provider<'a> {
 }
 
 impl App {
-    /// A box as decisions about reading need it; at most a second old.
+    /// A box as decisions about reading need it, also by a name that it had before; at most a second old.
     pub(crate) async fn box_for_reading(
         &self,
         organization: &OrganizationName,
@@ -129,16 +132,19 @@ impl App {
             return Ok(known.answer);
         }
         let generation = self.catalogues.generation.load(Ordering::SeqCst);
-        let found = boxes::find(&self.catalog, organization, name).await?.map(Arc::new);
+        let found = boxes::find_by_any_name(&self.catalog, organization, name).await?.map(Arc::new);
         self.catalogues.keep(&self.catalogues.boxes, key, found.clone(), generation);
         Ok(found)
     }
 
     /// Vagrant's document of a box, as JSON; `None` if there is no such box. `base` begins its URLs.
+    ///
+    /// It shows the names that the box was asked for by: Vagrant refuses a box of another name, and what it has
+    /// fetched of a file it continues at the same URL only.
     pub(crate) async fn catalogue(
         &self,
-        organization: &OrganizationName,
-        name: &BoxName,
+        id: BoxId,
+        (organization, name): (&OrganizationName, &BoxName),
         flavor: Flavor,
         base: &str,
     ) -> Result<Option<Bytes>> {
@@ -147,15 +153,21 @@ impl App {
             return Ok(known.answer);
         }
         let generation = self.catalogues.generation.load(Ordering::SeqCst);
-        let described = boxes::describe(&self.catalog, organization, name).await?;
-        let document = described.map(|described| render(&described, flavor, base)).transpose()?;
+        let described = boxes::describe(&self.catalog, id).await?;
+        let document = described
+            .map(|described| render(&described, (organization, name), flavor, base))
+            .transpose()?;
         self.catalogues.keep(&self.catalogues.documents, key, document.clone(), generation);
         Ok(document)
     }
 }
 
-fn render(described: &BoxDescription, flavor: Flavor, base: &str) -> Result<Bytes> {
-    let (organization, name) = (&described.organization.name, &described.vagrant_box.name);
+fn render(
+    described: &BoxDescription,
+    (organization, name): (&OrganizationName, &BoxName),
+    flavor: Flavor,
+    base: &str,
+) -> Result<Bytes> {
     let document = Document {
         name: format!("{organization}/{name}"),
         description: &described.vagrant_box.description,

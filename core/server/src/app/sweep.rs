@@ -1,4 +1,4 @@
-//! Removes what nobody needs any more: abandoned uploads, blobs that nothing refers to, ended sessions.
+//! Removes what nobody needs any more: abandoned uploads, boxes deleted long ago, blobs that nothing refers to, ended sessions.
 //!
 //! The row goes first, in a transaction that looks again whether something refers to it; then the bytes. A crash in
 //! between leaves bytes without a row, which the sweep of the stores finds: an object that no row knows and that is
@@ -12,7 +12,7 @@ use std::{
 use boxvault_catalog::{
     attempts,
     blobs::{self, Deletion},
-    outbox, sessions, uploads,
+    boxes, outbox, sessions, uploads,
 };
 use boxvault_plugin_sdk::{Capabilities, StorageBackend};
 use tracing::{info, warn};
@@ -32,6 +32,8 @@ const MEMORY: Duration = Duration::from_hours(24 * 30);
 pub struct Swept {
     /// Uploads that nobody finished.
     pub uploads: u64,
+    /// Boxes that were deleted long ago.
+    pub boxes: u64,
     /// Blobs that nothing referred to.
     pub blobs: u64,
     /// Objects in a store that no row knew.
@@ -64,6 +66,7 @@ impl App {
         let mut swept = Swept {
             uploads: self.sweep_uploads(options.uploads_older_than).await?
                 + self.sweep_resumable(options.uploads_older_than).await?,
+            boxes: self.purge_boxes().await?,
             blobs: self.sweep_blobs(options.blobs_unreferenced_for).await?,
             objects: 0,
         };
@@ -79,17 +82,22 @@ impl App {
                 }
             }
         }
+        boxes::forget_former_names(&self.catalog).await?;
         sessions::forget_ended(&self.catalog, MEMORY).await?;
         attempts::forget_older_than(&self.catalog, MEMORY).await?;
         outbox::forget_given_up(&self.catalog, MEMORY).await?;
-        for (kind, count) in
-            [("upload", swept.uploads), ("blob", swept.blobs), ("object", swept.objects)]
-        {
+        for (kind, count) in [
+            ("upload", swept.uploads),
+            ("box", swept.boxes),
+            ("blob", swept.blobs),
+            ("object", swept.objects),
+        ] {
             self.metrics.swept(kind, count);
         }
         if swept != Swept::default() {
             info!(
                 uploads = swept.uploads,
+                boxes = swept.boxes,
                 blobs = swept.blobs,
                 objects = swept.objects,
                 "swept leftovers"

@@ -3,7 +3,9 @@
 use boxvault_catalog::{
     Order,
     boxes::OwnedBox,
-    versions::{self, NewVersion, Version, VersionChanges, VersionFilter, VersionOrder},
+    versions::{
+        self, NewDeprecation, NewVersion, Version, VersionChanges, VersionFilter, VersionOrder,
+    },
 };
 use boxvault_types::{
     error::ErrorCode,
@@ -22,6 +24,9 @@ use super::{
     organizations::check_length,
 };
 use crate::error::{AppError, Result};
+
+/// The longest reason of a deprecation, in characters: it stands in lists.
+const DEPRECATION_REASON_CHARS_MAX: usize = 512;
 
 impl App {
     /// The versions of a box, newest first; all of them, or those of one status.
@@ -84,6 +89,7 @@ impl App {
         check(params.description.as_deref(), params.release_notes.as_deref())?;
         let version = self.version(found, number).await?;
         let changes = VersionChanges {
+            deprecation: deprecation(&version, params.deprecated, params.deprecation_reason)?,
             number: params.version_number,
             description: params.description,
             release_notes: params.release_notes,
@@ -156,6 +162,34 @@ impl App {
     }
 }
 
+/// What becomes of the warning of a version.
+fn deprecation(
+    version: &Version,
+    deprecated: Option<bool>,
+    reason: Option<String>,
+) -> Result<Option<NewDeprecation>> {
+    let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    check_length(
+        "deprecationReason",
+        reason.as_deref().unwrap_or_default(),
+        DEPRECATION_REASON_CHARS_MAX,
+    )?;
+    let is_deprecated = version.deprecation.is_some();
+    match (deprecated.unwrap_or(is_deprecated), reason) {
+        (true, Some(reason)) => Ok(Some(NewDeprecation::Deprecate(reason))),
+        (true, None) if is_deprecated => Ok(None),
+        (true, None) => Err(AppError::invalid(
+            "deprecationReason",
+            "say why it should not be used any more, and what to use instead",
+        )),
+        (false, Some(_)) => Err(AppError::invalid(
+            "deprecationReason",
+            "only a deprecated version has one; send deprecated: true with it",
+        )),
+        (false, None) => Ok(is_deprecated.then_some(NewDeprecation::Undo)),
+    }
+}
+
 fn check(description: Option<&str>, notes: Option<&str>) -> Result<()> {
     check_length("description", description.unwrap_or_default(), DESCRIPTION_CHARS_MAX)?;
     check_length("releaseNotes", notes.unwrap_or_default(), README_CHARS_MAX)
@@ -163,12 +197,17 @@ fn check(description: Option<&str>, notes: Option<&str>) -> Result<()> {
 
 /// A version as the API shows it.
 pub(crate) fn view(version: Version) -> VersionView {
+    let (deprecated_at, deprecation_reason) =
+        version.deprecation.map(|deprecation| (deprecation.at, deprecation.reason)).unzip();
     VersionView {
         id: version.id,
         version_number: version.number.to_string(),
         description: version.description,
         release_notes: Some(version.release_notes).filter(|notes| !notes.is_empty()),
         status: version.status,
+        deprecated: deprecated_at.is_some(),
+        deprecation_reason,
+        deprecated_at,
         created_at: version.created_at,
         updated_at: version.updated_at,
         released_at: version.released_at,

@@ -207,8 +207,8 @@ async fn sweep(app: &Arc<App>, arguments: &SweepArguments) -> Result<(), CliErro
     }
     let swept = app.sweep(options).await?;
     answer(format_args!(
-        "removed {} uploads, {} blobs and {} leftover objects",
-        swept.uploads, swept.blobs, swept.objects
+        "removed {} uploads, {} deleted boxes, {} blobs and {} leftover objects",
+        swept.uploads, swept.boxes, swept.blobs, swept.objects
     ))
 }
 

@@ -172,6 +172,26 @@ impl Default for StorageConfig {
     }
 }
 
+/// `[boxes]`: how long what was changed of a box is remembered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BoxesConfig {
+    /// How long a deleted box can be restored; zero removes it at once. Default 30 days.
+    pub restorable_for: HumanDuration,
+    /// How long the name that a renamed or transferred box had leads to it; zero is not at all.
+    /// Default 365 days.
+    pub former_names_lead_for: HumanDuration,
+}
+
+impl Default for BoxesConfig {
+    fn default() -> Self {
+        Self {
+            restorable_for: HumanDuration::from_days(30),
+            former_names_lead_for: HumanDuration::from_days(365),
+        }
+    }
+}
+
 /// Who may create an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,7 +1,9 @@
 //! Every route, one table: what it needs, and who answers it. A GET is answered to HEAD as well.
 
 use boxvault_types::action::{
-    Action::{Create, Delete, Download, Read, Release, Revoke, Update, Upload, Verify},
+    Action::{
+        Create, Delete, Download, Read, Release, Restore, Revoke, Transfer, Update, Upload, Verify,
+    },
     ResourceKind as On,
 };
 
@@ -68,6 +70,9 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Read,     On::Box,          endpoint!(boxes::read_box))
         .add(Update,   On::Box,          endpoint!(boxes::update_box))
         .add(Delete,   On::Box,          endpoint!(boxes::delete_box))
+        .add(Transfer, On::Box,          endpoint!(boxes::transfer_box))
+        .add(Restore,  On::Box,          endpoint!(boxes::list_deleted_boxes))
+        .add(Restore,  On::Box,          endpoint!(boxes::restore_box))
         .add(Read,     On::Version,      endpoint!(versions::list_versions))
         .add(Create,   On::Version,      endpoint!(versions::create_version))
         .add(Read,     On::Version,      endpoint!(versions::read_version))

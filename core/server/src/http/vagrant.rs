@@ -150,9 +150,10 @@ pub(crate) async fn download_default_box(
 async fn catalogue(req: &Request, res: &mut Response, call: &Call, flavor: Flavor) -> Result<()> {
     let found = call.target.vagrant_box()?;
     let base = base_url(&call.app, req);
+    let names = call.target.shown_names(found);
     let document = call
         .app
-        .catalogue(&found.organization.name, &found.vagrant_box.name, flavor, &base)
+        .catalogue(found.vagrant_box.id, names, flavor, &base)
         .await?
         .ok_or_else(|| extract::not_found(&call.target.resource))?;
     let headers = res.headers_mut();

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::names::{ArchitectureName, BoxName, ProviderName};
+use crate::names::{ArchitectureName, BoxName, OrganizationName, ProviderName};
 use crate::version::BoxVersion;
 
 /// Whether clients see a version.
@@ -66,13 +66,16 @@ pub struct CreateBoxParams {
     /// Whether everybody may fetch it.
     #[serde(default)]
     pub is_public: bool,
+    /// Takes the name also when it still leads to another box, which had it before.
+    #[serde(default)]
+    pub replace_former_name: bool,
 }
 
 /// What to change of a box.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateBoxParams {
-    /// A new name.
+    /// A new name. For reads the old one leads to the box for a while (`boxes.former_names_lead_for`).
     pub name: Option<BoxName>,
     /// One line.
     #[schema(max_length = 255)]
@@ -85,6 +88,14 @@ pub struct UpdateBoxParams {
     pub readme: Option<String>,
     /// Whether everybody may fetch it.
     pub is_public: Option<bool>,
+}
+
+/// Where a box goes.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TransferBoxParams {
+    /// The organization that becomes its owner. The caller needs the right to create boxes there.
+    pub organization: OrganizationName,
 }
 
 /// A new version.
@@ -117,6 +128,12 @@ pub struct UpdateVersionParams {
     #[serde(alias = "release_notes")]
     #[schema(max_length = 262_144)]
     pub release_notes: Option<String>,
+    /// True says that it should not be used any more, with a reason; it can still be downloaded. False takes that back.
+    pub deprecated: Option<bool>,
+    /// Why, for people.
+    #[serde(alias = "deprecation_reason")]
+    #[schema(max_length = 512)]
+    pub deprecation_reason: Option<String>,
 }
 
 /// A new provider.

@@ -36,6 +36,26 @@ pub struct BoxView {
     pub updated_at: DateTime<Utc>,
 }
 
+/// A deleted box that can be restored.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletedBoxView {
+    /// Never changes.
+    pub id: BoxId,
+    /// The name that it had, which nobody else can have meanwhile.
+    #[schema(example = "debian12")]
+    pub name: String,
+    /// Whose it is.
+    #[schema(example = "acme")]
+    pub organization: String,
+    /// One line.
+    pub short_description: String,
+    /// When it was deleted.
+    pub deleted_at: DateTime<Utc>,
+    /// When it is removed for good.
+    pub restorable_until: DateTime<Utc>,
+}
+
 /// A version of a box.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +71,12 @@ pub struct VersionView {
     pub release_notes: Option<String>,
     /// Whether clients see it.
     pub status: VersionStatus,
+    /// Whether it should not be used any more; it can still be downloaded.
+    pub deprecated: bool,
+    /// Why not.
+    pub deprecation_reason: Option<String>,
+    /// Since when not.
+    pub deprecated_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.

@@ -5,9 +5,12 @@ use boxvault_types::{
     action::{Action, Resource},
     params::{
         ListQuery,
-        boxes::{CreateBoxParams, UpdateBoxParams},
+        boxes::{CreateBoxParams, TransferBoxParams, UpdateBoxParams},
     },
-    views::{Envelope, ErrorEnvelope, ListEnvelope, Nothing, boxes::BoxView},
+    views::{
+        Envelope, ErrorEnvelope, ListEnvelope, Nothing,
+        boxes::{BoxView, DeletedBoxView},
+    },
 };
 use salvo::{Request, Writer as _, handler};
 
@@ -62,7 +65,7 @@ pub(crate) async fn list_boxes(call: Call, query: Query) -> Result<PageReply<Box
     request_body = CreateBoxParams,
     responses(
         (status = 201, description = "The new box.", body = Envelope<BoxView>),
-        (status = 409, description = "The name is taken.", body = ErrorEnvelope),
+        (status = 409, description = "The name is taken, maybe by a deleted box, or leads to another one.", body = ErrorEnvelope),
     )
 )]
 #[handler]
@@ -120,7 +123,7 @@ pub(crate) async fn update_box(
         .tagged())
 }
 
-/// Deletes a box with all its versions.
+/// Deletes a box with all its versions. For a while it can be restored; until then it keeps its name.
 #[utoipa::path(
     delete,
     path = "/api/organization/{organization}/box/{box}",
@@ -134,9 +137,78 @@ pub(crate) async fn update_box(
 pub(crate) async fn delete_box(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let found = call.target.vagrant_box()?;
     etag::require_match(req, &boxes::view(&found.organization, &found.vagrant_box))?;
-    call.app.delete_box(found).await?;
-    Ok(Reply::ok(
-        format!("box {}/{} deleted", found.organization.name, found.vagrant_box.name),
-        Nothing,
-    ))
+    let (organization, name) = (&found.organization.name, &found.vagrant_box.name);
+    let message = match call.app.delete_box(found).await? {
+        Some(until) => format!(
+            "box {organization}/{name} deleted; it can be restored until {}",
+            until.to_rfc3339()
+        ),
+        None => format!("box {organization}/{name} deleted for good"),
+    };
+    Ok(Reply::ok(message, Nothing))
+}
+
+/// Hands a box over to another organization. The old name leads to it for a while.
+#[utoipa::path(
+    put,
+    path = "/api/organization/{organization}/box/{box}/transfer",
+    tag = "Box Management",
+    request_body = TransferBoxParams,
+    responses(
+        (status = 200, description = "The box.", body = Envelope<BoxView>),
+        (status = 409, description = "The name is taken there.", body = ErrorEnvelope),
+        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
+    )
+)]
+#[handler]
+pub(crate) async fn transfer_box(
+    req: &mut Request,
+    call: Call,
+    body: Body<TransferBoxParams>,
+) -> Result<Reply<BoxView>> {
+    let found = call.target.vagrant_box()?;
+    etag::require_match(req, &boxes::view(&found.organization, &found.vagrant_box))?;
+    let to = body.0.organization;
+    let there = Resource::Box(to.clone(), Some(found.vagrant_box.name.clone()));
+    call.app.require(&call.policy, &call.identity, &there, Action::Create, Relations::default())?;
+    let moved = call.app.transfer_box(found, &to).await?;
+    Ok(Reply::ok(format!("box {} belongs to {} now", moved.name, moved.organization), moved)
+        .tagged())
+}
+
+/// Lists the deleted boxes of an organization that can be restored, the last deleted first.
+#[utoipa::path(
+    get,
+    path = "/api/organization/{organization}/deleted-boxes",
+    tag = "Box Management",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "The boxes.", body = ListEnvelope<DeletedBoxView>),
+    )
+)]
+#[handler]
+pub(crate) async fn list_deleted_boxes(
+    call: Call,
+    query: Query,
+) -> Result<PageReply<DeletedBoxView>> {
+    let organization = call.target.organization()?;
+    let (items, page) = call.app.list_deleted_boxes(organization, query.0).await?;
+    Ok(PageReply::new(format!("{} deleted boxes", page.total), items, page))
+}
+
+/// Restores a deleted box with all its versions and files.
+#[utoipa::path(
+    put,
+    path = "/api/organization/{organization}/box/{box}/restore",
+    tag = "Box Management",
+    responses(
+        (status = 200, description = "The box.", body = Envelope<BoxView>),
+        (status = 409, description = "It is not deleted.", body = ErrorEnvelope),
+    )
+)]
+#[handler]
+pub(crate) async fn restore_box(call: Call) -> Result<Reply<BoxView>> {
+    let restored = call.app.restore_box(call.target.vagrant_box()?).await?;
+    Ok(Reply::ok(format!("box {}/{} restored", restored.organization, restored.name), restored)
+        .tagged())
 }
