@@ -11,6 +11,7 @@ pub mod artifacts;
 pub mod audit;
 pub mod blobs;
 pub mod box_downloads;
+pub mod box_words;
 pub mod boxes;
 pub mod former_box_names;
 pub mod mail_outbox;

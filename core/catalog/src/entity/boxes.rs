@@ -18,8 +18,8 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
     pub downloads: i64,
-    pub search_text: String,
     pub deleted_at: Option<DateTimeUtc>,
+    pub tags: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
