@@ -272,6 +272,9 @@ impl World {
             let mut publication = Publication::new("acme", name, &file.bytes);
             publication.public = public;
             clients["creator"].publish(&publication).await;
+            let artwork = format!("/api/organization/acme/box/{name}/artwork");
+            let picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+            expect(200, clients["creator"].upload(&artwork, picture, &[]).await);
             // one that is still being prepared
             let path = format!("/api/organization/acme/box/{name}/version");
             for (path, body) in [

@@ -227,6 +227,9 @@ async fn publish(recorder: &mut Recorder, admin: &Client) {
     recorder.call(admin, "update_organization", 200, body(json!({ "description": "d" }))).await;
     recorder.call(admin, "create_box", 201, body(json!({ "name": "web", "isPublic": true }))).await;
     recorder.call(admin, "update_box", 200, body(json!({ "readme": "# web" }))).await;
+    let picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    let with = With { body: Some(What::Bytes(picture)), ..With::default() };
+    recorder.call(admin, "set_artwork", 200, with).await;
     recorder.call(admin, "create_version", 201, body(json!({ "versionNumber": "1.0.0" }))).await;
     recorder.call(admin, "update_version", 200, body(json!({ "releaseNotes": "n" }))).await;
     recorder.call(admin, "create_provider", 201, body(json!({ "name": "virtualbox" }))).await;
@@ -285,7 +288,10 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
         "read_usage",
         "read_quota",
         "read_box",
+        "read_rendered_box",
+        "read_artwork",
         "read_version",
+        "read_rendered_version",
         "read_provider",
         "read_architecture",
         "read_file_info",
@@ -349,6 +355,7 @@ async fn remove(recorder: &mut Recorder, admin: &Client) {
     for id in ["delete_file", "delete_architecture", "delete_provider", "delete_version"] {
         recorder.call(admin, id, 200, at(&names)).await;
     }
+    recorder.call(admin, "delete_artwork", 200, nothing()).await;
     recorder.call(admin, "delete_box", 200, nothing()).await;
     recorder.call(admin, "list_deleted_boxes", 200, nothing()).await;
     recorder.call(admin, "restore_box", 200, nothing()).await;

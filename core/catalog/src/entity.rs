@@ -10,6 +10,7 @@ pub mod api_tokens;
 pub mod artifacts;
 pub mod audit;
 pub mod blobs;
+pub mod box_artworks;
 pub mod box_downloads;
 pub mod box_words;
 pub mod boxes;

@@ -6,6 +6,7 @@ pub(crate) mod access;
 pub(crate) mod access_tokens;
 pub(crate) mod accounts;
 pub(crate) mod artifacts;
+pub(crate) mod box_artwork;
 pub(crate) mod box_life;
 pub(crate) mod boxes;
 pub(crate) mod catalogue;
@@ -15,6 +16,7 @@ pub mod fsck;
 pub(crate) mod identify;
 pub(crate) mod lists;
 pub(crate) mod local_auth;
+pub(crate) mod markdown;
 pub(crate) mod organizations;
 pub(crate) mod outbox;
 pub(crate) mod passwords;
@@ -65,6 +67,7 @@ pub struct App {
     pub(crate) identities: identify::IdentityCache,
     pub(crate) catalogues: catalogue::CatalogueCache,
     pub(crate) download_links: download_links::DownloadLinks,
+    pub(crate) renderings: markdown::Renderings,
     pub(crate) downloads: downloads::DownloadCounter,
     pub(crate) token_uses: tokens::TokenUses,
     pub(crate) local_files: LocalFiles,

@@ -20,6 +20,10 @@ pub struct Model {
     pub downloads: i64,
     pub deleted_at: Option<DateTimeUtc>,
     pub tags: Option<String>,
+    pub homepage_url: Option<String>,
+    pub source_url: Option<String>,
+    pub documentation_url: Option<String>,
+    pub artwork: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

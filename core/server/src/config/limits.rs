@@ -28,6 +28,8 @@ pub enum ArchiveCheck {
 pub struct LimitsConfig {
     /// The body of a request that carries JSON. Default 1 MiB.
     pub json_body_bytes_max: ByteCount,
+    /// The picture of a box. Default 1 MiB.
+    pub artwork_bytes_max: ByteCount,
     /// One uploaded file. Default 200 GiB.
     pub upload_bytes_max: ByteCount,
     /// The files of one organization together, each file counted, unless a platform admin set another quota; zero is
@@ -79,6 +81,7 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             json_body_bytes_max: ByteCount(MIB),
+            artwork_bytes_max: ByteCount(MIB),
             upload_bytes_max: ByteCount(200 * GIB),
             organization_bytes_max: ByteCount(0),
             organization_file_bytes_max: ByteCount(0),

@@ -159,7 +159,7 @@ impl<'ex, T: DeserializeOwned> Extractible<'ex> for Body<T> {
                 "send the body as JSON, with Content-Type: application/json",
             ));
         }
-        let bytes = read_bounded(req, limit).await?;
+        let bytes = read_bounded(req, limit, "limits.json_body_bytes_max").await?;
         parse_json(&bytes).map(Self)
     }
 }
@@ -214,12 +214,16 @@ pub(crate) async fn drain<T, E>(mut body: impl Stream<Item = std::result::Result
     drop(timeout(DRAIN_TIME_MAX, all).await);
 }
 
-/// Reads a body into memory, up to a limit.
-pub(crate) async fn read_bounded(req: &mut Request, limit: u64) -> Result<Vec<u8>> {
+/// Reads a body into memory, up to a limit that a key of the configuration sets.
+pub(crate) async fn read_bounded(
+    req: &mut Request,
+    limit: u64,
+    key: &'static str,
+) -> Result<Vec<u8>> {
     let too_large = || {
         AppError::new(
             ErrorCode::BodyTooLarge,
-            format!("the body is longer than {limit} bytes (limits.json_body_bytes_max)"),
+            format!("the body is longer than {limit} bytes ({key})"),
         )
     };
     let declared = req
