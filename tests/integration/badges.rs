@@ -91,7 +91,13 @@ async fn a_private_box_has_no_badge_for_anybody() {
     let (server, admin) = published().await;
     assert_eq!(admin.put(BOX, &json!({ "isPublic": false })).await.status, 200);
     for client in [&admin, &server.anonymous()] {
-        for path in [BADGE, "/badge/acme/none.svg", "/badge/nowhere/web.svg", "/badge/acme/web", "/badge/acme/web.png"] {
+        for path in [
+            BADGE,
+            "/badge/acme/none.svg",
+            "/badge/nowhere/web.svg",
+            "/badge/acme/web",
+            "/badge/acme/web.png",
+        ] {
             let reply = client.get(path).await;
             assert_eq!(reply.status, 404, "{path}: {}", reply.text());
             assert_eq!(reply.header("content-type"), Some("application/json"), "{path}");

@@ -34,8 +34,8 @@ async fn prepared() -> (TestServer, Client) {
 #[tokio::test]
 async fn texts_are_rendered_to_html_that_is_safe_in_a_page() {
     let (server, admin) = prepared().await;
-    let text = "# Hi\n\n<script>alert(1)</script> [x](javascript:alert(1)) ![p](https://t.example/p.png)";
-    let body = json!({ "description": text, "readme": format!("**r** {text}") });
+    let text = "# Hi\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) ![p](https://t.example/p.png)";
+    let body = json!({ "description": text, "readme": format!("{text}\n\n**r**") });
     expect(200, admin.put(BOX, &body).await);
     let notes = json!({ "description": text, "releaseNotes": text });
     expect(200, admin.put(&format!("{BOX}/version/1.0.0"), &notes).await);
@@ -84,7 +84,8 @@ async fn links_are_https_and_hold_no_secrets() {
         ] {
             assert_field_refused(&admin.put(BOX, &json!({ field: bad })).await, field);
         }
-        let changed = expect(200, admin.put(BOX, &json!({ field: "HTTPS://Example.com/a b" })).await);
+        let changed =
+            expect(200, admin.put(BOX, &json!({ field: "HTTPS://Example.com/a b" })).await);
         assert_eq!(changed.data()[field], "https://example.com/a%20b");
         let kept = expect(200, admin.put(BOX, &json!({ "readme": "r" })).await);
         assert_eq!(kept.data()[field], "https://example.com/a%20b");
@@ -93,7 +94,10 @@ async fn links_are_https_and_hold_no_secrets() {
     }
     let made = json!({ "name": "new", "homepageUrl": "https://example.com", "sourceUrl": "" });
     let made = expect(201, admin.post("/api/organization/acme/box", &made).await).data();
-    assert_eq!((&made["homepageUrl"], &made["sourceUrl"]), (&json!("https://example.com/"), &Value::Null));
+    assert_eq!(
+        (&made["homepageUrl"], &made["sourceUrl"]),
+        (&json!("https://example.com/"), &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -103,7 +107,14 @@ async fn tags_are_few_short_words_and_find_their_boxes() {
     let changed = expect(200, admin.put(BOX, &tags).await).data();
     assert_eq!(changed["tags"], json!(["linux", "lts-22.04", "c++"]));
     let many: Vec<_> = (0..21).map(|number| format!("t{number}")).collect();
-    for bad in [json!(["a b"]), json!([""]), json!(["x".repeat(33)]), json!(["<b>"]), json!(many), json!("linux")] {
+    for bad in [
+        json!(["a b"]),
+        json!([""]),
+        json!(["x".repeat(33)]),
+        json!(["<b>"]),
+        json!(many),
+        json!("linux"),
+    ] {
         assert_field_refused(&admin.put(BOX, &json!({ "tags": bad })).await, "tags");
     }
     let total = async |query: &str| {
@@ -122,9 +133,16 @@ async fn tags_are_few_short_words_and_find_their_boxes() {
 async fn boxes_are_found_by_words_platforms_and_organizations_as_far_as_they_may_be_seen() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
-    let (virtualbox, libvirt) = (BoxBuilder::new("virtualbox").build(), BoxBuilder::new("libvirt").build());
+    let (virtualbox, libvirt) =
+        (BoxBuilder::new("virtualbox").build(), BoxBuilder::new("libvirt").build());
     let of = |organization, name, provider, architecture, public, file| Publication {
-        organization, name, version: "1.0.0", provider, architecture, public, file,
+        organization,
+        name,
+        version: "1.0.0",
+        provider,
+        architecture,
+        public,
+        file,
     };
     admin.publish(&of("acme", "debian12", "virtualbox", "amd64", true, &virtualbox.bytes)).await;
     admin.publish(&of("acme", "debian-arm", "libvirt", "arm64", true, &libvirt.bytes)).await;
@@ -150,7 +168,11 @@ async fn boxes_are_found_by_words_platforms_and_organizations_as_far_as_they_may
         ("organization=GLOBEX", "draft", "debian-secret draft"),
         ("organization=nowhere", "", ""),
         ("organization=globex&q=debian", "", "debian-secret"),
-        ("q=debian&provider=virtualbox&organization=acme&sort=downloads&order=desc", "debian12", "debian12"),
+        (
+            "q=debian&provider=virtualbox&organization=acme&sort=downloads&order=desc",
+            "debian12",
+            "debian12",
+        ),
         ("q=%25", "debian-arm debian12 draft", "debian-arm debian-secret debian12 draft"),
     ] {
         assert_eq!(names(&anyone, query).await, public, "{query}");

@@ -131,10 +131,8 @@ async fn make(catalog: &Catalog, owner: OrganizationId, number: usize) -> Result
 async fn measure(catalog: &Catalog, of: &[OrganizationId]) -> Outcome<Vec<(String, Duration)>> {
     let member = || Visibility::MemberOf(of.to_vec());
     let sorted = |sort, order| BoxFilter { sort, order, ..BoxFilter::default() };
-    let searched = |q: &str, sort, order| BoxFilter {
-        q: Some(q.to_owned()),
-        ..sorted(sort, order)
-    };
+    let searched =
+        |q: &str, sort, order| BoxFilter { q: Some(q.to_owned()), ..sorted(sort, order) };
     let cases = [
         ("discover by name", sorted(BoxSort::Name, Order::Ascending)),
         ("discover, the last created first", sorted(BoxSort::Created, Order::Descending)),
@@ -163,10 +161,7 @@ async fn measure(catalog: &Catalog, of: &[OrganizationId]) -> Outcome<Vec<(Strin
             "search for what every eighth has: debian",
             searched("debian", BoxSort::Relevance, Order::Descending),
         ),
-        (
-            "the same by name",
-            searched("debian", BoxSort::Name, Order::Ascending),
-        ),
+        ("the same by name", searched("debian", BoxSort::Name, Order::Ascending)),
         (
             "search for a beginning: de ser",
             searched("de ser", BoxSort::Relevance, Order::Descending),
@@ -175,10 +170,7 @@ async fn measure(catalog: &Catalog, of: &[OrganizationId]) -> Outcome<Vec<(Strin
             "search for what none has: nothing",
             searched("nothing", BoxSort::Relevance, Order::Descending),
         ),
-        (
-            "by tag",
-            BoxFilter { tag: Some(BoxTag::parse("windows")?), ..BoxFilter::default() },
-        ),
+        ("by tag", BoxFilter { tag: Some(BoxTag::parse("windows")?), ..BoxFilter::default() }),
     ];
     let mut times = Vec::new();
     for (what, filter) in cases {

@@ -6,14 +6,14 @@ use boxvault_types::names::{ArchitectureName, BoxName, OrganizationName, Provide
 use boxvault_types::tags::BoxTag;
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait,
-    IntoActiveModel, JoinType, QueryFilter, QuerySelect, RelationDef, SelectTwo,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
+    JoinType, QueryFilter, QuerySelect, RelationDef, SelectTwo,
 };
 
 use crate::blobs::StoredFile;
 use crate::entity::{boxes as table, organizations as organization_rows};
 use crate::organizations::{self, Organization};
-use crate::rows::{clean, digest, insert, stored, stored_some};
+use crate::rows::{clean, digest, insert, search_text, stored, stored_some};
 use crate::versions::Version;
 use crate::{Catalog, Noun, Result};
 
@@ -187,6 +187,7 @@ pub async fn create(catalog: &Catalog, new: NewBox) -> Result<VagrantBox> {
         organization_id: new.organization_id.0,
         name: new.name.as_str().to_owned(),
         name_key: new.name.key(),
+        search_text: search_text(&[new.name.as_str(), &short_description]),
         short_description,
         description: clean(&new.description),
         readme: new.readme.as_deref().map(clean),
@@ -259,6 +260,7 @@ pub async fn update(catalog: &Catalog, id: BoxId, changes: BoxChanges) -> Result
         .as_deref()
         .map_or_else(|| before.short_description.clone(), clean);
     let mut row = before.into_active_model();
+    row.search_text = Set(search_text(&[name.as_str(), &short]));
     let name_key = name.key();
     let renamed = name_key != old.1;
     if renamed {

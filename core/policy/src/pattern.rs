@@ -62,8 +62,8 @@ pub(crate) struct PatternProblem {
 /// speaks of no such pair looks like a mistake; decisions do not look at it.
 pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
     use Action::{
-        Create, Delete, Download, Read, Release, Replace, Restore, Revoke, Transfer, Update, Upload,
-        Verify,
+        Create, Delete, Download, Read, Release, Replace, Restore, Revoke, Transfer, Update,
+        Upload, Verify,
     };
     let asked: &[Action] = match kind {
         ResourceKind::Setup => &[Read, Create],

@@ -46,9 +46,9 @@ impl Term {
         match self {
             Self::Exact(text) => Condition::all().add(word.eq(text)),
             // the last character of all: no word holds it
-            Self::Prefix(text) => Condition::all()
-                .add(word.gte(text))
-                .add(word.lt(format!("{text}\u{10ffff}"))),
+            Self::Prefix(text) => {
+                Condition::all().add(word.gte(text)).add(word.lt(format!("{text}\u{10ffff}")))
+            }
         }
     }
 

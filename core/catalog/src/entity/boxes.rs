@@ -18,6 +18,7 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
     pub downloads: i64,
+    pub search_text: String,
     pub deleted_at: Option<DateTimeUtc>,
     pub tags: Option<String>,
     pub homepage_url: Option<String>,

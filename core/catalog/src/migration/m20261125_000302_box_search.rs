@@ -19,9 +19,8 @@ impl MigrationName for Migration {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let d = Dialect::of(manager);
-        let alter = || Table::alter().table("boxes").take();
-        manager.alter_table(alter().add_column(d.long("tags").null().take()).take()).await?;
-        manager.alter_table(alter().drop_column("search_text").take()).await?;
+        let tags = Table::alter().table("boxes").add_column(d.long("tags").null().take()).take();
+        manager.alter_table(tags).await?;
         // every column that decides who sees a box, so that they are counted without reading them
         let seen = &["deleted_at", "is_public", "organization_id", "id"];
         manager.create_index(index("ix_boxes_seen", "boxes", seen)).await?;
@@ -42,16 +41,11 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let d = Dialect::of(manager);
         drop_tables(manager, &["box_words"]).await?;
         let drop = Index::drop().name("ix_boxes_seen").table("boxes").to_owned();
         manager.drop_index(drop).await?;
-        let alter = || Table::alter().table("boxes").take();
-        manager.alter_table(alter().drop_column("tags").take()).await?;
-        let mut text = d.long("search_text");
-        // what was in it has to be written again; SQLite adds no column that is never null without a default
-        text.default("");
-        manager.alter_table(alter().add_column(text).take()).await
+        let tags = Table::alter().table("boxes").drop_column("tags").take();
+        manager.alter_table(tags).await
     }
 }
 

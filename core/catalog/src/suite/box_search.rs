@@ -45,9 +45,16 @@ async fn found(catalog: &Catalog, filter: &BoxFilter) -> Vec<String> {
     names(&wide).into_iter().map(ToOwned::to_owned).collect()
 }
 
-async fn described(catalog: &Catalog, new: NewBox, tags: &[&str], short: &str) -> boxes::VagrantBox {
+async fn described(
+    catalog: &Catalog,
+    new: NewBox,
+    tags: &[&str],
+    short: &str,
+) -> boxes::VagrantBox {
     let tags = tags.iter().map(|text| tag(text)).collect();
-    boxes::create(catalog, NewBox { tags, short_description: short.to_owned(), ..new }).await.unwrap()
+    boxes::create(catalog, NewBox { tags, short_description: short.to_owned(), ..new })
+        .await
+        .unwrap()
 }
 
 on_each_database! {

@@ -62,8 +62,7 @@ impl App {
             let count = unsigned(found.vagrant_box.downloads);
             return Ok(draw(&format!("{name} downloads"), &rounded(count), WELL));
         }
-        let newest =
-            versions::find_newest_released(&self.catalog, found.vagrant_box.id).await?;
+        let newest = versions::find_newest_released(&self.catalog, found.vagrant_box.id).await?;
         Ok(match newest {
             Some(version) if version.deprecation.is_some() => {
                 draw(&name, &format!("{} deprecated", version.number), DEPRECATED)

@@ -61,9 +61,25 @@ fn no_artwork(found: &OwnedBox) -> AppError {
 /// What kind of picture bytes are, by what each kind begins with.
 fn media_type(content: &[u8]) -> Option<&'static str> {
     match content {
-        [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, _, _, _, _, b'I', b'H', b'D', b'R', ..] => {
-            Some("image/png")
-        }
+        [
+            0x89,
+            b'P',
+            b'N',
+            b'G',
+            0x0d,
+            0x0a,
+            0x1a,
+            0x0a,
+            _,
+            _,
+            _,
+            _,
+            b'I',
+            b'H',
+            b'D',
+            b'R',
+            ..,
+        ] => Some("image/png"),
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', b'V', b'P', b'8', ..] => {
             Some("image/webp")

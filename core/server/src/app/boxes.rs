@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use boxvault_catalog::{
     Order,
     boxes::{
-        self, BoxChanges, BoxFilter, BoxSort, BoxSummary, Links, NewBox, OwnedBox, VagrantBox, Visibility,
+        self, BoxChanges, BoxFilter, BoxSort, BoxSummary, Links, NewBox, OwnedBox, VagrantBox,
+        Visibility,
     },
     memberships,
     organizations::{self, Organization},
@@ -194,7 +195,8 @@ impl App {
     /// Whether the policy lets the caller see a box.
     fn may_read_box(&self, policy: &Policy, identity: &Identity, found: &BoxSummary) -> bool {
         let resource = Resource::Box(found.organization.clone(), Some(found.name.clone()));
-        let creator = identity.caller().is_some_and(|caller| found.created_by == Some(caller.user_id));
+        let creator =
+            identity.caller().is_some_and(|caller| found.created_by == Some(caller.user_id));
         let relations = Relations { creator, public: found.is_public };
         self.require(policy, identity, &resource, Action::Read, relations).is_ok()
     }
@@ -223,7 +225,9 @@ fn links(
     Ok(Links {
         homepage: homepage.map(|link| check_link("homepageUrl", link)).transpose()?,
         source: source.map(|link| check_link("sourceUrl", link)).transpose()?,
-        documentation: documentation.map(|link| check_link("documentationUrl", link)).transpose()?,
+        documentation: documentation
+            .map(|link| check_link("documentationUrl", link))
+            .transpose()?,
     })
 }
 

@@ -27,8 +27,31 @@ const CACHE_ENTRIES: usize = 1_000;
 
 /// What is left of everything that HTML has.
 const ELEMENTS: &[&str] = &[
-    "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li",
-    "ol", "p", "pre", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+    "a",
+    "blockquote",
+    "br",
+    "code",
+    "del",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "strong",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "tr",
+    "ul",
 ];
 
 #[derive(Clone)]
@@ -72,8 +95,7 @@ impl App {
         description: &str,
         notes: &str,
     ) -> Result<RenderedVersionView> {
-        let release_notes =
-            if notes.is_empty() { None } else { Some(self.render(notes).await?) };
+        let release_notes = if notes.is_empty() { None } else { Some(self.render(notes).await?) };
         Ok(RenderedVersionView { description: self.render(description).await?, release_notes })
     }
 
@@ -83,9 +105,8 @@ impl App {
             return Ok(html.to_string());
         }
         let text = text.to_owned();
-        let html = tokio::task::spawn_blocking(move || render(&text))
-            .await
-            .map_err(AppError::internal)?;
+        let html =
+            tokio::task::spawn_blocking(move || render(&text)).await.map_err(AppError::internal)?;
         self.renderings.0.insert(key, html.as_str().into());
         Ok(html)
     }
@@ -98,7 +119,9 @@ fn render(text: &str) -> String {
     push_html(&mut html, Tamed::new(Parser::new_ext(text, options)));
     Builder::default()
         .tags(ELEMENTS.iter().copied().collect())
-        .tag_attributes([("a", HashSet::from(["href", "title"])), ("ol", HashSet::from(["start"]))].into())
+        .tag_attributes(
+            [("a", HashSet::from(["href", "title"])), ("ol", HashSet::from(["start"]))].into(),
+        )
         .generic_attributes(HashSet::new())
         .url_schemes(HashSet::from(["http", "https", "mailto"]))
         .url_relative(UrlRelative::Deny)
@@ -211,8 +234,11 @@ mod tests {
             let html = render(text);
             let opened: Vec<_> = html.split('<').skip(1).collect();
             for tag in opened {
-                let name: String =
-                    tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+                let name: String = tag
+                    .trim_start_matches('/')
+                    .chars()
+                    .take_while(char::is_ascii_alphanumeric)
+                    .collect();
                 assert!(ELEMENTS.contains(&name.as_str()), "{name} in {html}");
                 let attributes = tag.split('>').next().unwrap_or_default();
                 for bad in ["onerror", "onclick", "onload", "style=", "src=", "javascript"] {
@@ -224,10 +250,14 @@ mod tests {
 
     #[test]
     fn links_lead_out_and_tell_nothing() {
-        let html = render("[a](https://a.example/x) <mailto:b@example.org> ![c](https://c.example/d.png)");
+        let html =
+            render("[a](https://a.example/x) <mailto:b@example.org> ![c](https://c.example/d.png)");
         let rel = "rel=\"nofollow noopener noreferrer\"";
         assert_eq!(html.matches(rel).count(), 3, "{html}");
-        assert!(html.contains("<a href=\"https://c.example/d.png\""), "a picture is a link: {html}");
+        assert!(
+            html.contains("<a href=\"https://c.example/d.png\""),
+            "a picture is a link: {html}"
+        );
         for target in [
             "javascript:alert(1)",
             "JaVaScRiPt:alert(1)",
@@ -240,7 +270,11 @@ mod tests {
             "\\\\evil.example",
             "file:///etc/passwd",
         ] {
-            for text in [format!("[x]({target})"), format!("[x][r]\n\n[r]: <{target}>"), format!("<{target}>")] {
+            for text in [
+                format!("[x]({target})"),
+                format!("[x][r]\n\n[r]: <{target}>"),
+                format!("<{target}>"),
+            ] {
                 let html = render(&text);
                 assert!(!html.contains("href"), "{target}: {html}");
             }

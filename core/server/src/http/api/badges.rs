@@ -78,10 +78,8 @@ pub(crate) async fn read_badge(req: &mut Request, res: &mut Response, call: Call
         return Ok(());
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; sandbox"),
-    );
+    headers
+        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     headers.insert(CONTENT_LENGTH, svg.len().into());
     res.status_code(StatusCode::OK);
     if req.method() != Method::HEAD {

@@ -98,10 +98,7 @@ pub(crate) async fn read_artwork(req: &mut Request, res: &mut Response, call: Ca
     let name = format!("inline; filename=\"{}\"", found.vagrant_box.name);
     headers.insert(CONTENT_TYPE, kind);
     headers.insert(CONTENT_SECURITY_POLICY, policy);
-    headers.insert(
-        CONTENT_DISPOSITION,
-        HeaderValue::from_str(&name).map_err(AppError::internal)?,
-    );
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&name).map_err(AppError::internal)?);
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(CONTENT_LENGTH, artwork.content.len().into());
     res.status_code(StatusCode::OK);
