@@ -565,6 +565,13 @@ fn in_organization(
     if case.variant == "private" && case.path.contains("{badge}") {
         return "404"; // whoever asks: badges stand in other people's pages
     }
+    if verb == "watch" {
+        // whoever is signed in, of what they may read; not with a token that is limited to reading
+        return match caller {
+            "anonymous" | "limited-token" => refused,
+            _ => "ok",
+        };
+    }
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {
         _ if outsider => reads && !matches!(noun, "member" | "storage"),

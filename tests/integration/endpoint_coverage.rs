@@ -320,6 +320,9 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
     let badge = recorder.call(anonymous, "read_badge", 200, nothing()).await;
     unchanged(recorder, anonymous, "read_badge", &badge, &[]).await;
     recorder.call(anonymous, "read_box_downloads", 200, nothing()).await;
+    recorder.call(admin, "watch_box", 200, nothing()).await;
+    recorder.call(admin, "list_watches", 200, nothing()).await;
+    recorder.call(admin, "unwatch_box", 200, nothing()).await;
     for id in ["read_catalogue", "read_box_page", "read_legacy_catalogue"] {
         recorder.call(anonymous, id, 200, nothing()).await;
     }

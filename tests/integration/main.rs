@@ -57,3 +57,5 @@ mod vagrant_dialect;
 mod verify;
 #[cfg(test)]
 mod versions;
+#[cfg(test)]
+mod watches;

@@ -5,13 +5,16 @@ use boxvault_types::ids::{ArtifactId, BoxId, OrganizationId, ProviderId, UserId}
 use boxvault_types::names::{ArchitectureName, BoxName, OrganizationName, ProviderName};
 use boxvault_types::tags::BoxTag;
 use chrono::{DateTime, Utc};
+use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
     JoinType, QueryFilter, QuerySelect, RelationDef, SelectTwo,
 };
 
 use crate::blobs::StoredFile;
-use crate::entity::{boxes as table, organizations as organization_rows};
+use crate::entity::{
+    box_watches as watch_rows, boxes as table, organizations as organization_rows,
+};
 use crate::organizations::{self, Organization};
 use crate::rows::{clean, digest, insert, search_text, stored, stored_some};
 use crate::versions::Version;
@@ -317,7 +320,7 @@ fn named(
         .filter(table::Column::NameKey.eq(name.key()))
 }
 
-fn with_organization() -> SelectTwo<table::Entity, organization_rows::Entity> {
+pub(crate) fn with_organization() -> SelectTwo<table::Entity, organization_rows::Entity> {
     table::Entity::find()
         .join(JoinType::InnerJoin, to_organization())
         .select_also(organization_rows::Entity)
@@ -328,6 +331,19 @@ pub(crate) fn to_organization() -> RelationDef {
         .from(table::Column::OrganizationId)
         .to(organization_rows::Column::Id)
         .into()
+}
+
+/// To those who watch a box.
+pub(crate) fn to_watches() -> RelationDef {
+    table::Entity::belongs_to(watch_rows::Entity)
+        .from(table::Column::Id)
+        .to(watch_rows::Column::BoxId)
+        .into()
+}
+
+/// Boxes that are not deleted.
+pub(crate) fn is_there() -> SimpleExpr {
+    table::Column::DeletedAt.is_null()
 }
 
 /// Notes that something in a box changed, and holds the box until the transaction ends.
@@ -346,7 +362,7 @@ pub(crate) async fn touch<C: ConnectionTrait>(
 
 type Pair = (table::Model, Option<organization_rows::Model>);
 
-fn from_pair((row, organization): Pair) -> Result<OwnedBox> {
+pub(crate) fn from_pair((row, organization): Pair) -> Result<OwnedBox> {
     let organization = stored_some("boxes.organization_id", organization)?;
     Ok(OwnedBox {
         organization: organizations::from_row(organization)?,

@@ -15,6 +15,7 @@ mod m20261125_000101_create_mail_outbox;
 mod m20261125_000301_box_life_cycle;
 mod m20261125_000302_box_search;
 mod m20261125_000303_box_pages;
+mod m20261125_000304_box_watches;
 mod m20261125_000401_create_quotas;
 mod m20261125_000402_create_resumable_uploads;
 mod m20261125_000403_create_verifications;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000301_box_life_cycle::Migration),
             Box::new(m20261125_000302_box_search::Migration),
             Box::new(m20261125_000303_box_pages::Migration),
+            Box::new(m20261125_000304_box_watches::Migration),
             Box::new(m20261125_000401_create_quotas::Migration),
             Box::new(m20261125_000402_create_resumable_uploads::Migration),
             Box::new(m20261125_000403_create_verifications::Migration),

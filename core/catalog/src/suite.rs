@@ -16,6 +16,7 @@ mod races;
 mod resumable;
 mod schema;
 mod verifications;
+mod watches;
 
 /// Makes three tests of one: each on a fresh database of its kind.
 macro_rules! on_each_database {

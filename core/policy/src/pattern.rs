@@ -62,8 +62,8 @@ pub(crate) struct PatternProblem {
 /// speaks of no such pair looks like a mistake; decisions do not look at it.
 pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
     use Action::{
-        Create, Delete, Download, Read, Release, Replace, Restore, Revoke, Transfer, Update,
-        Upload, Verify,
+        Create, Delete, Download, Read, Release, Replace, Restore, Revoke, Transfer, Update, Upload,
+        Verify, Watch,
     };
     let asked: &[Action] = match kind {
         ResourceKind::Setup => &[Read, Create],
@@ -76,7 +76,7 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
         | ResourceKind::Provider
         | ResourceKind::Architecture => &[Read, Create, Update, Delete],
         ResourceKind::Profile => &[Read, Update, Delete],
-        ResourceKind::Box => &[Read, Create, Update, Delete, Transfer, Restore],
+        ResourceKind::Box => &[Read, Create, Update, Delete, Watch, Transfer, Restore],
         ResourceKind::Version => &[Read, Create, Update, Delete, Release, Revoke],
         ResourceKind::File => &[Read, Upload, Replace, Download, Delete, Verify],
         ResourceKind::Policy | ResourceKind::Storage => &[Read, Update],

@@ -377,6 +377,9 @@ fn background(app: &Arc<App>) -> JoinSet<()> {
 }
 
 async fn flush(app: &App) {
+    if let Err(error) = app.tell_watchers().await {
+        warn!(cause = error.causes(), "could not tell watchers of a release; trying again");
+    }
     for outcome in [app.flush_downloads().await, app.flush_token_uses().await] {
         if let Err(error) = outcome {
             warn!(

@@ -63,6 +63,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::blobs::Entity));
     all.extend(columns_of(entity::box_artworks::Entity));
     all.extend(columns_of(entity::box_downloads::Entity));
+    all.extend(columns_of(entity::box_watches::Entity));
     all.extend(columns_of(entity::box_words::Entity));
     all.extend(columns_of(entity::boxes::Entity));
     all.extend(columns_of(entity::former_box_names::Entity));
@@ -72,6 +73,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::providers::Entity));
     all.extend(columns_of(entity::quotas::Entity));
     all.extend(columns_of(entity::resumable_uploads::Entity));
+    all.extend(columns_of(entity::release_notices::Entity));
     all.extend(columns_of(entity::sessions::Entity));
     all.extend(columns_of(entity::settings::Entity));
     all.extend(columns_of(entity::sign_in_attempts::Entity));

@@ -3,6 +3,7 @@
 use boxvault_types::action::{
     Action::{
         Create, Delete, Download, Read, Release, Restore, Revoke, Transfer, Update, Upload, Verify,
+        Watch,
     },
     ResourceKind as On,
 };
@@ -10,7 +11,7 @@ use boxvault_types::action::{
 use super::{
     api::{
         account, architectures, badges, box_pages, boxes, files, organizations, providers, sign_in,
-        storage, system, uploads, users, versions,
+        storage, system, uploads, users, versions, watches,
     },
     openapi,
     routes::{ApiRouter, endpoint},
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Read,     On::Token,        endpoint!(account::list_tokens))
         .add(Create,   On::Token,        endpoint!(account::create_token))
         .add(Delete,   On::Token,        endpoint!(account::delete_token))
+        .add(Read,     On::Profile,      endpoint!(watches::list_watches))
         // everybody's account
         .add(Read,     On::User,         endpoint!(users::list_users))
         .add(Create,   On::User,         endpoint!(users::create_user))
@@ -75,6 +77,8 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Restore,  On::Box,          endpoint!(boxes::restore_box))
         .add(Read,     On::Box,          endpoint!(box_pages::read_rendered_box))
         .add(Read,     On::Version,      endpoint!(box_pages::read_rendered_version))
+        .add(Watch,    On::Box,          endpoint!(watches::watch_box))
+        .add(Watch,    On::Box,          endpoint!(watches::unwatch_box))
         .add(Read,     On::Box,          endpoint!(box_pages::read_artwork))
         .add(Read,     On::Box,          endpoint!(badges::read_box_downloads))
         .add(Read,     On::Box,          endpoint!(badges::read_badge))

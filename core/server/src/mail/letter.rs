@@ -13,6 +13,15 @@ use crate::error::{AppError, Result};
 pub(crate) enum Template {
     /// Shows an operator that messages arrive.
     Test,
+    /// Tells whoever watches a box of a new version.
+    Released {
+        /// The box, with its organization.
+        name: String,
+        /// The version.
+        version: String,
+        /// The page of the box.
+        url: String,
+    },
 }
 
 /// The words of one message.
@@ -37,6 +46,16 @@ impl Template {
                 subject: "Test message".to_owned(),
                 paragraphs: vec!["Messages from this server arrive.".to_owned()],
                 link: None,
+            },
+            Self::Released { name, version, url } => Words {
+                kind: "released",
+                subject: format!("{name} {version} was released"),
+                paragraphs: vec![
+                    format!("Version {version} of {name} was released."),
+                    "You get this message because you watch this box. Its page is where you stop to."
+                        .to_owned(),
+                ],
+                link: Some(Link { label: "Look at the box", url: url.clone() }),
             },
         }
     }
