@@ -526,7 +526,7 @@ fn expected(case: &Case, caller: &str) -> String {
         "profile" | "token" => yes_or(caller != "anonymous" && caller != "limited-token", refused),
         "user" if case.path.contains("{username}") => yes_or(root, "404"),
         "user" => yes_or(root, refused),
-        "storage" if case.variant == "-" => yes_or(root, refused),
+        "storage" | "audit" if case.variant == "-" => yes_or(root, refused),
         "organization" if case.variant == "-" => {
             let known = caller != "anonymous" && caller != "limited-token";
             yes_or(known || (verb == "read" && caller == "anonymous"), refused)
@@ -560,8 +560,9 @@ fn in_organization(
     }
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {
-        _ if outsider => reads && !matches!(noun, "member" | "storage"),
+        _ if outsider => reads && !matches!(noun, "member" | "storage" | "audit"),
         (_, "storage", "update") => caller == "platform-admin",
+        (_, "audit", _) => matches!(caller, "admin" | "owner" | "platform-admin" | "limited-token"),
         ("limited-token", ..) => reads,
         ("admin", "organization", _) => verb != "delete",
         ("platform-admin" | "owner" | "admin", ..) | (_, "box", "create") => true,

@@ -15,6 +15,8 @@ mod m20261125_000101_create_mail_outbox;
 mod m20261125_000401_create_quotas;
 mod m20261125_000402_create_resumable_uploads;
 mod m20261125_000403_create_verifications;
+mod m20261125_000501_widen_audit;
+mod m20261125_000502_create_idempotency_keys;
 
 pub(crate) struct Migrator;
 
@@ -29,6 +31,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000401_create_quotas::Migration),
             Box::new(m20261125_000402_create_resumable_uploads::Migration),
             Box::new(m20261125_000403_create_verifications::Migration),
+            Box::new(m20261125_000501_widen_audit::Migration),
+            Box::new(m20261125_000502_create_idempotency_keys::Migration),
         ]
     }
 }

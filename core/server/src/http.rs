@@ -89,6 +89,7 @@ pub fn service(app: Arc<App>, rate_limit: RateLimit) -> Result<Service> {
         service = service.hoop(cors(&app.config.server.cors_allowed_origins).into_handler());
     }
     Ok(service
+        .hoop(hoops::record::RecordRefusal::new(Arc::clone(&app), &routes.mounted))
         .hoop(SharedApp(Arc::clone(&app)))
         .hoop(hoops::authenticate::Authenticate(app))
         .hoop(rate_limit))
@@ -115,6 +116,7 @@ fn cors(origins: &[String]) -> Cors {
             [
                 "authorization",
                 "content-type",
+                "idempotency-key",
                 "if-match",
                 "if-none-match",
                 "range",
@@ -135,6 +137,7 @@ fn cors(origins: &[String]) -> Cors {
             [
                 "content-range",
                 "etag",
+                "idempotency-replayed",
                 "link",
                 "location",
                 "repr-digest",

@@ -31,9 +31,10 @@ use tracing::{error, info, warn};
 
 use crate::{
     app::{
-        App, access_tokens::AccessTokens, catalogue::CatalogueCache, download_links::DownloadLinks,
-        downloads::DownloadCounter, identify::IdentityCache, local_auth::LocalAuth,
-        outbox::Postbox, passwords::Passwords, sealing::Sealer, stores::Stores, tokens::TokenUses,
+        App, access_tokens::AccessTokens, audit::Refusals, catalogue::CatalogueCache,
+        download_links::DownloadLinks, downloads::DownloadCounter, identify::IdentityCache,
+        local_auth::LocalAuth, outbox::Postbox, passwords::Passwords, sealing::Sealer,
+        stores::Stores, tokens::TokenUses,
     },
     config::Config,
     data_dir::{DataDir, DataDirError},
@@ -146,6 +147,7 @@ async fn open_app_at(
         download_links: DownloadLinks::load(&catalog).await?,
         downloads: DownloadCounter::default(),
         token_uses: TokenUses::default(),
+        refusals: Refusals::new(config.audit.refusals_waiting_max),
         local_files,
         upload_permits: Arc::new(Semaphore::new(config.limits.uploads_concurrent_max)),
         verification_wanted: Notify::new(),
@@ -375,11 +377,13 @@ fn background(app: &Arc<App>) -> JoinSet<()> {
 }
 
 async fn flush(app: &App) {
-    for outcome in [app.flush_downloads().await, app.flush_token_uses().await] {
+    let outcomes =
+        [app.flush_downloads().await, app.flush_token_uses().await, app.flush_refusals().await];
+    for outcome in outcomes {
         if let Err(error) = outcome {
             warn!(
                 cause = error.causes(),
-                "could not write counters; they are kept and tried again"
+                "could not write counters or refusals; they are kept and tried again"
             );
         }
     }

@@ -64,6 +64,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::box_downloads::Entity));
     all.extend(columns_of(entity::boxes::Entity));
     all.extend(columns_of(entity::mail_outbox::Entity));
+    all.extend(columns_of(entity::idempotency_keys::Entity));
     all.extend(columns_of(entity::memberships::Entity));
     all.extend(columns_of(entity::organizations::Entity));
     all.extend(columns_of(entity::providers::Entity));

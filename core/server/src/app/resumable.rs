@@ -213,7 +213,7 @@ impl App {
             let joined =
                 resumable::join(&writer.app.catalog, writer.id, &writer.holder, &pieces).await;
             match joined {
-                Ok(joined) => writer.complete(joined, to).await,
+                Ok(joined) => Box::pin(writer.complete(joined, to)).await,
                 Err(error) => {
                     resumable::remove(&writer.app.catalog, writer.id).await?;
                     Err(error.into())

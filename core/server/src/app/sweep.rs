@@ -12,7 +12,7 @@ use std::{
 use boxvault_catalog::{
     attempts,
     blobs::{self, Deletion},
-    outbox, sessions, uploads,
+    idempotency, outbox, sessions, uploads,
 };
 use boxvault_plugin_sdk::{Capabilities, StorageBackend};
 use tracing::{info, warn};
@@ -82,9 +82,15 @@ impl App {
         sessions::forget_ended(&self.catalog, MEMORY).await?;
         attempts::forget_older_than(&self.catalog, MEMORY).await?;
         outbox::forget_given_up(&self.catalog, MEMORY).await?;
-        for (kind, count) in
-            [("upload", swept.uploads), ("blob", swept.blobs), ("object", swept.objects)]
-        {
+        let audit = self.sweep_audit().await?;
+        let answers = idempotency::forget_expired(&self.catalog).await?;
+        for (kind, count) in [
+            ("upload", swept.uploads),
+            ("blob", swept.blobs),
+            ("object", swept.objects),
+            ("audit", audit),
+            ("idempotency_key", answers),
+        ] {
             self.metrics.swept(kind, count);
         }
         if swept != Swept::default() {

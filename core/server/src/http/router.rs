@@ -7,8 +7,8 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, boxes, files, organizations, providers, sign_in, storage, system,
-        uploads, users, versions,
+        account, architectures, audit, boxes, files, organizations, providers, sign_in, storage,
+        system, uploads, users, versions,
     },
     openapi,
     routes::{ApiRouter, endpoint},
@@ -100,6 +100,11 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Download, On::File,         endpoint!(files::post_download_link))
         .add(Verify,   On::File,         endpoint!(files::verify_file))
         .add(Delete,   On::File,         endpoint!(files::delete_file))
+        // the audit log
+        .add(Read,     On::Audit,        endpoint!(audit::list_audit))
+        .add(Read,     On::Audit,        endpoint!(audit::export_audit))
+        .add(Read,     On::Audit,        endpoint!(audit::list_organization_audit))
+        .add(Read,     On::Audit,        endpoint!(audit::export_organization_audit))
         // the server itself
         .add(Read,     On::System,       endpoint!(system::read_version_info))
         .add(Read,     On::System,       endpoint!(system::read_liveness))

@@ -61,7 +61,7 @@ impl Writer {
         };
         match outcome {
             Ok(upload) if upload.received == upload.length && !upload.is_piece => {
-                self.complete(upload, to).await
+                Box::pin(self.complete(upload, to)).await
             }
             outcome => {
                 self.release().await;
