@@ -518,6 +518,7 @@ fn expected(case: &Case, caller: &str) -> String {
             _ => yes_or(caller != "anonymous" && caller != "limited-token", refused),
         },
         "profile" | "token" => yes_or(caller != "anonymous" && caller != "limited-token", refused),
+        "audit" if case.variant == "-" => yes_or(root, refused),
         "user" if case.path.contains("{username}") => yes_or(root, "404"),
         "user" => yes_or(root, refused),
         "organization" if case.variant == "-" => {
@@ -553,7 +554,8 @@ fn in_organization(
     }
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {
-        _ if outsider => reads && noun != "member",
+        _ if outsider => reads && !matches!(noun, "member" | "audit"),
+        (_, "audit", _) => matches!(caller, "admin" | "owner" | "platform-admin" | "limited-token"),
         ("limited-token", ..) => reads,
         ("admin", "organization", _) => verb != "delete",
         ("platform-admin" | "owner" | "admin", ..) | (_, "box", "create") => true,

@@ -249,6 +249,8 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
         "list_versions",
         "list_providers",
         "list_architectures",
+        "list_audit",
+        "list_organization_audit",
     ] {
         let list = recorder.call(admin, id, 200, nothing()).await;
         assert!(list.json()["page"]["total"].as_u64() >= Some(1), "{id} is empty");
@@ -263,6 +265,9 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
     ] {
         let found = recorder.call(admin, id, 200, nothing()).await;
         unchanged(recorder, admin, id, &found, &[]).await;
+    }
+    for id in ["export_audit", "export_organization_audit"] {
+        recorder.call(admin, id, 200, nothing()).await;
     }
     for id in ["download_file", "download_box", "download_default_box"] {
         let found = recorder.call(anonymous, id, 200, nothing()).await;

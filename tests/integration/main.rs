@@ -6,9 +6,13 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod authz_matrix;
 #[cfg(test)]
 mod boxes;
+#[cfg(test)]
+mod conditions;
 #[cfg(test)]
 mod downloads;
 #[cfg(test)]

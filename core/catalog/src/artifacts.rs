@@ -25,7 +25,7 @@ use crate::rows::{checksum, digest, insert, stored, stored_some};
 use crate::versions::VersionStatus;
 use crate::{Catalog, CatalogError, Noun, Page, Paged, Result, boxes, paging, providers, versions};
 
-mod locate;
+pub(crate) mod locate;
 
 /// An architecture of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -280,7 +280,9 @@ pub async fn update(catalog: &Catalog, id: BoxId, changes: BoxChanges) -> Result
 /// # Errors
 /// `NotFound(Box)`.
 pub async fn delete(catalog: &Catalog, id: BoxId) -> Result<()> {
-    let gone = table::Entity::delete_by_id(id.0).exec(catalog.writer()).await?;
+    let transaction = catalog.begin().await?;
+    let gone = table::Entity::delete_by_id(id.0).exec(&transaction).await?;
+    transaction.commit().await?;
     if gone.rows_affected == 0 { Err(CatalogError::not_found(Noun::Box)) } else { Ok(()) }
 }
 

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod blobs;
 pub mod box_downloads;
 pub mod boxes;
+pub mod idempotency_keys;
 pub mod memberships;
 pub mod organizations;
 pub mod providers;

@@ -11,6 +11,7 @@ mod clock;
 mod connect;
 mod entity;
 mod error;
+mod held;
 mod migration;
 mod paging;
 mod rows;
@@ -22,6 +23,7 @@ pub mod audit;
 pub mod blobs;
 pub mod boxes;
 pub mod downloads;
+pub mod idempotency;
 pub mod memberships;
 pub mod organizations;
 pub mod providers;
@@ -41,6 +43,7 @@ pub mod testing;
 pub use clock::{Clock, SystemClock};
 pub use connect::{Catalog, Database, Options, QueryFacts, QueryObserver};
 pub use error::{CatalogError, ConflictReason, Noun, Source, Taken};
+pub use held::Held;
 pub use paging::{Order, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, Paged};
 
 /// What every function of the catalog answers.

@@ -11,6 +11,8 @@ mod columns;
 mod m20260901_000001_create_users;
 mod m20260901_000002_create_boxes;
 mod m20260901_000003_create_audit;
+mod m20261125_000501_widen_audit;
+mod m20261125_000502_create_idempotency_keys;
 
 pub(crate) struct Migrator;
 
@@ -21,6 +23,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20260901_000001_create_users::Migration),
             Box::new(m20260901_000002_create_boxes::Migration),
             Box::new(m20260901_000003_create_audit::Migration),
+            Box::new(m20261125_000501_widen_audit::Migration),
+            Box::new(m20261125_000502_create_idempotency_keys::Migration),
         ]
     }
 }

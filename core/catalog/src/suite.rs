@@ -4,6 +4,7 @@ mod fixture;
 
 mod accounts;
 mod boxes;
+mod conditions;
 mod connection;
 mod credentials;
 mod files;

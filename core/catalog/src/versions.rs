@@ -179,7 +179,9 @@ pub async fn update(catalog: &Catalog, id: VersionId, changes: VersionChanges) -
 /// # Errors
 /// `NotFound(Version)`.
 pub async fn delete(catalog: &Catalog, id: VersionId) -> Result<()> {
-    let gone = table::Entity::delete_by_id(id.0).exec(catalog.writer()).await?;
+    let transaction = catalog.begin().await?;
+    let gone = table::Entity::delete_by_id(id.0).exec(&transaction).await?;
+    transaction.commit().await?;
     if gone.rows_affected == 0 { Err(CatalogError::not_found(Noun::Version)) } else { Ok(()) }
 }
 

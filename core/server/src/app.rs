@@ -6,6 +6,7 @@ pub(crate) mod access;
 pub(crate) mod access_tokens;
 pub(crate) mod accounts;
 pub(crate) mod artifacts;
+pub(crate) mod audit;
 pub(crate) mod boxes;
 pub(crate) mod catalogue;
 pub(crate) mod downloads;
@@ -56,6 +57,7 @@ pub struct App {
     pub(crate) identities: identify::IdentityCache,
     pub(crate) catalogues: catalogue::CatalogueCache,
     pub(crate) downloads: downloads::DownloadCounter,
+    pub(crate) refusals: audit::Refusals,
     pub(crate) token_uses: tokens::TokenUses,
     pub(crate) local_files: LocalFiles,
     pub(crate) upload_permits: Arc<Semaphore>,

@@ -38,8 +38,8 @@ pub use self::{
     public_url::PublicUrl,
     secret::{REDACTED, Secret},
     sections::{
-        AuthConfig, DatabaseConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig,
-        PluginsConfig, PolicyConfig, ServerConfig, SignUp, StorageConfig,
+        AuditConfig, AuthConfig, DatabaseConfig, LogConfig, LogFormat, MetricsAccess,
+        MetricsConfig, PluginsConfig, PolicyConfig, ServerConfig, SignUp, StorageConfig,
     },
     show::Origins,
 };
@@ -65,6 +65,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// What a caller may cost.
     pub limits: LimitsConfig,
+    /// The record of who did what.
+    pub audit: AuditConfig,
     /// Log lines.
     pub log: LogConfig,
     /// Numbers for monitoring.
@@ -83,6 +85,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             policy: PolicyConfig::default(),
             limits: LimitsConfig::default(),
+            audit: AuditConfig::default(),
             log: LogConfig::default(),
             metrics: MetricsConfig::default(),
         }

@@ -89,6 +89,7 @@ pub fn service(app: Arc<App>, rate_limit: RateLimit) -> Result<Service> {
         service = service.hoop(cors(&app.config.server.cors_allowed_origins).into_handler());
     }
     Ok(service
+        .hoop(hoops::record::RecordRefusal::new(Arc::clone(&app), &routes.mounted))
         .hoop(SharedApp(Arc::clone(&app)))
         .hoop(hoops::authenticate::Authenticate(app))
         .hoop(rate_limit))
@@ -114,6 +115,7 @@ fn cors(origins: &[String]) -> Cors {
             [
                 "authorization",
                 "content-type",
+                "idempotency-key",
                 "if-match",
                 "if-none-match",
                 "range",
@@ -125,9 +127,17 @@ fn cors(origins: &[String]) -> Cors {
             .filter_map(|name| name.parse().ok()),
         ))
         .expose_headers(ExposeHeaders::list(
-            ["content-range", "etag", "link", "repr-digest", "retry-after", "x-request-id"]
-                .into_iter()
-                .filter_map(|name| name.parse().ok()),
+            [
+                "content-range",
+                "etag",
+                "idempotency-replayed",
+                "link",
+                "repr-digest",
+                "retry-after",
+                "x-request-id",
+            ]
+            .into_iter()
+            .filter_map(|name| name.parse().ok()),
         ))
         .max_age(MaxAge::exact(std::time::Duration::from_secs(CORS_MAX_AGE_S)))
 }

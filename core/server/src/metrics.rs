@@ -47,6 +47,7 @@ pub(crate) struct Metrics {
     decisions: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     sign_ins: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     swept: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    audited: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     policy_problems: Gauge<i64, AtomicI64>,
 }
 
@@ -69,6 +70,7 @@ impl Metrics {
             decisions: Family::default(),
             sign_ins: Family::default(),
             swept: Family::default(),
+            audited: Family::default(),
             policy_problems: Gauge::default(),
             registry: Registry::default(),
         };
@@ -113,6 +115,11 @@ impl Metrics {
             metrics.policy_problems.clone(),
         );
         registry.register("sign_ins", "Sign-ins by outcome", metrics.sign_ins.clone());
+        registry.register(
+            "audit_entries",
+            "Rows of the audit log by kind: change, refusal, and what was dropped or failed",
+            metrics.audited.clone(),
+        );
         registry.register("swept", "Leftovers removed, by kind", metrics.swept.clone());
         Self { registry, ..metrics }
     }
@@ -158,6 +165,12 @@ impl Metrics {
     /// Counts a sign-in.
     pub(crate) fn signed_in(&self, outcome: &'static str) {
         self.sign_ins.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts rows of the audit log, or what did not become one.
+    pub(crate) fn audited(&self, outcome: &'static str, count: usize) {
+        let counter = self.audited.get_or_create(&OutcomeLabels { outcome });
+        counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// Counts what the sweep removed.

@@ -31,9 +31,9 @@ use tracing::{error, info, warn};
 
 use crate::{
     app::{
-        App, access_tokens::AccessTokens, catalogue::CatalogueCache, downloads::DownloadCounter,
-        identify::IdentityCache, local_auth::LocalAuth, passwords::Passwords, stores::Stores,
-        tokens::TokenUses,
+        App, access_tokens::AccessTokens, audit::Refusals, catalogue::CatalogueCache,
+        downloads::DownloadCounter, identify::IdentityCache, local_auth::LocalAuth,
+        passwords::Passwords, stores::Stores, tokens::TokenUses,
     },
     config::Config,
     data_dir::{DataDir, DataDirError},
@@ -138,6 +138,7 @@ async fn open_app_at(
         catalogues: CatalogueCache::new(),
         downloads: DownloadCounter::default(),
         token_uses: TokenUses::default(),
+        refusals: Refusals::new(config.audit.refusals_waiting_max),
         local_files,
         upload_permits: Arc::new(Semaphore::new(config.limits.uploads_concurrent_max)),
         metrics: Arc::new(Metrics::new()),
@@ -359,11 +360,13 @@ fn background(app: &Arc<App>) -> JoinSet<()> {
 }
 
 async fn flush(app: &App) {
-    for outcome in [app.flush_downloads().await, app.flush_token_uses().await] {
+    let outcomes =
+        [app.flush_downloads().await, app.flush_token_uses().await, app.flush_refusals().await];
+    for outcome in outcomes {
         if let Err(error) = outcome {
             warn!(
                 cause = error.causes(),
-                "could not write counters; they are kept and tried again"
+                "could not write counters or refusals; they are kept and tried again"
             );
         }
     }

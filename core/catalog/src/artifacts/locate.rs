@@ -100,7 +100,7 @@ fn select_columns() -> sea_orm::Select<table::Entity> {
         .column_as(blob_rows::Column::CreatedAt, "blob_created_at")
 }
 
-fn to_box() -> RelationDef {
+pub(crate) fn to_box() -> RelationDef {
     version_rows::Entity::belongs_to(box_rows::Entity)
         .from(version_rows::Column::BoxId)
         .to(box_rows::Column::Id)

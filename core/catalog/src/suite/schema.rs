@@ -63,6 +63,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::blobs::Entity));
     all.extend(columns_of(entity::box_downloads::Entity));
     all.extend(columns_of(entity::boxes::Entity));
+    all.extend(columns_of(entity::idempotency_keys::Entity));
     all.extend(columns_of(entity::memberships::Entity));
     all.extend(columns_of(entity::organizations::Entity));
     all.extend(columns_of(entity::providers::Entity));

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use boxvault_catalog::{
     attempts,
     blobs::{self, Deletion},
-    sessions, uploads,
+    idempotency, sessions, uploads,
 };
 use boxvault_plugin_sdk::{Capabilities, StorageBackend};
 use tracing::{info, warn};
@@ -77,9 +77,15 @@ impl App {
         }
         sessions::forget_ended(&self.catalog, MEMORY).await?;
         attempts::forget_older_than(&self.catalog, MEMORY).await?;
-        for (kind, count) in
-            [("upload", swept.uploads), ("blob", swept.blobs), ("object", swept.objects)]
-        {
+        let audit = self.sweep_audit().await?;
+        let answers = idempotency::forget_expired(&self.catalog).await?;
+        for (kind, count) in [
+            ("upload", swept.uploads),
+            ("blob", swept.blobs),
+            ("object", swept.objects),
+            ("audit", audit),
+            ("idempotency_key", answers),
+        ] {
             self.metrics.swept(kind, count);
         }
         if swept != Swept::default() {

@@ -1,22 +1,31 @@
-//! Entity tags of JSON answers: a digest over the data, so that they need no column and work on every instance.
+//! Entity tags of JSON answers: when the thing was last changed, and a digest over the data.
+//!
+//! `If-None-Match` compares the whole tag, since the data may differ where the thing is the same (a count of downloads,
+//! the caller's role). `If-Match` is about the thing alone: it compares the first part, within the transaction of the
+//! write (`hoops/hold.rs`). Both parts need no column of their own and are the same on every instance.
 
-use boxvault_types::error::ErrorCode;
+use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER;
-use salvo::{
-    Request,
-    http::{HeaderValue, header::IF_MATCH},
-};
+use salvo::http::HeaderValue;
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::error::{AppError, Result};
+/// The fields of an answer that tell when the thing was last changed; the first that is there counts.
+const CHANGED_FIELDS: &[&str] = &["updatedAt", "uploadedAt"];
 
 /// The strong entity tag of a value.
 pub(crate) fn of(value: &impl Serialize) -> serde_json::Result<HeaderValue> {
     let digest = Sha256::digest(serde_json::to_vec(value)?);
-    let short = digest.get(..16).unwrap_or_default();
-    Ok(HeaderValue::from_str(&format!("\"{}\"", HEXLOWER.encode(short)))
-        .expect("hexadecimal digits in quotes are a header value"))
+    let short = HEXLOWER.encode(digest.get(..16).unwrap_or_default());
+    let data = serde_json::to_value(value)?;
+    let changed = CHANGED_FIELDS.iter().find_map(|field| data.get(field).and_then(Value::as_str));
+    let changed = changed.and_then(|time| DateTime::parse_from_rfc3339(time).ok());
+    let tag = match changed {
+        Some(changed) => format!("\"{:x}-{short}\"", changed.timestamp_micros()),
+        None => format!("\"{short}\""),
+    };
+    Ok(HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes are a header value"))
 }
 
 /// Whether a header (`If-Match`, `If-None-Match`) names the tag, or `*`.
@@ -28,29 +37,25 @@ pub(crate) fn matches(header: &HeaderValue, tag: &HeaderValue) -> bool {
         .any(|one| one == "*" || one == tag)
 }
 
-/// Whether the caller wants a write held to the state that they have seen.
-pub(crate) fn is_held(req: &Request) -> bool {
-    req.headers().contains_key(IF_MATCH)
-}
-
-/// Holds a write to the state that the caller has seen, if they sent `If-Match`.
-///
-/// # Errors
-/// `PRECONDITION_FAILED` when the thing has changed since.
-pub(crate) fn require_match(req: &Request, present: &impl Serialize) -> Result<()> {
-    let Some(wanted) = req.headers().get(IF_MATCH) else { return Ok(()) };
-    let tag = of(present).map_err(AppError::internal)?;
-    if matches(wanted, &tag) {
-        return Ok(());
+/// The states that an `If-Match` names: when the thing was last changed. `None` for `*`, which is any state. A tag that
+/// is none of ours names no state, and a weak one may not be compared.
+pub(crate) fn seen(header: &HeaderValue) -> Option<Vec<DateTime<Utc>>> {
+    let header = header.to_str().unwrap_or_default();
+    if header.trim() == "*" {
+        return None;
     }
-    Err(AppError::new(
-        ErrorCode::PreconditionFailed,
-        "it was changed since you read it; read it again, then send its new ETag as If-Match",
-    ))
+    let changed = |tag: &str| {
+        let tag = tag.trim().strip_prefix('"')?.strip_suffix('"')?;
+        let (changed, _) = tag.split_once('-')?;
+        DateTime::from_timestamp_micros(i64::from_str_radix(changed, 16).ok()?)
+    };
+    Some(header.split(',').filter_map(changed).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -61,5 +66,22 @@ mod tests {
         assert!(matches(&HeaderValue::from_static("*"), &tag));
         assert!(!matches(&HeaderValue::from_static("\"x\""), &tag));
         assert_ne!(of(&"b").unwrap(), tag);
+    }
+
+    #[test]
+    fn a_tag_tells_when_the_thing_was_changed() {
+        let time = "2026-11-25T10:00:00.123456Z";
+        let changed = DateTime::parse_from_rfc3339(time).unwrap().to_utc();
+        let tag = of(&json!({ "updatedAt": time, "downloads": 1 })).unwrap();
+        let other = of(&json!({ "updatedAt": time, "downloads": 2 })).unwrap();
+        assert_ne!(tag, other);
+        assert_eq!(seen(&tag), Some(vec![changed]));
+        assert_eq!(seen(&other), Some(vec![changed]));
+        assert_eq!(seen(&HeaderValue::from_static("*")), None);
+        for none in ["\"never\"", "", "x", "\"zz-1\"", "W/\"1-1\"", "\"ffffffffffffffffff-1\""] {
+            assert_eq!(seen(&HeaderValue::from_static(none)), Some(Vec::new()), "{none}");
+        }
+        let two = format!("\"never\", {}", tag.to_str().unwrap());
+        assert_eq!(seen(&HeaderValue::from_str(&two).unwrap()), Some(vec![changed]));
     }
 }

@@ -7,8 +7,8 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, boxes, files, organizations, providers, sign_in, system, users,
-        versions,
+        account, architectures, audit, boxes, files, organizations, providers, sign_in, system,
+        users, versions,
     },
     openapi,
     routes::{ApiRouter, endpoint},
@@ -83,6 +83,11 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Read,     On::File,         endpoint!(files::read_file_info))
         .add(Download, On::File,         endpoint!(files::download_file))
         .add(Delete,   On::File,         endpoint!(files::delete_file))
+        // the audit log
+        .add(Read,     On::Audit,        endpoint!(audit::list_audit))
+        .add(Read,     On::Audit,        endpoint!(audit::export_audit))
+        .add(Read,     On::Audit,        endpoint!(audit::list_organization_audit))
+        .add(Read,     On::Audit,        endpoint!(audit::export_organization_audit))
         // the server itself
         .add(Read,     On::System,       endpoint!(system::read_version_info))
         .add(Read,     On::System,       endpoint!(system::read_liveness))

@@ -25,7 +25,10 @@ use utoipa::{
 
 use super::{
     extract,
-    hoops::{authorize::Authorize, time_limit::TimeLimit},
+    hoops::{
+        authorize::Authorize, complete::Complete, hold::Hold, idempotency::Idempotency,
+        record::RecordChange, time_limit::TimeLimit,
+    },
 };
 
 /// What a route needs: an action on the kind of thing that its path names.
@@ -33,6 +36,28 @@ use super::{
 pub(crate) struct Permission {
     pub(crate) action: Action,
     pub(crate) kind: ResourceKind,
+}
+
+impl Permission {
+    /// Whether what it permits may leave anything other than it was.
+    pub(crate) fn is_change(self) -> bool {
+        !matches!(self.action, Action::Read | Action::Download)
+    }
+
+    /// Whether what comes of it can be kept as it is. New kinds of things cannot, until somebody has looked.
+    pub(crate) fn answers_without_secrets(self) -> bool {
+        matches!(
+            self.kind,
+            ResourceKind::User
+                | ResourceKind::Organization
+                | ResourceKind::Member
+                | ResourceKind::Box
+                | ResourceKind::Version
+                | ResourceKind::Provider
+                | ResourceKind::Architecture
+                | ResourceKind::File
+        )
+    }
 }
 
 /// One handler with its metadata.
@@ -120,21 +145,25 @@ impl ApiRouter {
     pub(crate) fn add(mut self, action: Action, kind: ResourceKind, endpoint: Endpoint) -> Self {
         let permission = Permission { action, kind };
         let mut operation = endpoint.operation;
+        let methods: Vec<_> = endpoint.methods.iter().filter_map(method_name).collect();
         describe(&mut operation, permission, &endpoint.path);
+        for method in &methods {
+            describe_conditions(&mut operation, permission, method);
+        }
         let components =
             self.document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
         components.schemas.extend(endpoint.schemas);
         list_error_codes(&mut components.schemas);
-        let methods: Vec<_> = endpoint.methods.iter().filter_map(method_name).collect();
         self.document.paths.add_path_operation(&endpoint.path, endpoint.methods, operation);
 
         let handler = Shared(endpoint.handler);
         for method in methods {
-            let mut route = mount(&endpoint.path, permission);
+            let mut route = mount(method, &endpoint.path, permission);
             route = match method {
                 "GET" => {
-                    self.router =
-                        self.router.push(mount(&endpoint.path, permission).head(handler.clone()));
+                    self.router = self
+                        .router
+                        .push(mount("HEAD", &endpoint.path, permission).head(handler.clone()));
                     route.get(handler.clone())
                 }
                 "POST" => route.post(handler.clone()),
@@ -164,12 +193,21 @@ fn list_error_codes(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
 }
 
 /// A route behind its decision. One whose path begins with a name leaves the server's own words to others.
-fn mount(path: &str, permission: Permission) -> Router {
+fn mount(method: &str, path: &str, permission: Permission) -> Router {
     let mut route = Router::with_path(path.trim_start_matches('/'));
     if !matches!(permission.action, Action::Upload | Action::Download) {
         route = route.hoop(TimeLimit);
     }
-    let route = route.hoop(Authorize::new(permission, path));
+    let mut route = route.hoop(Authorize::new(permission, path));
+    if permission.is_change() && permission.action != Action::Upload {
+        route = route.hoop(Complete);
+        if method == "POST" {
+            route = route.hoop(Idempotency::new(permission));
+        }
+    }
+    if permission.is_change() {
+        route = route.hoop(RecordChange).hoop(Hold);
+    }
     if !path.starts_with("/{") {
         return route;
     }
@@ -226,6 +264,34 @@ fn describe(operation: &mut Operation, permission: Permission, path: &str) {
         speak_vagrant(operation);
     }
     document_path(operation, path);
+}
+
+/// Adds what every change can be asked: to be done once, and only to the state that was seen.
+fn describe_conditions(operation: &mut Operation, permission: Permission, method: &str) {
+    if !permission.is_change() || permission.action == Action::Upload {
+        return;
+    }
+    let (header, why) = if method == "POST" {
+        failure(
+            operation,
+            "409",
+            "A request with the same `Idempotency-Key` is running, or its answer is gone.",
+        );
+        failure(operation, "422", "The `Idempotency-Key` was used before, with another body.");
+        (
+            "Idempotency-Key",
+            "A random text of your own: sent again with it, the request is done once and answered again.",
+        )
+    } else {
+        failure(operation, "412", "`If-Match` names an older state.");
+        ("If-Match", "The `ETag` of the state that you have seen; another one is left alone.")
+    };
+    let mut parameter = Parameter::new(header);
+    parameter.parameter_in = ParameterIn::Header;
+    parameter.required = utoipa::openapi::Required::False;
+    parameter.schema = Some(ObjectBuilder::new().schema_type(Type::String).into());
+    parameter.description = Some(why.to_owned());
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
 }
 
 /// Failures look otherwise where stock Vagrant reads them.

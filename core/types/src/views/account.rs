@@ -30,6 +30,8 @@ pub struct UserView {
     pub issuer: String,
     /// When the account was made.
     pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
     /// When it last signed in.
     pub last_sign_in_at: Option<DateTime<Utc>>,
 }

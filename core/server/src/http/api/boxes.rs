@@ -16,7 +16,6 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
-        etag,
         reply::{PageReply, Reply},
     },
 };
@@ -103,13 +102,8 @@ pub(crate) async fn read_box(call: Call) -> Result<Reply<BoxView>> {
     )
 )]
 #[handler]
-pub(crate) async fn update_box(
-    req: &mut Request,
-    call: Call,
-    body: Body<UpdateBoxParams>,
-) -> Result<Reply<BoxView>> {
+pub(crate) async fn update_box(call: Call, body: Body<UpdateBoxParams>) -> Result<Reply<BoxView>> {
     let found = call.target.vagrant_box()?;
-    etag::require_match(req, &boxes::view(&found.organization, &found.vagrant_box))?;
     if let Some(name) = &body.0.name {
         let renamed = Resource::Box(found.organization.name.clone(), Some(name.clone()));
         let relations = call.target.box_relations(&call.identity);
@@ -131,9 +125,8 @@ pub(crate) async fn update_box(
     )
 )]
 #[handler]
-pub(crate) async fn delete_box(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
+pub(crate) async fn delete_box(call: Call) -> Result<Reply<Nothing>> {
     let found = call.target.vagrant_box()?;
-    etag::require_match(req, &boxes::view(&found.organization, &found.vagrant_box))?;
     call.app.delete_box(found).await?;
     Ok(Reply::ok(
         format!("box {}/{} deleted", found.organization.name, found.vagrant_box.name),

@@ -20,7 +20,6 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
-        etag,
         extract::required,
         reply::{PageReply, Reply},
     },
@@ -95,12 +94,10 @@ pub(crate) async fn read_organization(call: Call) -> Result<Reply<OrganizationVi
 )]
 #[handler]
 pub(crate) async fn update_organization(
-    req: &mut Request,
     call: Call,
     body: Body<UpdateOrganizationParams>,
 ) -> Result<Reply<OrganizationView>> {
     let organization = call.target.organization()?;
-    etag::require_match(req, &organizations::view(organization, &call.identity))?;
     let changed = call.app.update_organization(&call.identity, organization, body.0).await?;
     Ok(Reply::ok(format!("organization {} changed", changed.name), changed).tagged())
 }
@@ -117,9 +114,8 @@ pub(crate) async fn update_organization(
     )
 )]
 #[handler]
-pub(crate) async fn delete_organization(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
+pub(crate) async fn delete_organization(call: Call) -> Result<Reply<Nothing>> {
     let organization = call.target.organization()?;
-    etag::require_match(req, &organizations::view(organization, &call.identity))?;
     call.app.delete_organization(organization).await?;
     Ok(Reply::ok(format!("organization {} deleted", organization.name), Nothing))
 }
@@ -154,6 +150,7 @@ pub(crate) async fn list_members(call: Call, query: Query) -> Result<PageReply<M
 #[handler]
 pub(crate) async fn add_member(call: Call, body: Body<AddMemberParams>) -> Result<Reply<Nothing>> {
     let message = format!("{} is now a member, as {}", body.0.username, body.0.role);
+    call.notes.about(body.0.username.as_str());
     call.app.add_member(&call.identity, call.target.organization()?, body.0).await?;
     Ok(Reply::created(message, Nothing))
 }

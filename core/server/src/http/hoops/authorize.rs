@@ -2,6 +2,8 @@
 //!
 //! Who may not even know that the thing exists gets 404, whether it exists or not.
 
+use std::sync::Arc;
+
 use boxvault_types::{action::Resource, error::ErrorCode, identity::Identity};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 
@@ -13,6 +15,7 @@ use crate::{
         call::{Call, RequestFacts, credentials_missing},
         error::Dialect,
         extract,
+        hoops::record::Denied,
         routes::Permission,
     },
 };
@@ -30,7 +33,7 @@ impl Authorize {
         Self { permission, system_part: extract::system_part(path) }
     }
 
-    async fn decide(&self, req: &Request, depot: &Depot) -> Result<Call> {
+    async fn decide(&self, req: &Request, depot: &mut Depot) -> Result<Call> {
         let app = SharedApp::of(depot)?;
         let identity = depot
             .get_typed::<Identity>()
@@ -56,15 +59,24 @@ impl Authorize {
         };
         let policy = app.policy.load();
         match app.answer(&policy, &identity, &target, action) {
-            Answer::Allowed => Ok(Call { app, facts, identity, policy, action, target }),
-            Answer::Hidden(hidden) => Err(extract::not_found(&hidden)),
+            Answer::Allowed => {
+                let notes = Arc::default();
+                Ok(Call { app, facts, identity, policy, action, target, notes })
+            }
+            Answer::Hidden(hidden) => {
+                depot.insert_typed(Denied { action, target, policy });
+                Err(extract::not_found(&hidden))
+            }
             Answer::Refused if identity == Identity::Anonymous => Err(credentials_missing()),
-            Answer::Refused => Err(AppError::new(
-                ErrorCode::PermissionDenied,
-                format!(
-                    "you may not {action} this {kind}; ask an admin of the organization for the right to"
-                ),
-            )),
+            Answer::Refused => {
+                depot.insert_typed(Denied { action, target, policy });
+                Err(AppError::new(
+                    ErrorCode::PermissionDenied,
+                    format!(
+                        "you may not {action} this {kind}; ask an admin of the organization for the right to"
+                    ),
+                ))
+            }
         }
     }
 }
