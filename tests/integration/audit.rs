@@ -8,7 +8,7 @@ use boxvault_tests::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The rows at a path, newest first.
 async fn rows(client: &Client, path: &str) -> Vec<Value> {

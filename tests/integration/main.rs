@@ -20,6 +20,10 @@ mod endpoint_coverage;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod openapi;

@@ -53,12 +53,40 @@ async fn every_operation_is_described_to_its_end() {
             assert!(!operation["security"].as_array().unwrap().is_empty(), "{name}");
             assert_parameters(path, operation, &name);
             assert_responses(operation, &name);
+            assert_examples(&document, operation, &name);
         }
     }
     let codes = document.pointer("/components/schemas/ErrorView/properties/code/enum").unwrap();
     let codes: BTreeSet<_> = codes.as_array().unwrap().iter().filter_map(Value::as_str).collect();
     let known: BTreeSet<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(codes, known);
+}
+
+/// Every body has an example that its schema allows, and every failure that is documented has its codes.
+fn assert_examples(document: &Value, operation: &Value, name: &str) {
+    let codes: BTreeSet<_> =
+        operation["x-error-codes"].as_array().unwrap().iter().map(|code| code.as_str()).collect();
+    for code in ["CREDENTIALS_INVALID", "PERMISSION_DENIED", "INTERNAL"] {
+        assert!(codes.contains(&Some(code)), "{name} has no {code} among its codes");
+    }
+    let bodies = operation["responses"].as_object().unwrap().iter();
+    let bodies = bodies.map(|(status, response)| (&**status, response));
+    for (what, body) in bodies.chain([("request", &operation["requestBody"])]) {
+        let content = &body["content"]["application/json"];
+        if content.is_null() {
+            continue;
+        }
+        let example = &content["example"];
+        assert!(!example.is_null(), "{name}: {what} has no example");
+        let whole =
+            serde_json::json!({ "allOf": [content["schema"]], "components": document["components"] });
+        let validator = jsonschema::draft202012::new(&whole).unwrap();
+        let problems: Vec<_> = validator.iter_errors(example).map(|e| e.to_string()).collect();
+        assert!(problems.is_empty(), "{name}: the example of {what}: {problems:?} in {example}");
+        if let Some(code) = example.pointer("/error/code") {
+            assert!(codes.contains(&code.as_str()), "{name}: {what} shows {code}");
+        }
+    }
 }
 
 fn assert_parameters(path: &str, operation: &Value, name: &str) {
@@ -87,6 +115,20 @@ fn assert_responses(operation: &Value, name: &str) {
             assert!(schema.is_some(), "{name}: {status} does not say how it looks");
         }
     }
+}
+
+#[tokio::test]
+async fn nothing_refers_to_what_is_not_in_the_document() {
+    let server = TestServer::start().await;
+    let document = server.anonymous().get("/api-docs/openapi.json").await.json();
+    let text = document.to_string();
+    let mut references = 0;
+    for rest in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = rest.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer} is referred to and not there");
+        references += 1;
+    }
+    assert!(references > 100);
 }
 
 #[tokio::test]

@@ -2,11 +2,13 @@
 
 mod api;
 mod call;
+mod complete_document;
 mod error;
 mod etag;
 mod extract;
 mod files;
 mod hoops;
+mod language;
 mod openapi;
 mod reply;
 mod router;

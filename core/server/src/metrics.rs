@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use boxvault_catalog::QueryFacts;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
@@ -48,6 +49,8 @@ pub(crate) struct Metrics {
     sign_ins: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     swept: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     audited: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    queries: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    query_durations: Histogram,
     policy_problems: Gauge<i64, AtomicI64>,
 }
 
@@ -71,6 +74,8 @@ impl Metrics {
             sign_ins: Family::default(),
             swept: Family::default(),
             audited: Family::default(),
+            queries: Family::default(),
+            query_durations: Histogram::new(exponential_buckets(0.0001, 4.0, 8)),
             policy_problems: Gauge::default(),
             registry: Registry::default(),
         };
@@ -115,6 +120,17 @@ impl Metrics {
             metrics.policy_problems.clone(),
         );
         registry.register("sign_ins", "Sign-ins by outcome", metrics.sign_ins.clone());
+        registry.register(
+            "database_queries",
+            "Statements sent to the database, by outcome",
+            metrics.queries.clone(),
+        );
+        registry.register_with_unit(
+            "database_query_duration",
+            "Time of a statement",
+            Unit::Seconds,
+            metrics.query_durations.clone(),
+        );
         registry.register(
             "audit_entries",
             "Rows of the audit log by kind: change, refusal, and what was dropped or failed",
@@ -165,6 +181,13 @@ impl Metrics {
     /// Counts a sign-in.
     pub(crate) fn signed_in(&self, outcome: &'static str) {
         self.sign_ins.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts a statement that the database answered.
+    pub(crate) fn queried(&self, facts: QueryFacts) {
+        let outcome = if facts.failed { "failed" } else { "done" };
+        self.queries.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.query_durations.observe(facts.elapsed.as_secs_f64());
     }
 
     /// Counts rows of the audit log, or what did not become one.

@@ -119,8 +119,13 @@ async fn open_app_at(
     bound: Option<(&[SocketAddr], &[SocketAddr])>,
 ) -> Result<Arc<App>, StartupError> {
     DataDir::open(&config.server.data_dir)?;
-    let options =
-        Options { connections_max: config.database.connections_max, ..Options::default() };
+    let metrics = Arc::new(Metrics::new());
+    let counting = Arc::clone(&metrics);
+    let options = Options {
+        connections_max: config.database.connections_max,
+        observer: Some(Arc::new(move |facts| counting.queried(facts))),
+        ..Options::default()
+    };
     let catalog = Catalog::connect(config.database_url().expose(), options).await?;
     catalog.migrate().await?;
     let policy_dir: &Path = &config.policy.dir;
@@ -141,7 +146,7 @@ async fn open_app_at(
         refusals: Refusals::new(config.audit.refusals_waiting_max),
         local_files,
         upload_permits: Arc::new(Semaphore::new(config.limits.uploads_concurrent_max)),
-        metrics: Arc::new(Metrics::new()),
+        metrics,
         config: config.clone(),
         policy: Arc::new(policy),
         catalog,

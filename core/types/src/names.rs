@@ -115,7 +115,7 @@ fn check_architecture(text: &str) -> Result<(), NameError> {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $check:path) => {
+    ($(#[$doc:meta])* $name:ident, $check:path, $example:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
@@ -167,6 +167,7 @@ macro_rules! name {
                     .min_length(Some(1))
                     .max_length(Some(NAME_CHARS_MAX))
                     .pattern(Some(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"))
+                    .examples([$example])
                     .into()
             }
         }
@@ -177,23 +178,23 @@ macro_rules! name {
 
 name! {
     /// The owner of boxes, one tenant.
-    OrganizationName, check_top_level
+    OrganizationName, check_top_level, "acme"
 }
 name! {
     /// Somebody who signs in.
-    UserName, check
+    UserName, check, "alice"
 }
 name! {
     /// A family of images within an organization.
-    BoxName, check
+    BoxName, check, "debian12"
 }
 name! {
     /// A hypervisor as Vagrant calls it: `virtualbox`, `libvirt`, …
-    ProviderName, check
+    ProviderName, check, "virtualbox"
 }
 name! {
     /// A processor architecture as Vagrant calls it: `amd64`, `arm64`, … or `unknown`.
-    ArchitectureName, check_architecture
+    ArchitectureName, check_architecture, "amd64"
 }
 
 impl ArchitectureName {

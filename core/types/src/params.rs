@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// Counted from 1.
-    #[param(minimum = 1, example = 1)]
+    #[param(minimum = 1, maximum = 5_000_000, example = 1)]
     pub page: Option<u64>,
     /// How many items a page has.
     #[param(minimum = 1, maximum = 200, example = 30)]
@@ -24,6 +24,7 @@ pub struct ListQuery {
     /// What to sort by: `name`, `created`, `updated`, and for boxes `downloads`.
     pub sort: Option<String>,
     /// Which way to sort.
+    #[param(inline)]
     pub order: Option<Order>,
     /// Only items whose name or short description holds this text, in any case.
     #[param(max_length = 128)]

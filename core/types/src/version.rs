@@ -219,6 +219,7 @@ impl utoipa::PartialSchema for BoxVersion {
             .min_length(Some(1))
             .max_length(Some(VERSION_CHARS_MAX))
             .pattern(Some(r"^[0-9]+(\.[0-9A-Za-z]+)*(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"))
+            .examples(["1.0.0"])
             .into()
     }
 }

@@ -25,12 +25,15 @@ use tokio::time::timeout;
 use super::{
     error::Dialect,
     hoops::record::{self, Notes},
+    language::Language,
 };
 use crate::{
     app::{App, access::Target},
     error::{AppError, Result},
 };
 
+/// The last page that a list can have: some billion items in.
+const PAGE_NUMBER_MAX: u64 = 5_000_000;
 /// How much of a refused body is taken off the wire: some 100 MB, since a part is rarely larger than 64 KiB.
 const DRAIN_PARTS_MAX: usize = 2000;
 /// For how long.
@@ -47,6 +50,8 @@ pub(crate) struct RequestFacts {
     pub(crate) address: IpAddr,
     /// Whose shapes the route answers in.
     pub(crate) dialect: Dialect,
+    /// What it wants to be told in; English where stock clients ask.
+    pub(crate) language: Language,
     /// The path as the router reads it, without a slash at its ends.
     pub(crate) path: Arc<str>,
 }
@@ -58,6 +63,7 @@ impl RequestFacts {
             request_id: Arc::from("-"),
             address: IpAddr::from([0, 0, 0, 0]),
             dialect: Dialect::Api,
+            language: Language::ENGLISH,
             path: Arc::from(""),
         })
     }
@@ -71,6 +77,8 @@ pub(crate) struct Call {
     pub(crate) identity: Identity,
     /// Loaded once; decides everything in this request.
     pub(crate) policy: Arc<Policy>,
+    /// The operation's id in the API document.
+    pub(crate) operation: Arc<str>,
     pub(crate) action: Action,
     pub(crate) target: Target,
     /// For the audit log.
@@ -255,11 +263,14 @@ impl<'ex> Extractible<'ex> for Query {
 
     #[expect(refining_impl_trait, reason = "the error type is ours")]
     async fn extract(req: &'ex mut Request, _depot: &'ex mut Depot) -> Result<Self> {
-        fn number(req: &Request, key: &str) -> Result<Option<u64>> {
+        fn number(req: &Request, key: &str, max: u64) -> Result<Option<u64>> {
             let Some(text) = req.queries().get(key) else { return Ok(None) };
             match text.parse() {
-                Ok(number) if number > 0 => Ok(Some(number)),
-                _ => Err(AppError::invalid(key, format!("must be a number above 0, not {text:?}"))),
+                Ok(number) if (1..=max).contains(&number) => Ok(Some(number)),
+                _ => Err(AppError::invalid(
+                    key,
+                    format!("must be a number from 1 to {max}, not {text:?}"),
+                )),
             }
         }
         let order = match req.queries().get("order").map(String::as_str) {
@@ -278,8 +289,8 @@ impl<'ex> Extractible<'ex> for Query {
             return Err(AppError::invalid("q", "must have at most 128 characters"));
         }
         Ok(Self(ListQuery {
-            page: number(req, "page")?,
-            per_page: number(req, "per_page")?,
+            page: number(req, "page", PAGE_NUMBER_MAX)?,
+            per_page: number(req, "per_page", u64::from(u32::MAX))?,
             sort: req.queries().get("sort").cloned(),
             order,
             q,

@@ -51,14 +51,18 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
 }
 
 /// Writes a failure in the dialect of the route, and its log line.
-pub(crate) fn write(error: &AppError, dialect: Dialect, request_id: &str, res: &mut Response) {
+pub(crate) fn write(error: &AppError, facts: &RequestFacts, res: &mut Response) {
+    let request_id = &*facts.request_id;
     let status = status(error.kind());
     log(error, request_id);
     res.extensions.insert(error.code());
-    let body = match dialect {
+    let body = match facts.dialect {
         Dialect::Api => serde_json::to_vec(&ErrorEnvelope {
             success: false,
-            message: error.message().to_owned(),
+            message: facts
+                .language
+                .failure(error.code(), error.message(), error.fields())
+                .into_owned(),
             error: ErrorView {
                 code: error.code().as_str().to_owned(),
                 fields: error.fields().clone(),
@@ -72,6 +76,9 @@ pub(crate) fn write(error: &AppError, dialect: Dialect, request_id: &str, res: &
     let body = body.unwrap_or_default();
     let allow = res.headers().get(ALLOW).cloned();
     let headers = res.headers_mut();
+    if facts.dialect == Dialect::Api {
+        facts.language.mark(headers);
+    }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, body.len().into());
     if let Some(allow) = allow {
@@ -104,6 +111,6 @@ fn log(error: &AppError, request_id: &str) {
 impl Writer for AppError {
     async fn write(self, _req: &mut Request, depot: &mut Depot, res: &mut Response) {
         let facts = RequestFacts::of(depot);
-        write(&self, facts.dialect, &facts.request_id, res);
+        write(&self, &facts, res);
     }
 }

@@ -4,28 +4,39 @@
 //! the caller's role). `If-Match` is about the thing alone: it compares the first part, within the transaction of the
 //! write (`hoops/hold.rs`). Both parts need no column of their own and are the same on every instance.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use data_encoding::HEXLOWER;
 use salvo::http::HeaderValue;
-use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+use super::language::Language;
 
 /// The fields of an answer that tell when the thing was last changed; the first that is there counts.
 const CHANGED_FIELDS: &[&str] = &["updatedAt", "uploadedAt"];
 
-/// The strong entity tag of a value.
-pub(crate) fn of(value: &impl Serialize) -> serde_json::Result<HeaderValue> {
-    let digest = Sha256::digest(serde_json::to_vec(value)?);
+/// The strong entity tag of the data of an answer, and of the language of its message.
+pub(crate) fn of(data: &Value, language: Language) -> HeaderValue {
+    let mut digest = Sha256::new();
+    digest.update(data.to_string());
+    digest.update(language.tag());
+    let digest = digest.finalize();
     let short = HEXLOWER.encode(digest.get(..16).unwrap_or_default());
-    let data = serde_json::to_value(value)?;
-    let changed = CHANGED_FIELDS.iter().find_map(|field| data.get(field).and_then(Value::as_str));
-    let changed = changed.and_then(|time| DateTime::parse_from_rfc3339(time).ok());
-    let tag = match changed {
+    let tag = match changed(data) {
         Some(changed) => format!("\"{:x}-{short}\"", changed.timestamp_micros()),
         None => format!("\"{short}\""),
     };
-    Ok(HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes are a header value"))
+    HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes are a header value")
+}
+
+/// Whether data tell when the thing was last changed.
+pub(crate) fn tells_state(data: &Value) -> bool {
+    changed(data).is_some()
+}
+
+fn changed(data: &Value) -> Option<DateTime<FixedOffset>> {
+    let changed = CHANGED_FIELDS.iter().find_map(|field| data.get(field)?.as_str())?;
+    DateTime::parse_from_rfc3339(changed).ok()
 }
 
 /// Whether a header (`If-Match`, `If-None-Match`) names the tag, or `*`.
@@ -60,20 +71,20 @@ mod tests {
 
     #[test]
     fn a_list_of_tags_matches_when_one_does() {
-        let tag = of(&"a").unwrap();
+        let tag = of(&json!("a"), Language::ENGLISH);
         let list = format!("\"x\", W/{}", tag.to_str().unwrap());
         assert!(matches(&HeaderValue::from_str(&list).unwrap(), &tag));
         assert!(matches(&HeaderValue::from_static("*"), &tag));
         assert!(!matches(&HeaderValue::from_static("\"x\""), &tag));
-        assert_ne!(of(&"b").unwrap(), tag);
+        assert_ne!(of(&json!("b"), Language::ENGLISH), tag);
     }
 
     #[test]
     fn a_tag_tells_when_the_thing_was_changed() {
         let time = "2026-11-25T10:00:00.123456Z";
         let changed = DateTime::parse_from_rfc3339(time).unwrap().to_utc();
-        let tag = of(&json!({ "updatedAt": time, "downloads": 1 })).unwrap();
-        let other = of(&json!({ "updatedAt": time, "downloads": 2 })).unwrap();
+        let tag = of(&json!({ "updatedAt": time, "downloads": 1 }), Language::ENGLISH);
+        let other = of(&json!({ "updatedAt": time, "downloads": 2 }), Language::ENGLISH);
         assert_ne!(tag, other);
         assert_eq!(seen(&tag), Some(vec![changed]));
         assert_eq!(seen(&other), Some(vec![changed]));

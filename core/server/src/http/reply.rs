@@ -1,5 +1,7 @@
 //! From a value to an answer: the envelopes of the reference, with length, page links and entity tag.
 
+use std::sync::Arc;
+
 use boxvault_types::views::{Envelope, ListEnvelope, PageView};
 use salvo::{
     Depot, Request, Response, Writer, async_trait,
@@ -10,7 +12,13 @@ use salvo::{
 };
 use serde::Serialize;
 
-use super::{call::RequestFacts, etag, hoops::record::Told};
+use super::{
+    call::{Call, RequestFacts},
+    error::Dialect,
+    etag,
+    hoops::record::Told,
+    language::argument_of,
+};
 use crate::error::AppError;
 
 /// A successful answer.
@@ -49,29 +57,30 @@ impl<T> Reply<T> {
 #[async_trait]
 impl<T: Serialize + Send> Writer for Reply<T> {
     async fn write(self, req: &mut Request, depot: &mut Depot, res: &mut Response) {
-        if self.tagged {
-            match etag::of(&self.data) {
-                Ok(tag) => {
-                    let read = req.method() == Method::GET || req.method() == Method::HEAD;
-                    let known = read
-                        && req
-                            .headers()
-                            .get(IF_NONE_MATCH)
-                            .is_some_and(|known| etag::matches(known, &tag));
-                    res.headers_mut().insert(ETAG, tag);
-                    if known {
-                        res.status_code(StatusCode::NOT_MODIFIED);
-                        return;
-                    }
-                }
-                Err(error) => return AppError::internal(error).write(req, depot, res).await,
-            }
-        }
-        if req.method() != Method::GET && req.method() != Method::HEAD {
-            let data = serde_json::to_value(&self.data).unwrap_or_default();
+        let data = match serde_json::to_value(&self.data) {
+            Ok(data) => data,
+            Err(error) => return AppError::internal(error).write(req, depot, res).await,
+        };
+        let language = RequestFacts::of(depot).language;
+        let read = req.method() == Method::GET || req.method() == Method::HEAD;
+        if !read {
             res.extensions.insert(Told::by(&data));
         }
-        let body = Envelope { success: true, message: self.message, data: self.data };
+        // whoever changed a thing can go on from there
+        if self.tagged || (!read && etag::tells_state(&data)) {
+            let tag = etag::of(&data, language);
+            let known = req.headers().get(IF_NONE_MATCH).filter(|_| read);
+            let known = known.is_some_and(|known| etag::matches(known, &tag));
+            res.headers_mut().insert(ETAG, tag);
+            if known {
+                language.mark(res.headers_mut());
+                res.status_code(StatusCode::NOT_MODIFIED);
+                return;
+            }
+        }
+        let message = message(req, depot, &self.message, |name| argument_of(&data, name));
+        // as its own type says it: a value has its fields in another order
+        let body = Envelope { success: true, message, data: self.data };
         json(self.status, &body, depot, res);
     }
 }
@@ -97,9 +106,11 @@ impl<T: Serialize + Send> Writer for PageReply<T> {
         if let Some(links) = links(req, self.page) {
             res.headers_mut().insert(LINK, links);
         }
+        let total = |name: &str| (name == "total").then(|| self.page.total.to_string());
+        let message = message(req, depot, &self.message, total);
         let body = ListEnvelope {
             success: true,
-            message: self.message,
+            message,
             data: self.items,
             page: self.page,
         };
@@ -115,14 +126,32 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize, depot: &Depot, res
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(CONTENT_LENGTH, bytes.len().into());
             headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
+            let facts = RequestFacts::of(depot);
+            if facts.dialect == Dialect::Api {
+                facts.language.mark(headers);
+            }
             res.status_code(status);
             res.body(bytes);
         }
         Err(error) => {
             let facts = RequestFacts::of(depot);
-            super::error::write(&AppError::internal(error), facts.dialect, &facts.request_id, res);
+            super::error::write(&AppError::internal(error), &facts, res);
         }
     }
+}
+
+/// What is said of a success, in the language of the request.
+fn message(
+    req: &Request,
+    depot: &Depot,
+    english: &str,
+    argument: impl Fn(&str) -> Option<String>,
+) -> String {
+    let operation = depot.get_typed::<Call>().map(|call| Arc::clone(&call.operation));
+    let language = RequestFacts::of(depot).language;
+    // the data first: it has a name as its owner writes it
+    let argument = |name: &str| argument(name).or_else(|| req.param::<String>(name));
+    language.success(&operation.unwrap_or_default(), english, argument).into_owned()
 }
 
 /// `Link` headers (RFC 8288) to the neighbors of a page; relative, so that no host is needed.

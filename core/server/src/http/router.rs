@@ -99,4 +99,5 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Download, On::File,         endpoint!(vagrant::download_default_box))
         .add(Read,     On::Box,          endpoint!(vagrant::read_box_page))
         .add(Read,     On::Box,          endpoint!(vagrant::read_legacy_catalogue))
+        .complete()
 }

@@ -24,7 +24,7 @@ use utoipa::{
 };
 
 use super::{
-    extract,
+    complete_document, extract,
     hoops::{
         authorize::Authorize, complete::Complete, hold::Hold, idempotency::Idempotency,
         record::RecordChange, time_limit::TimeLimit,
@@ -141,11 +141,18 @@ impl ApiRouter {
         Self { router: Router::new(), document, mounted: Vec::new() }
     }
 
+    /// The same when all routes are in it: what the document says of them is complete.
+    pub(crate) fn complete(mut self) -> Self {
+        complete_document::complete(&mut self.document, &self.mounted);
+        self
+    }
+
     /// Mounts and documents one endpoint. A GET is answered to HEAD as well.
     pub(crate) fn add(mut self, action: Action, kind: ResourceKind, endpoint: Endpoint) -> Self {
         let permission = Permission { action, kind };
         let mut operation = endpoint.operation;
         let methods: Vec<_> = endpoint.methods.iter().filter_map(method_name).collect();
+        let id = operation.operation_id.clone().unwrap_or_default();
         describe(&mut operation, permission, &endpoint.path);
         for method in &methods {
             describe_conditions(&mut operation, permission, method);
@@ -158,12 +165,12 @@ impl ApiRouter {
 
         let handler = Shared(endpoint.handler);
         for method in methods {
-            let mut route = mount(method, &endpoint.path, permission);
+            let mut route = mount(method, &endpoint.path, permission, &id);
             route = match method {
                 "GET" => {
                     self.router = self
                         .router
-                        .push(mount("HEAD", &endpoint.path, permission).head(handler.clone()));
+                        .push(mount("HEAD", &endpoint.path, permission, &id).head(handler.clone()));
                     route.get(handler.clone())
                 }
                 "POST" => route.post(handler.clone()),
@@ -193,12 +200,12 @@ fn list_error_codes(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
 }
 
 /// A route behind its decision. One whose path begins with a name leaves the server's own words to others.
-fn mount(method: &str, path: &str, permission: Permission) -> Router {
+fn mount(method: &str, path: &str, permission: Permission, operation: &str) -> Router {
     let mut route = Router::with_path(path.trim_start_matches('/'));
     if !matches!(permission.action, Action::Upload | Action::Download) {
         route = route.hoop(TimeLimit);
     }
-    let mut route = route.hoop(Authorize::new(permission, path));
+    let mut route = route.hoop(Authorize::new(permission, path, operation));
     if permission.is_change() && permission.action != Action::Upload {
         route = route.hoop(Complete);
         if method == "POST" {

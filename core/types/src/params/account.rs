@@ -11,6 +11,7 @@ use crate::names::{BoxName, OrganizationName, UserName};
 /// A text that must not be written down: it does not show in logs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(example = "correct horse battery")]
 pub struct Secret(String);
 
 impl Secret {

@@ -43,5 +43,6 @@ pub enum ExportFormat {
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
     /// The form: `ndjson` when absent.
+    #[param(inline)]
     pub format: Option<ExportFormat>,
 }

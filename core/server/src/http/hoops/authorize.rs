@@ -23,14 +23,16 @@ use crate::{
 /// See the module.
 pub(crate) struct Authorize {
     permission: Permission,
+    /// The operation's id in the API document.
+    operation: Arc<str>,
     /// What the route shows of the system, where it shows that.
     system_part: &'static str,
 }
 
 impl Authorize {
     /// The decision for one route.
-    pub(crate) fn new(permission: Permission, path: &str) -> Self {
-        Self { permission, system_part: extract::system_part(path) }
+    pub(crate) fn new(permission: Permission, path: &str, operation: &str) -> Self {
+        Self { permission, operation: operation.into(), system_part: extract::system_part(path) }
     }
 
     async fn decide(&self, req: &Request, depot: &mut Depot) -> Result<Call> {
@@ -61,7 +63,8 @@ impl Authorize {
         match app.answer(&policy, &identity, &target, action) {
             Answer::Allowed => {
                 let notes = Arc::default();
-                Ok(Call { app, facts, identity, policy, action, target, notes })
+                let operation = Arc::clone(&self.operation);
+                Ok(Call { app, facts, identity, policy, operation, action, target, notes })
             }
             Answer::Hidden(hidden) => {
                 depot.insert_typed(Denied { action, target, policy });
