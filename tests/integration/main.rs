@@ -12,6 +12,8 @@ mod box_life;
 #[cfg(test)]
 mod boxes;
 #[cfg(test)]
+mod discover;
+#[cfg(test)]
 mod download_links;
 #[cfg(test)]
 mod downloads;

@@ -50,6 +50,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             short_description: String::new(),
             description: String::new(),
             readme: None,
+            tags: Vec::new(),
             is_public: true,
             created_by: Some(user.id),
             takes_former_name: false,

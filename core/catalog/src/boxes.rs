@@ -3,24 +3,31 @@
 use boxvault_types::digest::Checksum;
 use boxvault_types::ids::{ArtifactId, BoxId, OrganizationId, ProviderId, UserId};
 use boxvault_types::names::{ArchitectureName, BoxName, OrganizationName, ProviderName};
+use boxvault_types::tags::BoxTag;
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef, SelectTwo,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
+    JoinType, QueryFilter, QuerySelect, RelationDef, SelectTwo,
 };
 
 use crate::blobs::StoredFile;
 use crate::entity::{boxes as table, organizations as organization_rows};
 use crate::organizations::{self, Organization};
-use crate::rows::{clean, insert, matches, search_text, stored, stored_some};
+use crate::rows::{clean, insert, search_text, stored, stored_some};
 use crate::versions::Version;
-use crate::{Catalog, Noun, Order, Page, Paged, Result, paging};
+use crate::{Catalog, Noun, Result};
 
 mod describe;
 mod former;
 mod life;
+mod search;
+mod words;
 
 use former::Claim;
+#[cfg(test)]
+pub(crate) use search::{Bounds, list_within};
+pub use search::{BoxFilter, BoxSort, BoxSummary, Visibility, list};
+pub(crate) use words::{index_files, words_of};
 
 pub use former::{find_by_any_name, forget_former_names};
 pub use life::{delete, find_even_deleted, list_deleted, purge_deleted, restore, transfer};
@@ -40,6 +47,8 @@ pub struct VagrantBox {
     pub description: String,
     /// A longer text, in Markdown.
     pub readme: Option<String>,
+    /// What it is found by.
+    pub tags: Vec<BoxTag>,
     /// Whether everybody may read it.
     pub is_public: bool,
     /// Who made it, unless that account is gone.
@@ -76,6 +85,8 @@ pub struct NewBox {
     pub description: String,
     /// A longer text, in Markdown.
     pub readme: Option<String>,
+    /// What it is found by.
+    pub tags: Vec<BoxTag>,
     /// Whether everybody may read it.
     pub is_public: bool,
     /// Who makes it.
@@ -95,51 +106,12 @@ pub struct BoxChanges {
     pub description: Option<String>,
     /// A longer text, in Markdown; an empty one takes it away.
     pub readme: Option<String>,
+    /// What it is found by, instead of what it was found by.
+    pub tags: Option<Vec<BoxTag>>,
     /// Whether everybody may read it.
     pub is_public: Option<bool>,
     /// How long the name that it had leads to it, when it gets another one.
     pub old_name_leads_until: Option<DateTime<Utc>>,
-}
-
-/// Which boxes a list may show.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Visibility {
-    /// Those that everybody may read.
-    #[default]
-    Public,
-    /// Those that everybody may read, and all of these organizations.
-    MemberOf(Vec<OrganizationId>),
-    /// All of them.
-    All,
-}
-
-/// What a list of boxes is sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BoxSort {
-    /// The name.
-    #[default]
-    Name,
-    /// When it was made.
-    Created,
-    /// When it was last changed.
-    Updated,
-    /// How often it was downloaded.
-    Downloads,
-}
-
-/// Which boxes to list, and how.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BoxFilter {
-    /// Which may be shown.
-    pub visibility: Visibility,
-    /// Only those of one organization.
-    pub organization: Option<OrganizationId>,
-    /// Part of the name or the short description.
-    pub q: Option<String>,
-    /// What to sort by.
-    pub sort: BoxSort,
-    /// Which end first.
-    pub order: Order,
 }
 
 /// All that Vagrant's catalogue tells of a box.
@@ -204,6 +176,7 @@ pub async fn create(catalog: &Catalog, new: NewBox) -> Result<VagrantBox> {
         updated_at: now,
         downloads: 0,
         deleted_at: None,
+        tags: tags_text(&new.tags),
     };
     let claim = if new.takes_former_name { Claim::Knowing } else { Claim::Careful };
     let transaction = catalog.begin().await?;
@@ -211,6 +184,8 @@ pub async fn create(catalog: &Catalog, new: NewBox) -> Result<VagrantBox> {
     insert(&transaction, row.clone())
         .await
         .map_err(|error| error.without_parent(Noun::Organization))?;
+    let texts = (&new.name, &*new.tags, &*row.short_description);
+    words::index_texts(&transaction, row.id, texts).await?;
     transaction.commit().await?;
     from_row(row)
 }
@@ -238,32 +213,6 @@ pub async fn find_by_id(catalog: &Catalog, id: BoxId) -> Result<Option<OwnedBox>
     row.map(from_pair).transpose()
 }
 
-/// Lists boxes of one organization, or of all.
-pub async fn list(catalog: &Catalog, filter: &BoxFilter, page: Page) -> Result<Paged<OwnedBox>> {
-    let column = match filter.sort {
-        BoxSort::Name => table::Column::NameKey,
-        BoxSort::Created => table::Column::CreatedAt,
-        BoxSort::Updated => table::Column::UpdatedAt,
-        BoxSort::Downloads => table::Column::Downloads,
-    };
-    let visible = match &filter.visibility {
-        Visibility::All => Condition::all(),
-        Visibility::Public => Condition::all().add(table::Column::IsPublic.eq(true)),
-        Visibility::MemberOf(ids) => Condition::any()
-            .add(table::Column::IsPublic.eq(true))
-            .add(table::Column::OrganizationId.is_in(ids.iter().map(|id| id.0))),
-    };
-    let mut select = with_organization().filter(table::Column::DeletedAt.is_null()).filter(visible);
-    if let Some(organization) = filter.organization {
-        select = select.filter(table::Column::OrganizationId.eq(organization.0));
-    }
-    if let Some(found) = matches(table::Column::SearchText, filter.q.as_deref()) {
-        select = select.filter(found);
-    }
-    let select = select.order_by(column, filter.order.into()).order_by_asc(table::Column::Id);
-    paging::fetch(catalog.reader(), select, page, from_pair).await
-}
-
 /// Changes a box.
 ///
 /// # Errors
@@ -273,21 +222,29 @@ pub async fn update(catalog: &Catalog, id: BoxId, changes: BoxChanges) -> Result
     let transaction = catalog.begin().await?;
     let before = life::lock(&transaction, id).await?;
     let old = (before.organization_id, before.name_key.clone());
-    let name = changes.name.as_ref().map_or(before.name.as_str(), BoxName::as_str).to_owned();
+    let name = match changes.name {
+        Some(name) => name,
+        None => stored("boxes.name", BoxName::parse(&before.name))?,
+    };
+    let tags = match changes.tags {
+        Some(tags) => tags,
+        None => tags_of(before.tags.as_deref())?,
+    };
     let short = changes
         .short_description
         .as_deref()
         .map_or_else(|| before.short_description.clone(), clean);
     let mut row = before.into_active_model();
-    row.search_text = Set(search_text(&[&name, &short]));
-    let name_key = name.to_ascii_lowercase();
+    row.search_text = Set(search_text(&[name.as_str(), &short]));
+    let name_key = name.key();
     let renamed = name_key != old.1;
     if renamed {
         former::claim(&transaction, (old.0, &name_key), id.0, Claim::Careful, now).await?;
     }
     row.name_key = Set(name_key);
-    row.name = Set(name);
+    row.name = Set(name.as_str().to_owned());
     row.short_description = Set(short);
+    row.tags = Set(tags_text(&tags));
     if let Some(description) = changes.description {
         row.description = Set(clean(&description));
     }
@@ -299,6 +256,7 @@ pub async fn update(catalog: &Catalog, id: BoxId, changes: BoxChanges) -> Result
     }
     row.updated_at = Set(now);
     let row = row.update(&transaction).await?;
+    words::index_texts(&transaction, id.0, (&name, &tags, &row.short_description)).await?;
     if renamed {
         former::lead(&transaction, old, id.0, changes.old_name_leads_until).await?;
     }
@@ -337,7 +295,7 @@ pub(crate) fn to_organization() -> RelationDef {
         .into()
 }
 
-/// Notes that something in a box changed.
+/// Notes that something in a box changed, and holds the box until the transaction ends.
 pub(crate) async fn touch<C: ConnectionTrait>(
     db: &C,
     id: sea_orm::prelude::Uuid,
@@ -369,6 +327,7 @@ pub(crate) fn from_row(row: table::Model) -> Result<VagrantBox> {
         short_description: row.short_description,
         description: row.description,
         readme: row.readme,
+        tags: tags_of(row.tags.as_deref())?,
         is_public: row.is_public,
         created_by: row.created_by.map(UserId),
         created_at: row.created_at,
@@ -376,4 +335,15 @@ pub(crate) fn from_row(row: table::Model) -> Result<VagrantBox> {
         downloads: row.downloads,
         deleted_at: row.deleted_at,
     })
+}
+
+/// Tags hold no blanks, so blanks hold them apart.
+fn tags_text(tags: &[BoxTag]) -> Option<String> {
+    let text = tags.iter().map(BoxTag::as_str).collect::<Vec<_>>().join(" ");
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn tags_of(text: Option<&str>) -> Result<Vec<BoxTag>> {
+    let tags = text.unwrap_or_default().split_whitespace();
+    tags.map(|tag| stored("boxes.tags", BoxTag::parse(tag))).collect()
 }

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod avatars;
 pub mod blobs;
 pub mod box_downloads;
+pub mod box_words;
 pub mod boxes;
 pub mod former_box_names;
 pub mod mail_outbox;

@@ -17,6 +17,7 @@ mod m20261125_000301_box_life_cycle;
 mod m20261125_000401_create_quotas;
 mod m20261125_000402_create_resumable_uploads;
 mod m20261125_000403_create_verifications;
+mod m20261125_000404_box_search;
 
 pub(crate) struct Migrator;
 
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000401_create_quotas::Migration),
             Box::new(m20261125_000402_create_resumable_uploads::Migration),
             Box::new(m20261125_000403_create_verifications::Migration),
+            Box::new(m20261125_000404_box_search::Migration),
         ]
     }
 }

@@ -29,6 +29,11 @@ impl Page {
         self.number
     }
 
+    /// How many rows come before it.
+    pub(crate) fn offset(self) -> u64 {
+        (self.number - 1) * self.size
+    }
+
     /// How many rows it has at most.
     pub fn size(self) -> u64 {
         self.size

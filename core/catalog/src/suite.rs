@@ -4,6 +4,7 @@ mod fixture;
 
 mod accounts;
 mod box_life;
+mod box_search;
 mod boxes;
 mod connection;
 mod credentials;

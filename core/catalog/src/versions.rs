@@ -216,8 +216,13 @@ pub async fn update(catalog: &Catalog, id: VersionId, changes: VersionChanges) -
 /// # Errors
 /// `NotFound(Version)`.
 pub async fn delete(catalog: &Catalog, id: VersionId) -> Result<()> {
-    let gone = table::Entity::delete_by_id(id.0).exec(catalog.writer()).await?;
-    if gone.rows_affected == 0 { Err(CatalogError::not_found(Noun::Version)) } else { Ok(()) }
+    let transaction = catalog.begin().await?;
+    let row = lock(&transaction, id).await?;
+    table::Entity::delete_by_id(id.0).exec(&transaction).await?;
+    boxes::touch(&transaction, row.box_id, catalog.now()).await?;
+    boxes::index_files(&transaction, row.box_id).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// Offers a version to clients, for ever.
@@ -248,6 +253,7 @@ pub async fn release(catalog: &Catalog, id: VersionId) -> Result<Version> {
     row.updated_at = Set(now);
     let row = row.update(&transaction).await?;
     boxes::touch(&transaction, box_id, now).await?;
+    boxes::index_files(&transaction, box_id).await?;
     transaction.commit().await?;
     from_row(row)
 }
@@ -270,6 +276,7 @@ pub async fn revoke(catalog: &Catalog, id: VersionId) -> Result<Version> {
     row.updated_at = Set(now);
     let row = row.update(&transaction).await?;
     boxes::touch(&transaction, box_id, now).await?;
+    boxes::index_files(&transaction, box_id).await?;
     transaction.commit().await?;
     from_row(row)
 }

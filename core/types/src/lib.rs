@@ -13,5 +13,6 @@ pub mod identity;
 pub mod ids;
 pub mod names;
 pub mod params;
+pub mod tags;
 pub mod version;
 pub mod views;

@@ -21,11 +21,14 @@ pub struct ListQuery {
     /// How many items a page has.
     #[param(minimum = 1, maximum = 200, example = 30)]
     pub per_page: Option<u64>,
-    /// What to sort by: `name`, `created`, `updated`, and for boxes `downloads`.
+    /// What to sort by: `name`, `created`, `updated`, and for boxes `downloads` and `relevance`, which is the order of a
+    /// search unless another one is wanted.
     pub sort: Option<String>,
     /// Which way to sort.
+    #[param(inline)]
     pub order: Option<Order>,
-    /// Only items whose name or short description holds this text, in any case.
+    /// Only items whose name or short description holds this text, in any case. Boxes: only those that have each of its
+    /// words, or one that begins so, in their name, tags or short description.
     #[param(max_length = 128)]
     pub q: Option<String>,
 }

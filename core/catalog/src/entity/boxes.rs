@@ -20,6 +20,7 @@ pub struct Model {
     pub downloads: i64,
     pub search_text: String,
     pub deleted_at: Option<DateTimeUtc>,
+    pub tags: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

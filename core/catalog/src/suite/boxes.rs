@@ -21,8 +21,7 @@ use crate::{
 async fn listed(catalog: &Catalog, filter: BoxFilter) -> Vec<String> {
     let page = boxes::list(catalog, &filter, Page::default()).await.unwrap();
     assert_eq!(page.total, page.items.len() as u64);
-    let name =
-        |row: &boxes::OwnedBox| format!("{}/{}", row.organization.name, row.vagrant_box.name);
+    let name = |row: &boxes::BoxSummary| format!("{}/{}", row.organization, row.name);
     page.items.iter().map(name).collect()
 }
 

@@ -74,6 +74,7 @@ pub(super) fn new_box(organization_id: OrganizationId, name: &str, is_public: bo
         short_description: format!("Short of {name}"),
         description: "# Long".to_owned(),
         readme: None,
+        tags: Vec::new(),
         is_public,
         created_by: None,
         takes_former_name: false,

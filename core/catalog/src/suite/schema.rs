@@ -64,6 +64,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::avatars::Entity));
     all.extend(columns_of(entity::blobs::Entity));
     all.extend(columns_of(entity::box_downloads::Entity));
+    all.extend(columns_of(entity::box_words::Entity));
     all.extend(columns_of(entity::boxes::Entity));
     all.extend(columns_of(entity::former_box_names::Entity));
     all.extend(columns_of(entity::mail_outbox::Entity));

@@ -1,24 +1,33 @@
 //! Boxes.
 
+use std::collections::BTreeSet;
+
 use boxvault_catalog::{
-    boxes::{self, BoxChanges, BoxFilter, BoxSort, NewBox, OwnedBox, VagrantBox, Visibility},
+    Order,
+    boxes::{
+        self, BoxChanges, BoxFilter, BoxSort, BoxSummary, NewBox, OwnedBox, VagrantBox, Visibility,
+    },
     memberships,
-    organizations::Organization,
+    organizations::{self, Organization},
 };
-use boxvault_policy::Relations;
+use boxvault_policy::{Policy, Relations};
 use boxvault_types::{
     action::{Action, Resource},
     identity::Identity,
     names::OrganizationName,
     params::{
         ListQuery,
-        boxes::{CreateBoxParams, UpdateBoxParams},
+        boxes::{BoxQuery, BoxVisibility, CreateBoxParams, UpdateBoxParams},
     },
-    views::{PageView, boxes::BoxView},
+    tags::BoxTag,
+    views::{
+        PageView,
+        boxes::{BoxSummaryView, BoxView},
+    },
 };
 
 use super::{App, lists, organizations::check_length};
-use crate::error::Result;
+use crate::error::{AppError, Result};
 
 /// What lists of boxes can be sorted by.
 const SORTS: &[(&str, BoxSort)] = &[
@@ -26,36 +35,69 @@ const SORTS: &[(&str, BoxSort)] = &[
     ("created", BoxSort::Created),
     ("updated", BoxSort::Updated),
     ("downloads", BoxSort::Downloads),
+    ("relevance", BoxSort::Relevance),
 ];
 /// The longest short description, in characters.
 const SHORT_DESCRIPTION_CHARS_MAX: usize = 255;
+/// The most tags of one box: more find it no better, and lists show them all.
+const TAGS_MAX: usize = 20;
 /// The longest Markdown description, in characters.
 pub(crate) const DESCRIPTION_CHARS_MAX: usize = 65_536;
 /// The longest README or release notes, in characters.
 pub(crate) const README_CHARS_MAX: usize = 262_144;
 
 impl App {
+    /// The boxes of all organizations that the caller may see, or of one of them. That it does not exist is no
+    /// failure: the caller may not be to know.
+    pub(crate) async fn discover_boxes(
+        &self,
+        identity: &Identity,
+        organization: Option<OrganizationName>,
+        wanted: BoxQuery,
+        query: ListQuery,
+    ) -> Result<(Vec<BoxSummaryView>, PageView)> {
+        let Some(name) = organization else {
+            return self.list_boxes(identity, None, wanted, query).await;
+        };
+        match organizations::find(&self.catalog, &name).await? {
+            Some(found) => self.list_boxes(identity, Some(&found), wanted, query).await,
+            None => Ok((Vec::new(), lists::view(self.page(&query)?, 0))),
+        }
+    }
+
     /// The boxes that the caller may see, of one organization or of all.
     pub(crate) async fn list_boxes(
         &self,
         identity: &Identity,
         organization: Option<&Organization>,
+        wanted: BoxQuery,
         query: ListQuery,
-    ) -> Result<(Vec<BoxView>, PageView)> {
+    ) -> Result<(Vec<BoxSummaryView>, PageView)> {
         let page = self.page(&query)?;
+        let (sort, order) = match &query.q {
+            Some(_) => (BoxSort::Relevance, Order::Descending),
+            None => (BoxSort::Name, Order::Ascending),
+        };
+        let sort = lists::sort(&query, SORTS, sort)?;
+        let order = if sort == BoxSort::Relevance { order } else { Order::Ascending };
         let filter = BoxFilter {
             visibility: self.visibility(identity).await?,
             organization: organization.map(|organization| organization.id),
-            sort: lists::sort(&query, SORTS, BoxSort::Name)?,
-            order: lists::order(&query, boxvault_catalog::Order::Ascending),
+            sort,
+            order: lists::order(&query, order),
             q: query.q,
+            tag: wanted.tag,
+            provider: wanted.provider,
+            architecture: wanted.architecture,
+            is_public: wanted.visibility.map(|wanted| wanted == BoxVisibility::Public),
         };
         let found = boxes::list(&self.catalog, &filter, page).await?;
+        let policy = self.policy.load();
         let views = found
             .items
             .iter()
-            .filter(|found| self.may_read_box(identity, found))
-            .map(|found| view(&found.organization, &found.vagrant_box))
+            .filter(|found| self.may_read_box(&policy, identity, found))
+            .map(summary)
             .collect();
         Ok((views, lists::view(page, found.total)))
     }
@@ -71,6 +113,7 @@ impl App {
             Some(&params.short_description),
             Some(&params.description),
             params.readme.as_deref(),
+            &params.tags,
         )?;
         let new = NewBox {
             organization_id: organization.id,
@@ -78,6 +121,7 @@ impl App {
             short_description: params.short_description,
             description: params.description,
             readme: params.readme,
+            tags: distinct(params.tags),
             is_public: params.is_public,
             created_by: identity.caller().map(|caller| caller.user_id),
             takes_former_name: params.replace_former_name,
@@ -101,12 +145,14 @@ impl App {
             params.short_description.as_deref(),
             params.description.as_deref(),
             params.readme.as_deref(),
+            params.tags.as_deref().unwrap_or_default(),
         )?;
         let changes = BoxChanges {
             name: params.name,
             short_description: params.short_description,
             description: params.description,
             readme: params.readme,
+            tags: params.tags.map(distinct),
             is_public: params.is_public,
             old_name_leads_until: self.former_names_lead_until(),
         };
@@ -137,22 +183,48 @@ impl App {
     }
 
     /// Whether the policy lets the caller see a box.
-    fn may_read_box(&self, identity: &Identity, found: &OwnedBox) -> bool {
-        let resource =
-            Resource::Box(found.organization.name.clone(), Some(found.vagrant_box.name.clone()));
-        let creator = identity
-            .caller()
-            .is_some_and(|caller| found.vagrant_box.created_by == Some(caller.user_id));
-        let relations = Relations { creator, public: found.vagrant_box.is_public };
-        let policy = self.policy.load();
-        self.require(&policy, identity, &resource, Action::Read, relations).is_ok()
+    fn may_read_box(&self, policy: &Policy, identity: &Identity, found: &BoxSummary) -> bool {
+        let resource = Resource::Box(found.organization.clone(), Some(found.name.clone()));
+        let creator =
+            identity.caller().is_some_and(|caller| found.created_by == Some(caller.user_id));
+        let relations = Relations { creator, public: found.is_public };
+        self.require(policy, identity, &resource, Action::Read, relations).is_ok()
     }
 }
 
-fn check(short: Option<&str>, description: Option<&str>, readme: Option<&str>) -> Result<()> {
+fn check(
+    short: Option<&str>,
+    description: Option<&str>,
+    readme: Option<&str>,
+    tags: &[BoxTag],
+) -> Result<()> {
+    if tags.len() > TAGS_MAX {
+        return Err(AppError::invalid("tags", format!("a box has at most {TAGS_MAX} of them")));
+    }
     check_length("shortDescription", short.unwrap_or_default(), SHORT_DESCRIPTION_CHARS_MAX)?;
     check_length("description", description.unwrap_or_default(), DESCRIPTION_CHARS_MAX)?;
     check_length("readme", readme.unwrap_or_default(), README_CHARS_MAX)
+}
+
+/// The tags in their order, each once.
+fn distinct(tags: Vec<BoxTag>) -> Vec<BoxTag> {
+    let mut seen = BTreeSet::new();
+    tags.into_iter().filter(|tag| seen.insert(tag.clone())).collect()
+}
+
+/// A box as lists show it.
+fn summary(found: &BoxSummary) -> BoxSummaryView {
+    BoxSummaryView {
+        id: found.id,
+        name: found.name.to_string(),
+        organization: found.organization.to_string(),
+        short_description: found.short_description.clone(),
+        tags: found.tags.clone(),
+        is_public: found.is_public,
+        download_count: u64::try_from(found.downloads).unwrap_or_default(),
+        created_at: found.created_at,
+        updated_at: found.updated_at,
+    }
 }
 
 /// A box as the API shows it.
@@ -164,6 +236,7 @@ pub(crate) fn view(organization: &Organization, vagrant_box: &VagrantBox) -> Box
         short_description: vagrant_box.short_description.clone(),
         description: vagrant_box.description.clone(),
         readme: vagrant_box.readme.clone(),
+        tags: vagrant_box.tags.clone(),
         is_public: vagrant_box.is_public,
         download_count: u64::try_from(vagrant_box.downloads).unwrap_or_default(),
         created_at: vagrant_box.created_at,

@@ -3,7 +3,7 @@
 //! The hoops put facts into the depot (who, from where, what was granted); these extractors take them out, so that a
 //! handler is a function of plain values.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
 
 use boxvault_catalog::audit::NewEntry;
 use boxvault_policy::Policy;
@@ -245,6 +245,15 @@ pub(crate) async fn read_bounded(req: &mut Request, limit: u64, key: &str) -> Re
         }
     }
     Ok(bytes)
+}
+
+/// One parameter of the query, parsed; an empty one counts as none.
+pub(crate) fn from_query<T: FromStr<Err: fmt::Display>>(
+    req: &Request,
+    key: &str,
+) -> Result<Option<T>> {
+    let text = req.queries().get(key).filter(|text| !text.is_empty());
+    text.map(|text| text.parse().map_err(|error| AppError::invalid(key, error))).transpose()
 }
 
 /// The query of a list, checked.

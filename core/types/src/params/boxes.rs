@@ -1,11 +1,13 @@
 //! Boxes, versions, providers, architectures.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::names::{ArchitectureName, BoxName, OrganizationName, ProviderName};
+use crate::tags::BoxTag;
 use crate::version::BoxVersion;
 
 /// Whether clients see a version.
@@ -46,6 +48,58 @@ impl fmt::Display for VersionStatus {
     }
 }
 
+/// Who may fetch a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BoxVisibility {
+    /// Everybody.
+    Public,
+    /// Only whom its organization lets.
+    Private,
+}
+
+impl FromStr for BoxVisibility {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "public" => Ok(Self::Public),
+            "private" => Ok(Self::Private),
+            _ => Err("must be public or private"),
+        }
+    }
+}
+
+/// What lists of boxes take beyond what every list takes.
+///
+/// `q` finds boxes that have each of its words, or a word that begins with it, in their name, tags or short description.
+/// `sort` also knows `relevance`, which is the order while there is a `q`, and `downloads`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct BoxQuery {
+    /// Only boxes with this tag.
+    #[param(value_type = Option<BoxTag>)]
+    pub tag: Option<BoxTag>,
+    /// Only boxes with a released file for this provider.
+    #[param(value_type = Option<ProviderName>)]
+    pub provider: Option<ProviderName>,
+    /// Only boxes with a released file for this architecture, with `provider` in the same file.
+    #[param(value_type = Option<ArchitectureName>)]
+    pub architecture: Option<ArchitectureName>,
+    /// Only boxes that everybody may fetch, or only the others among those that the caller may see.
+    #[param(inline)]
+    pub visibility: Option<BoxVisibility>,
+}
+
+/// What the list of all boxes takes beyond that.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DiscoverQuery {
+    /// Only boxes of this organization.
+    #[param(value_type = Option<OrganizationName>)]
+    pub organization: Option<OrganizationName>,
+}
+
 /// A new box.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -63,6 +117,10 @@ pub struct CreateBoxParams {
     /// Markdown.
     #[schema(max_length = 262_144)]
     pub readme: Option<String>,
+    /// Short words that it is found by.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub tags: Vec<BoxTag>,
     /// Whether everybody may fetch it.
     #[serde(default)]
     pub is_public: bool,
@@ -86,6 +144,9 @@ pub struct UpdateBoxParams {
     /// Markdown.
     #[schema(max_length = 262_144)]
     pub readme: Option<String>,
+    /// Short words that it is found by, instead of those that it has.
+    #[schema(max_items = 20)]
+    pub tags: Option<Vec<BoxTag>>,
     /// Whether everybody may fetch it.
     pub is_public: Option<bool>,
 }

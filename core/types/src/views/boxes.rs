@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::files::FileView;
 use crate::ids::{ArtifactId, BoxId, ProviderId, VersionId};
 use crate::params::boxes::VersionStatus;
+use crate::tags::BoxTag;
 
 /// A box.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -26,6 +27,34 @@ pub struct BoxView {
     pub description: String,
     /// Markdown.
     pub readme: Option<String>,
+    /// What it is found by.
+    pub tags: Vec<BoxTag>,
+    /// Whether everybody may fetch it.
+    pub is_public: bool,
+    /// How often it was fetched.
+    pub download_count: u64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A box as lists show it: without its long texts.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BoxSummaryView {
+    /// Never changes.
+    pub id: BoxId,
+    /// The second half of `organization/box`.
+    #[schema(example = "debian12")]
+    pub name: String,
+    /// Whose it is.
+    #[schema(example = "acme")]
+    pub organization: String,
+    /// One line.
+    pub short_description: String,
+    /// What it is found by.
+    pub tags: Vec<BoxTag>,
     /// Whether everybody may fetch it.
     pub is_public: bool,
     /// How often it was fetched.

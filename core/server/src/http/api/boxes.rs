@@ -5,11 +5,11 @@ use boxvault_types::{
     action::{Action, Resource},
     params::{
         ListQuery,
-        boxes::{CreateBoxParams, TransferBoxParams, UpdateBoxParams},
+        boxes::{BoxQuery, CreateBoxParams, DiscoverQuery, TransferBoxParams, UpdateBoxParams},
     },
     views::{
         Envelope, ErrorEnvelope, ListEnvelope, Nothing,
-        boxes::{BoxView, DeletedBoxView},
+        boxes::{BoxSummaryView, BoxView, DeletedBoxView},
     },
 };
 use salvo::{Request, Writer as _, handler};
@@ -18,25 +18,41 @@ use crate::{
     app::boxes,
     error::Result,
     http::{
-        call::{Body, Call, Query},
+        call::{Body, Call, Query, from_query},
         etag,
         reply::{PageReply, Reply},
     },
 };
+
+/// What a list of boxes is narrowed to.
+fn wanted(req: &Request) -> Result<BoxQuery> {
+    Ok(BoxQuery {
+        tag: from_query(req, "tag")?,
+        provider: from_query(req, "provider")?,
+        architecture: from_query(req, "architecture")?,
+        visibility: from_query(req, "visibility")?,
+    })
+}
 
 /// Lists the boxes of all organizations that the caller may see.
 #[utoipa::path(
     get,
     path = "/api/discover",
     tag = "Box Management",
-    params(ListQuery),
+    params(ListQuery, BoxQuery, DiscoverQuery),
     responses(
-        (status = 200, description = "The boxes.", body = ListEnvelope<BoxView>),
+        (status = 200, description = "The boxes.", body = ListEnvelope<BoxSummaryView>),
     )
 )]
 #[handler]
-pub(crate) async fn discover_boxes(call: Call, query: Query) -> Result<PageReply<BoxView>> {
-    let (items, page) = call.app.list_boxes(&call.identity, None, query.0).await?;
+pub(crate) async fn discover_boxes(
+    req: &mut Request,
+    call: Call,
+    query: Query,
+) -> Result<PageReply<BoxSummaryView>> {
+    let (organization, wanted) = (from_query(req, "organization")?, wanted(req)?);
+    let (items, page) =
+        call.app.discover_boxes(&call.identity, organization, wanted, query.0).await?;
     Ok(PageReply::new(format!("{} boxes", page.total), items, page))
 }
 
@@ -45,15 +61,20 @@ pub(crate) async fn discover_boxes(call: Call, query: Query) -> Result<PageReply
     get,
     path = "/api/organization/{organization}/box",
     tag = "Box Management",
-    params(ListQuery),
+    params(ListQuery, BoxQuery),
     responses(
-        (status = 200, description = "The boxes.", body = ListEnvelope<BoxView>),
+        (status = 200, description = "The boxes.", body = ListEnvelope<BoxSummaryView>),
     )
 )]
 #[handler]
-pub(crate) async fn list_boxes(call: Call, query: Query) -> Result<PageReply<BoxView>> {
+pub(crate) async fn list_boxes(
+    req: &mut Request,
+    call: Call,
+    query: Query,
+) -> Result<PageReply<BoxSummaryView>> {
     let organization = call.target.organization()?;
-    let (items, page) = call.app.list_boxes(&call.identity, Some(organization), query.0).await?;
+    let (items, page) =
+        call.app.list_boxes(&call.identity, Some(organization), wanted(req)?, query.0).await?;
     Ok(PageReply::new(format!("{} boxes", page.total), items, page))
 }
 
