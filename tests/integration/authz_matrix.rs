@@ -14,7 +14,10 @@ use std::{
 };
 
 use boxvault_tests::{
-    Client, Publication, Reply, TestServer, bytes::BoxBuilder, client::send, server::ADMIN_NAME,
+    Client, Publication, Reply, TestServer,
+    bytes::{BoxBuilder, PNG},
+    client::send,
+    server::ADMIN_NAME,
     workspace,
 };
 use futures_util::{StreamExt as _, stream};
@@ -272,6 +275,8 @@ impl World {
             let mut publication = Publication::new("acme", name, &file.bytes);
             publication.public = public;
             clients["creator"].publish(&publication).await;
+            let artwork = format!("/api/organization/acme/box/{name}/artwork");
+            expect(200, clients["creator"].upload(&artwork, PNG.to_vec(), &[]).await);
             // one that is still being prepared
             let path = format!("/api/organization/acme/box/{name}/version");
             for (path, body) in [

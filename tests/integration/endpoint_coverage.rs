@@ -4,8 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boxvault_tests::{
-    Client, Publication, Reply, TestServer, bytes::BoxBuilder, client::send, mail::wait_for_link,
-    server::PASSWORD, totp,
+    Client, Publication, Reply, TestServer,
+    bytes::{BoxBuilder, PNG},
+    client::send,
+    mail::wait_for_link,
+    server::PASSWORD,
+    totp,
 };
 use boxvault_types::error::ErrorCode;
 use reqwest::Method;
@@ -249,8 +253,7 @@ async fn own_account(server: &TestServer, recorder: &mut Recorder, admin: &Clien
     let preferences = recorder.call(&dora, "read_preferences", 200, nothing()).await;
     unchanged(recorder, &dora, "read_preferences", &preferences, &[]).await;
     recorder.call(&dora, "update_preferences", 200, body(json!({ "theme": "dark" }))).await;
-    let picture = b"\x89PNG\r\n\x1a\n".to_vec();
-    let with = With { body: Some(What::Bytes(picture)), ..With::default() };
+    let with = With { body: Some(What::Bytes(PNG.to_vec())), ..With::default() };
     let id = text(&recorder.call(&dora, "put_avatar", 200, with).await, "id");
     let names = [("id", &*id)];
     let picture = recorder.call(&dora, "read_avatar", 200, at(&names)).await;
@@ -287,6 +290,8 @@ async fn publish(recorder: &mut Recorder, admin: &Client) {
     recorder.call(admin, "update_organization", 200, body(json!({ "description": "d" }))).await;
     recorder.call(admin, "create_box", 201, body(json!({ "name": "web", "isPublic": true }))).await;
     recorder.call(admin, "update_box", 200, body(json!({ "readme": "# web" }))).await;
+    let with = With { body: Some(What::Bytes(PNG.to_vec())), ..With::default() };
+    recorder.call(admin, "set_artwork", 200, with).await;
     recorder.call(admin, "create_version", 201, body(json!({ "versionNumber": "1.0.0" }))).await;
     recorder.call(admin, "update_version", 200, body(json!({ "releaseNotes": "n" }))).await;
     recorder.call(admin, "create_provider", 201, body(json!({ "name": "virtualbox" }))).await;
@@ -345,7 +350,10 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
         "read_usage",
         "read_quota",
         "read_box",
+        "read_rendered_box",
+        "read_artwork",
         "read_version",
+        "read_rendered_version",
         "read_provider",
         "read_architecture",
         "read_file_info",
@@ -409,6 +417,7 @@ async fn remove(recorder: &mut Recorder, admin: &Client) {
     for id in ["delete_file", "delete_architecture", "delete_provider", "delete_version"] {
         recorder.call(admin, id, 200, at(&names)).await;
     }
+    recorder.call(admin, "delete_artwork", 200, nothing()).await;
     recorder.call(admin, "delete_box", 200, nothing()).await;
     recorder.call(admin, "list_deleted_boxes", 200, nothing()).await;
     recorder.call(admin, "restore_box", 200, nothing()).await;

@@ -10,6 +10,8 @@ mod authz_matrix;
 #[cfg(test)]
 mod box_life;
 #[cfg(test)]
+mod box_pages;
+#[cfg(test)]
 mod boxes;
 #[cfg(test)]
 mod discover;

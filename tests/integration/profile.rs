@@ -1,10 +1,8 @@
 //! What users do with their own account: preferences, picture, leaving, taking their data; sessions and keys.
 
-use boxvault_tests::{TestServer, client::send, server::PASSWORD};
+use boxvault_tests::{TestServer, bytes::PNG, client::send, server::PASSWORD};
 use reqwest::Method;
 use serde_json::{Value, json};
-
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and whatever follows";
 
 #[tokio::test]
 async fn preferences_are_checked_and_what_is_absent_stays() {
@@ -95,7 +93,10 @@ async fn a_picture_is_taken_by_its_bytes_and_served_so_that_it_does_nothing() {
     assert_eq!((picture.status, &*picture.bytes), (200, PNG));
     assert_eq!(picture.header("content-type"), Some("image/png"));
     assert_eq!(picture.header("x-content-type-options"), Some("nosniff"));
-    assert_eq!(picture.header("content-security-policy"), Some("default-src 'none'; sandbox"));
+    assert_eq!(
+        picture.header("content-security-policy"),
+        Some("default-src 'none'; sandbox; frame-ancestors 'none'")
+    );
     let tag = picture.header("etag").unwrap();
     assert_eq!(bob.get_with(&url, &[("if-none-match", tag)]).await.status, 304);
     assert_eq!(server.anonymous().get(&url).await.status, 401);

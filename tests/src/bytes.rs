@@ -9,6 +9,10 @@ use data_encoding::HEXLOWER;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
+/// A whole picture: a PNG of one gray pixel.
+pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\xdach\0\0\0\x82\0\
+    \x81\xdaE\x08;\0\0\0\0IEND\xaeB`\x82";
+
 /// `length` bytes that no compressor shrinks, the same for the same seed.
 pub fn seeded(seed: u64, length: usize) -> Vec<u8> {
     // splitmix64: its whole state is one number, and every seed is a good one

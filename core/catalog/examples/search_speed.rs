@@ -114,6 +114,7 @@ async fn make(catalog: &Catalog, owner: OrganizationId, number: usize) -> Result
         description: "What it is. ".repeat(100),
         readme: None,
         tags: vec![BoxTag::parse(system).expect("it is a tag")],
+        links: boxes::Links::default(),
         is_public: number % 100 != 99,
         created_by: None,
         takes_former_name: false,

@@ -51,6 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             description: String::new(),
             readme: None,
             tags: Vec::new(),
+            links: boxes::Links::default(),
             is_public: true,
             created_by: Some(user.id),
             takes_former_name: false,

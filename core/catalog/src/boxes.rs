@@ -1,6 +1,6 @@
 //! Boxes: named families of images, each in one organization.
 
-use boxvault_types::digest::Checksum;
+use boxvault_types::digest::{Checksum, Digest};
 use boxvault_types::ids::{ArtifactId, BoxId, OrganizationId, ProviderId, UserId};
 use boxvault_types::names::{ArchitectureName, BoxName, OrganizationName, ProviderName};
 use boxvault_types::tags::BoxTag;
@@ -13,10 +13,11 @@ use sea_orm::{
 use crate::blobs::StoredFile;
 use crate::entity::{boxes as table, organizations as organization_rows};
 use crate::organizations::{self, Organization};
-use crate::rows::{clean, insert, search_text, stored, stored_some};
+use crate::rows::{clean, digest, insert, search_text, stored, stored_some};
 use crate::versions::Version;
 use crate::{Catalog, Noun, Result};
 
+mod artwork;
 mod describe;
 mod former;
 mod life;
@@ -29,6 +30,7 @@ pub(crate) use search::{Bounds, list_within};
 pub use search::{BoxFilter, BoxSort, BoxSummary, Visibility, list};
 pub(crate) use words::{index_files, words_of};
 
+pub use artwork::{Artwork, find_artwork, set_artwork};
 pub use former::{find_by_any_name, forget_former_names};
 pub use life::{delete, find_even_deleted, list_deleted, purge_deleted, restore, transfer};
 
@@ -49,6 +51,10 @@ pub struct VagrantBox {
     pub readme: Option<String>,
     /// What it is found by.
     pub tags: Vec<BoxTag>,
+    /// Where to read on.
+    pub links: Links,
+    /// What its picture is, if it has one.
+    pub artwork: Option<Digest>,
     /// Whether everybody may read it.
     pub is_public: bool,
     /// Who made it, unless that account is gone.
@@ -72,6 +78,17 @@ pub struct OwnedBox {
     pub vagrant_box: VagrantBox,
 }
 
+/// Where to read on about a box: addresses of web pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Links {
+    /// Its own page.
+    pub homepage: Option<String>,
+    /// What it is made from.
+    pub source: Option<String>,
+    /// How it is used.
+    pub documentation: Option<String>,
+}
+
 /// A box to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewBox {
@@ -87,6 +104,8 @@ pub struct NewBox {
     pub readme: Option<String>,
     /// What it is found by.
     pub tags: Vec<BoxTag>,
+    /// Where to read on.
+    pub links: Links,
     /// Whether everybody may read it.
     pub is_public: bool,
     /// Who makes it.
@@ -108,6 +127,8 @@ pub struct BoxChanges {
     pub readme: Option<String>,
     /// What it is found by, instead of what it was found by.
     pub tags: Option<Vec<BoxTag>>,
+    /// Where to read on; an empty one is taken away.
+    pub links: Links,
     /// Whether everybody may read it.
     pub is_public: Option<bool>,
     /// How long the name that it had leads to it, when it gets another one.
@@ -177,6 +198,10 @@ pub async fn create(catalog: &Catalog, new: NewBox) -> Result<VagrantBox> {
         downloads: 0,
         deleted_at: None,
         tags: tags_text(&new.tags),
+        homepage_url: new.links.homepage,
+        source_url: new.links.source,
+        documentation_url: new.links.documentation,
+        artwork: None,
     };
     let claim = if new.takes_former_name { Claim::Knowing } else { Claim::Careful };
     let transaction = catalog.begin().await?;
@@ -250,6 +275,16 @@ pub async fn update(catalog: &Catalog, id: BoxId, changes: BoxChanges) -> Result
     }
     if let Some(readme) = changes.readme {
         row.readme = Set(Some(clean(&readme)).filter(|readme| !readme.is_empty()));
+    }
+    let given = |link: Option<String>| link.map(|link| Some(link).filter(|link| !link.is_empty()));
+    if let Some(link) = given(changes.links.homepage) {
+        row.homepage_url = Set(link);
+    }
+    if let Some(link) = given(changes.links.source) {
+        row.source_url = Set(link);
+    }
+    if let Some(link) = given(changes.links.documentation) {
+        row.documentation_url = Set(link);
     }
     if let Some(is_public) = changes.is_public {
         row.is_public = Set(is_public);
@@ -328,6 +363,12 @@ pub(crate) fn from_row(row: table::Model) -> Result<VagrantBox> {
         description: row.description,
         readme: row.readme,
         tags: tags_of(row.tags.as_deref())?,
+        links: Links {
+            homepage: row.homepage_url,
+            source: row.source_url,
+            documentation: row.documentation_url,
+        },
+        artwork: row.artwork.map(digest).transpose()?,
         is_public: row.is_public,
         created_by: row.created_by.map(UserId),
         created_at: row.created_at,

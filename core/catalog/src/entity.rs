@@ -12,6 +12,7 @@ pub mod artifacts;
 pub mod audit;
 pub mod avatars;
 pub mod blobs;
+pub mod box_artworks;
 pub mod box_downloads;
 pub mod box_words;
 pub mod boxes;

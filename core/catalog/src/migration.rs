@@ -18,6 +18,7 @@ mod m20261125_000401_create_quotas;
 mod m20261125_000402_create_resumable_uploads;
 mod m20261125_000403_create_verifications;
 mod m20261125_000404_box_search;
+mod m20261125_000405_box_pages;
 
 pub(crate) struct Migrator;
 
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000402_create_resumable_uploads::Migration),
             Box::new(m20261125_000403_create_verifications::Migration),
             Box::new(m20261125_000404_box_search::Migration),
+            Box::new(m20261125_000405_box_pages::Migration),
         ]
     }
 }

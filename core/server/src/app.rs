@@ -7,6 +7,7 @@ pub(crate) mod access_tokens;
 pub(crate) mod accounts;
 pub(crate) mod artifacts;
 pub(crate) mod avatars;
+pub(crate) mod box_artwork;
 pub(crate) mod box_life;
 pub(crate) mod boxes;
 pub(crate) mod catalogue;
@@ -17,10 +18,12 @@ pub(crate) mod identify;
 pub(crate) mod links;
 pub(crate) mod lists;
 pub(crate) mod local_auth;
+pub(crate) mod markdown;
 pub(crate) mod organizations;
 pub(crate) mod outbox;
 pub(crate) mod password_policy;
 pub(crate) mod passwords;
+pub(crate) mod pictures;
 pub(crate) mod profile;
 pub(crate) mod providers;
 pub(crate) mod readiness;
@@ -70,6 +73,7 @@ pub struct App {
     pub(crate) identities: identify::IdentityCache,
     pub(crate) catalogues: catalogue::CatalogueCache,
     pub(crate) download_links: download_links::DownloadLinks,
+    pub(crate) renderings: markdown::Renderings,
     pub(crate) downloads: downloads::DownloadCounter,
     pub(crate) token_uses: tokens::TokenUses,
     pub(crate) local_files: LocalFiles,

@@ -8,6 +8,7 @@ mod extract;
 mod files;
 mod hoops;
 mod openapi;
+mod pictures;
 mod reply;
 mod router;
 mod routes;

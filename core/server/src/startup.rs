@@ -33,7 +33,8 @@ use crate::{
     app::{
         App, access_tokens::AccessTokens, catalogue::CatalogueCache, download_links::DownloadLinks,
         downloads::DownloadCounter, identify::IdentityCache, local_auth::LocalAuth,
-        outbox::Postbox, passwords::Passwords, sealing::Sealer, stores::Stores, tokens::TokenUses,
+        markdown::Renderings, outbox::Postbox, passwords::Passwords, sealing::Sealer,
+        stores::Stores, tokens::TokenUses,
     },
     config::Config,
     data_dir::{DataDir, DataDirError},
@@ -146,6 +147,7 @@ async fn open_app_at(
         identities: IdentityCache::new(),
         catalogues: CatalogueCache::new(),
         download_links: DownloadLinks::load(&catalog).await?,
+        renderings: Renderings::new(),
         downloads: DownloadCounter::default(),
         token_uses: TokenUses::default(),
         local_files,

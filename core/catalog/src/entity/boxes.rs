@@ -21,6 +21,10 @@ pub struct Model {
     pub search_text: String,
     pub deleted_at: Option<DateTimeUtc>,
     pub tags: Option<String>,
+    pub homepage_url: Option<String>,
+    pub source_url: Option<String>,
+    pub documentation_url: Option<String>,
+    pub artwork: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -75,6 +75,7 @@ pub(super) fn new_box(organization_id: OrganizationId, name: &str, is_public: bo
         description: "# Long".to_owned(),
         readme: None,
         tags: Vec::new(),
+        links: boxes::Links::default(),
         is_public,
         created_by: None,
         takes_former_name: false,

@@ -63,6 +63,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::audit::Entity));
     all.extend(columns_of(entity::avatars::Entity));
     all.extend(columns_of(entity::blobs::Entity));
+    all.extend(columns_of(entity::box_artworks::Entity));
     all.extend(columns_of(entity::box_downloads::Entity));
     all.extend(columns_of(entity::box_words::Entity));
     all.extend(columns_of(entity::boxes::Entity));

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use boxvault_catalog::{
     Order,
     boxes::{
-        self, BoxChanges, BoxFilter, BoxSort, BoxSummary, NewBox, OwnedBox, VagrantBox, Visibility,
+        self, BoxChanges, BoxFilter, BoxSort, BoxSummary, Links, NewBox, OwnedBox, VagrantBox,
+        Visibility,
     },
     memberships,
     organizations::{self, Organization},
@@ -25,6 +26,7 @@ use boxvault_types::{
         boxes::{BoxSummaryView, BoxView},
     },
 };
+use url::Url;
 
 use super::{App, lists, organizations::check_length};
 use crate::error::{AppError, Result};
@@ -39,6 +41,8 @@ const SORTS: &[(&str, BoxSort)] = &[
 ];
 /// The longest short description, in characters.
 const SHORT_DESCRIPTION_CHARS_MAX: usize = 255;
+/// The longest address, in characters: browsers and servers take no longer ones for sure.
+const LINK_CHARS_MAX: usize = 2048;
 /// The most tags of one box: more find it no better, and lists show them all.
 const TAGS_MAX: usize = 20;
 /// The longest Markdown description, in characters.
@@ -122,6 +126,11 @@ impl App {
             description: params.description,
             readme: params.readme,
             tags: distinct(params.tags),
+            links: links(
+                params.homepage_url.filter(|link| !link.is_empty()),
+                params.source_url.filter(|link| !link.is_empty()),
+                params.documentation_url.filter(|link| !link.is_empty()),
+            )?,
             is_public: params.is_public,
             created_by: identity.caller().map(|caller| caller.user_id),
             takes_former_name: params.replace_former_name,
@@ -153,6 +162,7 @@ impl App {
             description: params.description,
             readme: params.readme,
             tags: params.tags.map(distinct),
+            links: links(params.homepage_url, params.source_url, params.documentation_url)?,
             is_public: params.is_public,
             old_name_leads_until: self.former_names_lead_until(),
         };
@@ -206,6 +216,40 @@ fn check(
     check_length("readme", readme.unwrap_or_default(), README_CHARS_MAX)
 }
 
+/// Addresses that may stand in a page; an empty one says that there is none.
+fn links(
+    homepage: Option<String>,
+    source: Option<String>,
+    documentation: Option<String>,
+) -> Result<Links> {
+    Ok(Links {
+        homepage: homepage.map(|link| check_link("homepageUrl", link)).transpose()?,
+        source: source.map(|link| check_link("sourceUrl", link)).transpose()?,
+        documentation: documentation
+            .map(|link| check_link("documentationUrl", link))
+            .transpose()?,
+    })
+}
+
+/// An address as it is kept: what a browser would make of it, so that nothing else is shown than is followed.
+fn check_link(field: &str, link: String) -> Result<String> {
+    if link.is_empty() {
+        return Ok(link);
+    }
+    check_length(field, &link, LINK_CHARS_MAX)?;
+    let url = Url::parse(&link)
+        .map_err(|error| AppError::invalid(field, format!("is not a URL: {error}")))?;
+    if url.scheme() != "https" || url.host_str().is_none_or(str::is_empty) {
+        return Err(AppError::invalid(field, "must begin with https:// and name a host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(AppError::invalid(field, "must not hold a user name or a password"));
+    }
+    let url = String::from(url);
+    check_length(field, &url, LINK_CHARS_MAX)?;
+    Ok(url)
+}
+
 /// The tags in their order, each once.
 fn distinct(tags: Vec<BoxTag>) -> Vec<BoxTag> {
     let mut seen = BTreeSet::new();
@@ -237,6 +281,10 @@ pub(crate) fn view(organization: &Organization, vagrant_box: &VagrantBox) -> Box
         description: vagrant_box.description.clone(),
         readme: vagrant_box.readme.clone(),
         tags: vagrant_box.tags.clone(),
+        homepage_url: vagrant_box.links.homepage.clone(),
+        source_url: vagrant_box.links.source.clone(),
+        documentation_url: vagrant_box.links.documentation.clone(),
+        has_artwork: vagrant_box.artwork.is_some(),
         is_public: vagrant_box.is_public,
         download_count: u64::try_from(vagrant_box.downloads).unwrap_or_default(),
         created_at: vagrant_box.created_at,

@@ -22,7 +22,7 @@ const PASSWORD_LENGTH_CEILING: usize = 128;
 const SEALING_KEY_CHARS_MIN: usize = 32;
 
 /// A row of the catalog takes no more on every database.
-const AVATAR_BYTES_CEILING: u64 = 8 << 20;
+const PICTURE_BYTES_CEILING: u64 = 8 << 20;
 
 /// Reports every contradiction.
 pub(super) fn check(
@@ -280,6 +280,7 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
     for (key, bytes) in [
         ("limits.json_body_bytes_max", limits.json_body_bytes_max),
         ("limits.avatar_bytes_max", limits.avatar_bytes_max),
+        ("limits.artwork_bytes_max", limits.artwork_bytes_max),
         ("limits.upload_bytes_max", limits.upload_bytes_max),
         ("limits.upload_part_bytes_max", limits.upload_part_bytes_max),
         ("limits.archive_decompressed_bytes_max", limits.archive_decompressed_bytes_max),
@@ -295,11 +296,16 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
     ] {
         findings.add_if(i64::try_from(bytes.bytes()).is_err(), key, "must be below 8 EiB");
     }
-    findings.add_if(
-        limits.avatar_bytes_max.bytes() > AVATAR_BYTES_CEILING,
-        "limits.avatar_bytes_max",
-        "must be at most 8 MiB: pictures lie in the catalog",
-    );
+    for (key, bytes) in [
+        ("limits.avatar_bytes_max", limits.avatar_bytes_max),
+        ("limits.artwork_bytes_max", limits.artwork_bytes_max),
+    ] {
+        findings.add_if(
+            bytes.bytes() > PICTURE_BYTES_CEILING,
+            key,
+            "must be at most 8 MiB: pictures lie in the catalog",
+        );
+    }
     for (key, time) in [
         ("limits.upload_idle_timeout", limits.upload_idle_timeout),
         ("limits.uploads_abandoned_after", limits.uploads_abandoned_after),

@@ -30,6 +30,8 @@ pub struct LimitsConfig {
     pub json_body_bytes_max: ByteCount,
     /// The picture of a user. Default 512 KiB.
     pub avatar_bytes_max: ByteCount,
+    /// The picture of a box. Default 1 MiB.
+    pub artwork_bytes_max: ByteCount,
     /// One uploaded file. Default 200 GiB.
     pub upload_bytes_max: ByteCount,
     /// The files of one organization together, each file counted, unless a platform admin set another quota; zero is
@@ -82,6 +84,7 @@ impl Default for LimitsConfig {
         Self {
             json_body_bytes_max: ByteCount(MIB),
             avatar_bytes_max: ByteCount(MIB / 2),
+            artwork_bytes_max: ByteCount(MIB),
             upload_bytes_max: ByteCount(200 * GIB),
             organization_bytes_max: ByteCount(0),
             organization_file_bytes_max: ByteCount(0),

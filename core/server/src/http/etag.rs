@@ -53,10 +53,15 @@ pub(crate) fn require_tag(req: &Request, present: &HeaderValue) -> Result<()> {
     if matches(wanted, present) {
         return Ok(());
     }
-    Err(AppError::new(
+    Err(stale())
+}
+
+/// What somebody reads who has seen an older state.
+pub(crate) fn stale() -> AppError {
+    AppError::new(
         ErrorCode::PreconditionFailed,
         "it was changed since you read it; read it again, then send its new ETag as If-Match",
-    ))
+    )
 }
 
 #[cfg(test)]

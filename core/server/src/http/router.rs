@@ -9,8 +9,8 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, boxes, files, organizations, profile, providers, recovery,
-        second_factor, sign_in, storage, system, uploads, users, versions,
+        account, architectures, box_pages, boxes, files, organizations, profile, providers,
+        recovery, second_factor, sign_in, storage, system, uploads, users, versions,
     },
     openapi,
     routes::{ApiRouter, endpoint},
@@ -93,6 +93,11 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Transfer, On::Box,          endpoint!(boxes::transfer_box))
         .add(Restore,  On::Box,          endpoint!(boxes::list_deleted_boxes))
         .add(Restore,  On::Box,          endpoint!(boxes::restore_box))
+        .add(Read,     On::Box,          endpoint!(box_pages::read_rendered_box))
+        .add(Read,     On::Version,      endpoint!(box_pages::read_rendered_version))
+        .add(Read,     On::Box,          endpoint!(box_pages::read_artwork))
+        .add(Update,   On::Box,          endpoint!(box_pages::set_artwork))
+        .add(Update,   On::Box,          endpoint!(box_pages::delete_artwork))
         .add(Read,     On::Version,      endpoint!(versions::list_versions))
         .add(Create,   On::Version,      endpoint!(versions::create_version))
         .add(Read,     On::Version,      endpoint!(versions::read_version))

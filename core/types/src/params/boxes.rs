@@ -121,6 +121,15 @@ pub struct CreateBoxParams {
     #[serde(default)]
     #[schema(max_items = 20)]
     pub tags: Vec<BoxTag>,
+    /// Its own web page; only `https`.
+    #[schema(max_length = 2048, example = "https://example.com/debian")]
+    pub homepage_url: Option<String>,
+    /// Where it is made from; only `https`.
+    #[schema(max_length = 2048)]
+    pub source_url: Option<String>,
+    /// How it is used; only `https`.
+    #[schema(max_length = 2048)]
+    pub documentation_url: Option<String>,
     /// Whether everybody may fetch it.
     #[serde(default)]
     pub is_public: bool,
@@ -147,6 +156,15 @@ pub struct UpdateBoxParams {
     /// Short words that it is found by, instead of those that it has.
     #[schema(max_items = 20)]
     pub tags: Option<Vec<BoxTag>>,
+    /// Its own web page; only `https`. An empty text takes it away.
+    #[schema(max_length = 2048, example = "https://example.com/debian")]
+    pub homepage_url: Option<String>,
+    /// Where it is made from; only `https`. An empty text takes it away.
+    #[schema(max_length = 2048)]
+    pub source_url: Option<String>,
+    /// How it is used; only `https`. An empty text takes it away.
+    #[schema(max_length = 2048)]
+    pub documentation_url: Option<String>,
     /// Whether everybody may fetch it.
     pub is_public: Option<bool>,
 }

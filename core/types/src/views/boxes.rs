@@ -29,6 +29,14 @@ pub struct BoxView {
     pub readme: Option<String>,
     /// What it is found by.
     pub tags: Vec<BoxTag>,
+    /// Its own web page.
+    pub homepage_url: Option<String>,
+    /// Where it is made from.
+    pub source_url: Option<String>,
+    /// How it is used.
+    pub documentation_url: Option<String>,
+    /// Whether it has a picture, at `…/artwork`.
+    pub has_artwork: bool,
     /// Whether everybody may fetch it.
     pub is_public: bool,
     /// How often it was fetched.
@@ -37,6 +45,27 @@ pub struct BoxView {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// The long texts of a box as HTML that is safe in a page.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RenderedBoxView {
+    /// The description.
+    #[schema(example = "<p>A small <strong>Debian</strong>.</p>")]
+    pub description: String,
+    /// The README.
+    pub readme: Option<String>,
+}
+
+/// The long texts of a version as HTML that is safe in a page.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RenderedVersionView {
+    /// The description.
+    pub description: String,
+    /// What changed.
+    pub release_notes: Option<String>,
 }
 
 /// A box as lists show it: without its long texts.

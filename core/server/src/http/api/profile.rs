@@ -9,26 +9,18 @@ use boxvault_types::{
         account::{ExportView, PreferencesView, ProfileView},
     },
 };
-use salvo::{
-    Request, Response, Writer as _, handler,
-    http::{
-        HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
-    },
-};
+use salvo::{Request, Response, Writer as _, handler};
 
 use crate::{
-    error::{AppError, Result},
+    error::Result,
     http::{
         call::{Body, Call, read_bounded},
         etag,
         extract::required,
+        pictures::{self, Picture},
         reply::Reply,
     },
 };
-
-/// A picture does nothing, whatever is in it.
-const PICTURE_POLICY: &str = "default-src 'none'; sandbox";
 
 /// Reads how the caller wants things.
 #[utoipa::path(
@@ -154,26 +146,14 @@ pub(crate) async fn delete_avatar(req: &mut Request, call: Call) -> Result<Reply
 #[handler]
 pub(crate) async fn read_avatar(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
     let avatar = call.app.avatar(required::<UserId>(req, "id")?).await?;
-    let tag = picture_tag(&avatar.digest.to_string())?;
-    let known = req.headers().get(IF_NONE_MATCH).is_some_and(|known| etag::matches(known, &tag));
-    let headers = res.headers_mut();
-    headers.insert(ETAG, tag);
-    // its URL changes with it
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PICTURE_POLICY));
-    if known {
-        res.status_code(StatusCode::NOT_MODIFIED);
-        return Ok(());
-    }
-    let kind = HeaderValue::from_str(&avatar.content_type).map_err(AppError::internal)?;
-    headers.insert(CONTENT_TYPE, kind);
-    res.status_code(StatusCode::OK);
-    res.body(avatar.bytes);
-    Ok(())
-}
-
-fn picture_tag(digest: &str) -> Result<HeaderValue> {
-    HeaderValue::from_str(&format!("\"{digest}\"")).map_err(AppError::internal)
+    let picture = Picture {
+        media_type: avatar.content_type,
+        content: avatar.bytes,
+        digest: avatar.digest,
+        // its URL changes with it
+        cache: "private, max-age=86400",
+    };
+    pictures::serve(req, res, picture)
 }
 
 /// Holds a write to the picture that the caller has seen.
@@ -181,6 +161,6 @@ async fn hold_avatar(req: &Request, call: &Call, user: UserId) -> Result<()> {
     if !etag::is_held(req) {
         return Ok(());
     }
-    let present = call.app.avatar(user).await.map(|avatar| avatar.digest.to_string());
-    etag::require_tag(req, &picture_tag(&present.unwrap_or_default())?)
+    let present = call.app.avatar(user).await.map(|avatar| avatar.digest).ok();
+    pictures::hold(req, present.as_ref())
 }
