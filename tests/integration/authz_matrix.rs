@@ -355,6 +355,7 @@ fn path_of(case: &Case) -> String {
         .replace("{provider}", "virtualbox")
         .replace("{architecture}", "amd64")
         .replace("{file}", "virtualbox.box")
+        .replace("{badge}", &format!("{name}.svg"))
         .replace("{username}", username)
         .replace("{id}", "01a209f3-f74e-71ed-aee1-23a3bce95a3e")
 }
@@ -419,7 +420,7 @@ fn cases(document: &Value) -> Vec<Case> {
             let field = |name: &str| operation[name].as_str().unwrap_or_default().to_owned();
             let variants: &[&str] = if path.contains("{version}") {
                 &["public", "unreleased", "private"]
-            } else if path.contains("{box}") {
+            } else if path.contains("{box}") || path.contains("{badge}") {
                 &["public", "private"]
             } else if path.contains("{organization}") {
                 &["open", "closed"]
@@ -574,6 +575,9 @@ fn in_organization(
     }
     if case.variant == "unreleased" && case.is_vagrant() {
         return "404"; // clients never see one
+    }
+    if case.variant == "private" && case.path.contains("{badge}") {
+        return "404"; // whoever asks: badges stand in other people's pages
     }
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {

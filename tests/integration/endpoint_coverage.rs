@@ -54,6 +54,7 @@ impl Recorder {
             ("provider", "virtualbox"),
             ("architecture", "amd64"),
             ("file", "virtualbox.box"),
+            ("badge", "web.svg"),
         ];
         for (name, value) in with.names.iter().chain(&names) {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -378,6 +379,9 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
     }
     let with = With { headers: &[("range", "bytes=99999999-")], ..With::default() };
     recorder.call(anonymous, "download_file", 416, with).await;
+    let badge = recorder.call(anonymous, "read_badge", 200, nothing()).await;
+    unchanged(recorder, anonymous, "read_badge", &badge, &[]).await;
+    recorder.call(anonymous, "read_box_downloads", 200, nothing()).await;
     for id in ["read_catalogue", "read_box_page", "read_legacy_catalogue"] {
         recorder.call(anonymous, id, 200, nothing()).await;
     }

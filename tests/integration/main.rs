@@ -8,6 +8,8 @@ mod accounts;
 #[cfg(test)]
 mod authz_matrix;
 #[cfg(test)]
+mod badges;
+#[cfg(test)]
 mod box_life;
 #[cfg(test)]
 mod box_pages;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use boxvault_types::ids::{ArtifactId, BoxId};
+use boxvault_types::version::BoxVersion;
 use chrono::NaiveDate;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, OnConflict};
@@ -15,10 +16,15 @@ use crate::artifacts::{to_provider, to_version};
 use crate::entity::{
     artifacts as artifact_rows, box_downloads as table, boxes as box_rows, versions as version_rows,
 };
+use crate::rows::stored;
+use crate::versions::VersionStatus;
 use crate::{Catalog, Database, Result};
 
 /// How many artifacts one statement counts.
 const CHUNK: usize = 200;
+
+/// The most files whose counts make the sums of versions: what is beyond belongs to the oldest versions.
+const ARTIFACTS_MAX: u64 = 2_000;
 
 /// The most days of one answer.
 const DAYS_MAX: u64 = 3_660;
@@ -127,6 +133,39 @@ fn case(counts: &BTreeMap<Uuid, i64>, is: impl Fn(Uuid) -> Expr) -> CaseStatemen
         .iter()
         .fold(CaseStatement::new(), |case, (id, count)| case.case(is(*id), *count))
         .finally(0_i64)
+}
+
+/// How often the files of each version of a box were downloaded, the newest version first.
+pub async fn by_version(
+    catalog: &Catalog,
+    box_id: BoxId,
+    status: Option<VersionStatus>,
+) -> Result<Vec<(BoxVersion, i64)>> {
+    let mut select = artifact_rows::Entity::find()
+        .select_only()
+        .column(version_rows::Column::Number)
+        .column(artifact_rows::Column::Downloads)
+        .join(JoinType::InnerJoin, to_provider())
+        .join(JoinType::InnerJoin, to_version())
+        .filter(version_rows::Column::BoxId.eq(box_id.0));
+    if let Some(status) = status {
+        select = select.filter(version_rows::Column::Status.eq(status.as_str()));
+    }
+    let rows: Vec<(String, i64)> = select
+        .order_by_desc(version_rows::Column::SortKey)
+        .limit(ARTIFACTS_MAX)
+        .into_tuple()
+        .all(catalog.reader())
+        .await?;
+    // summed here: the databases disagree on the type of a sum
+    let mut sums: Vec<(BoxVersion, i64)> = Vec::new();
+    for (number, count) in rows {
+        match sums.last_mut() {
+            Some((last, sum)) if last.as_str() == number => *sum += count,
+            _ => sums.push((stored("versions.number", BoxVersion::parse(&number))?, count)),
+        }
+    }
+    Ok(sums)
 }
 
 /// How often files of a box were downloaded on each day since one; days without any are left out.

@@ -150,6 +150,17 @@ pub async fn find(
     row.map(from_row).transpose()
 }
 
+/// Finds the highest version of a box that clients see.
+pub async fn find_newest_released(catalog: &Catalog, box_id: BoxId) -> Result<Option<Version>> {
+    let row = table::Entity::find()
+        .filter(table::Column::BoxId.eq(box_id.0))
+        .filter(table::Column::Status.eq(VersionStatus::Released.as_str()))
+        .order_by_desc(table::Column::SortKey)
+        .one(catalog.reader())
+        .await?;
+    row.map(from_row).transpose()
+}
+
 /// Lists the versions of a box by number.
 pub async fn list(
     catalog: &Catalog,

@@ -7,6 +7,7 @@ pub(crate) mod access_tokens;
 pub(crate) mod accounts;
 pub(crate) mod artifacts;
 pub(crate) mod avatars;
+pub(crate) mod badges;
 pub(crate) mod box_artwork;
 pub(crate) mod box_life;
 pub(crate) mod boxes;

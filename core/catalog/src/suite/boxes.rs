@@ -351,5 +351,16 @@ on_each_database! {
         let days = downloads::by_day(catalog, tree.vagrant_box.id, start).await.unwrap();
         let days = days.iter().map(|(day, count)| (day.day(), *count)).collect::<Vec<_>>();
         assert_eq!(days, [(1, 10), (2, 5)]);
+
+        let newer = version(catalog, tree.vagrant_box.id, "10.0.0").await;
+        let libvirt = provider(catalog, newer.id, "libvirt").await;
+        let file = artifact(catalog, libvirt.id, "amd64").await;
+        downloads::add(catalog, &[(file.id, 4)]).await.unwrap();
+        let sums = downloads::by_version(catalog, tree.vagrant_box.id, None).await.unwrap();
+        let sums = sums.iter().map(|(number, sum)| (number.as_str(), *sum)).collect::<Vec<_>>();
+        assert_eq!(sums, [("10.0.0", 4), ("1.0.0", 15)]);
+        let released = Some(VersionStatus::Released);
+        let sums = downloads::by_version(catalog, tree.vagrant_box.id, released).await.unwrap();
+        assert!(sums.is_empty());
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn resource(
         ResourceKind::Audit => Resource::Audit(parse(req, "organization")?),
         ResourceKind::Storage => Resource::Storage(parse(req, "organization")?),
         ResourceKind::Member => Resource::Member(organization()?, parse(req, "username")?),
-        ResourceKind::Box => Resource::Box(organization()?, parse(req, "box")?),
+        ResourceKind::Box => Resource::Box(organization()?, box_name(req)?),
         ResourceKind::Version => {
             Resource::Version(organization()?, vagrant_box()?, parse(req, "version")?)
         }
@@ -79,6 +79,18 @@ pub(crate) fn resource(
             parse(req, "architecture")?.unwrap_or_else(ArchitectureName::unknown),
         ),
     })
+}
+
+/// The box that a path names, if it names one: `{box}`, or `{badge}`, which is a box's name and `.svg`.
+fn box_name(req: &Request) -> Result<Option<BoxName>> {
+    let Some(badge) = req.param::<String>("badge") else { return parse(req, "box") };
+    let name = badge.strip_suffix(".svg").ok_or_else(|| {
+        AppError::new(
+            ErrorCode::PathNotFound,
+            "the last part of this path is a box's name and .svg",
+        )
+    })?;
+    name.parse().map(Some).map_err(|error| AppError::invalid("badge", error))
 }
 
 /// The provider that a path names: `{provider}`, or `{file}`, which is a provider's name and `.box`.
@@ -177,6 +189,7 @@ pub(crate) fn description_of(parameter: &str) -> &'static str {
     match parameter {
         "organization" => "The organization's name.",
         "box" => "The box's name.",
+        "badge" => "The box's name and `.svg`.",
         "version" => "The version, as it was created.",
         "provider" => "The provider's name, as Vagrant calls it.",
         "architecture" => "The architecture's name, as Vagrant calls it.",

@@ -1,5 +1,7 @@
 //! A file as an answer: ranges, preconditions, entity tag, by the shortest way (RFC 9110, sections 13 and 14).
 
+use std::ops::Range;
+
 use boxvault_plugin_sdk::{ByteRange, ObjectReader, PluginError};
 use boxvault_transfer::{Delivery, FileBody, RangeRequest};
 use boxvault_types::error::ErrorCode;
@@ -28,6 +30,8 @@ use crate::{
 
 /// A box is never typed as JSON: Vagrant would take it for a catalogue.
 const BOX_TYPE: &str = "application/octet-stream";
+/// Whoever asks for so little of the beginning looks whether ranges are answered, or what the file is.
+const PROBE_BYTES_MAX: u64 = 16;
 /// The digest of the whole representation (RFC 9530).
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
@@ -81,12 +85,12 @@ pub(super) async fn serve(
         res.status_code(StatusCode::OK);
         return Ok(());
     }
-    // once for each download: not for its continuations
-    let begins = match &range {
-        RangeRequest::Single(range) => range.start == 0,
-        _ => true,
+    let range = match (&download.source, range) {
+        // several parts of a remote object are more requests than they are worth
+        (Source::Store(..), RangeRequest::Many(_)) => RangeRequest::Whole,
+        (_, range) => range,
     };
-    if begins {
+    if is_begun(&range, size) {
         app.downloads.note(download.artifact);
     }
     match download.source {
@@ -97,7 +101,6 @@ pub(super) async fn serve(
         Source::Store(ref store, ref key) => {
             let (from, length) = match &range {
                 RangeRequest::Single(range) => (range.start, range.end - range.start),
-                // several parts of a remote object are more requests than they are worth
                 _ => (0, size),
             };
             let reader = store.open_reader(key, ByteRange::new(from, length)).await?;
@@ -155,6 +158,18 @@ fn wanted_range(req: &Request, tag: &HeaderValue, size: u64) -> RangeRequest {
         return RangeRequest::Whole;
     }
     RangeRequest::parse(headers.get(RANGE).and_then(|range| range.to_str().ok()), size)
+}
+
+/// Whether a download begins with this answer, and so counts: not when it is continued, and not when somebody only
+/// looks whether there is something.
+fn is_begun(range: &RangeRequest, size: u64) -> bool {
+    let begins =
+        |part: &Range<u64>| part.start == 0 && (part.end > PROBE_BYTES_MAX || part.end == size);
+    match range {
+        RangeRequest::Single(part) => begins(part),
+        RangeRequest::Many(parts) => parts.iter().any(begins),
+        RangeRequest::Whole | RangeRequest::Unsatisfiable => true,
+    }
 }
 
 fn send_local(

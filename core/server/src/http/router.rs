@@ -9,7 +9,7 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, box_pages, boxes, files, organizations, profile, providers,
+        account, architectures, badges, box_pages, boxes, files, organizations, profile, providers,
         recovery, second_factor, sign_in, storage, system, uploads, users, versions,
     },
     openapi,
@@ -96,6 +96,8 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Read,     On::Box,          endpoint!(box_pages::read_rendered_box))
         .add(Read,     On::Version,      endpoint!(box_pages::read_rendered_version))
         .add(Read,     On::Box,          endpoint!(box_pages::read_artwork))
+        .add(Read,     On::Box,          endpoint!(badges::read_box_downloads))
+        .add(Read,     On::Box,          endpoint!(badges::read_badge))
         .add(Update,   On::Box,          endpoint!(box_pages::set_artwork))
         .add(Update,   On::Box,          endpoint!(box_pages::delete_artwork))
         .add(Read,     On::Version,      endpoint!(versions::list_versions))

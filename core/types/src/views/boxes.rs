@@ -1,6 +1,6 @@
 //! Boxes, versions, providers, architectures.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -45,6 +45,40 @@ pub struct BoxView {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// How often a box was fetched.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BoxDownloadsView {
+    /// All in all, also of versions that are gone. A download counts when the first bytes are asked for, so once however
+    /// often it is continued; `HEAD` and requests for the first few bytes alone do not count.
+    pub download_count: u64,
+    /// By version, the newest first.
+    pub versions: Vec<VersionDownloadsView>,
+    /// By day (UTC), the last 90 days. Days without any are left out.
+    pub days: Vec<DayDownloadsView>,
+}
+
+/// How often a version was fetched.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionDownloadsView {
+    /// The version.
+    #[schema(example = "1.0.0")]
+    pub version_number: String,
+    /// How often.
+    pub download_count: u64,
+}
+
+/// How often a box was fetched on a day.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DayDownloadsView {
+    /// The day.
+    pub day: NaiveDate,
+    /// How often.
+    pub download_count: u64,
 }
 
 /// The long texts of a box as HTML that is safe in a page.

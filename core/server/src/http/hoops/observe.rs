@@ -99,7 +99,7 @@ fn dialect(path: &str) -> Dialect {
     let first = path.split('/').next().unwrap_or_default();
     let ours = match first {
         "api" => !(path.starts_with("api/v1/") || path.starts_with("api/v2/")),
-        "health" | "metrics" | "api-docs" | "assets" | "" => true,
+        "health" | "metrics" | "api-docs" | "assets" | "badge" | "" => true,
         _ => false,
     };
     if ours { Dialect::Api } else { Dialect::Vagrant }
