@@ -165,7 +165,7 @@ async fn a_box_that_is_renamed_handed_over_deleted_or_restored_is_found_as_it_is
     assert_eq!(found("q=web").await, "");
     assert_eq!(found("q=site%202&provider=libvirt").await, "acme/site-2");
     let site = "/api/organization/acme/box/site-2";
-    let moved = admin.post(&format!("{site}/transfer"), &json!({ "organization": "globex" })).await;
+    let moved = admin.put(&format!("{site}/transfer"), &json!({ "organization": "globex" })).await;
     expect(200, moved);
     assert_eq!(found("q=site&organization=acme").await, "");
     assert_eq!(found("q=site&organization=globex").await, "globex/site-2");
@@ -174,7 +174,7 @@ async fn a_box_that_is_renamed_handed_over_deleted_or_restored_is_found_as_it_is
     for query in ["q=site", "provider=libvirt", "organization=globex", "sort=downloads"] {
         assert_eq!(found(query).await, "", "{query}");
     }
-    expect(200, admin.post(&format!("{site}/restore"), &json!({})).await);
+    expect(200, admin.put(&format!("{site}/restore"), &json!({})).await);
     assert_eq!(found("q=site&provider=libvirt").await, "globex/site-2");
     expect(200, admin.put(&format!("{site}/version/1.0.0/revoke"), &json!({})).await);
     assert_eq!(found("provider=libvirt").await, "", "what clients cannot fetch");

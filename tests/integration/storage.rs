@@ -163,6 +163,41 @@ async fn the_default_quota_holds_until_a_platform_admin_sets_another() {
 }
 
 #[tokio::test]
+async fn a_box_is_handed_over_only_where_its_files_fit() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let file = built(1);
+    let at = prepared(&admin, "web", &file).await;
+    assert_eq!(put(&admin, &at).await.status, 200);
+    assert_eq!(admin.post("/api/organization", &json!({ "name": "globex" })).await.status, 201);
+    let bytes = file.bytes.len();
+    let of_globex = async |quota: Value| {
+        assert_eq!(admin.put("/api/organization/globex/quota", &quota).await.status, 200);
+    };
+    let transfer = async || {
+        let to = json!({ "organization": "globex" });
+        admin.put("/api/organization/acme/box/web/transfer", &to).await
+    };
+    of_globex(json!({ "bytes": bytes - 1 })).await;
+    let refused = transfer().await;
+    assert_refused(&refused, 507, "QUOTA_EXCEEDED");
+    assert_eq!(refused.json()["error"]["fields"]["askedBytes"], bytes.to_string());
+    of_globex(json!({ "fileBytes": bytes - 1 })).await;
+    assert_refused(&transfer().await, 413, "FILE_TOO_LARGE");
+    assert_eq!(admin.get(USAGE).await.data()["bytes"], bytes, "it is where it was");
+    of_globex(json!({ "bytes": bytes })).await;
+    assert_eq!(transfer().await.status, 200);
+    assert_eq!(admin.get(USAGE).await.data()["bytes"], 0);
+    let moved = "/api/organization/globex/box/web";
+    // it keeps its room while it is deleted, and so comes back into an organization that is full
+    assert_eq!(admin.delete(moved).await.status, 200);
+    of_globex(json!({ "bytes": 1 })).await;
+    assert_eq!(admin.get("/api/organization/globex/usage").await.data()["bytes"], bytes);
+    assert_eq!(admin.put(&format!("{moved}/restore"), &json!({})).await.status, 200);
+    assert_eq!(admin.get("/api/organization/globex/usage").await.data()["bytes"], bytes);
+}
+
+#[tokio::test]
 async fn only_platform_admins_set_quotas_and_only_members_see_what_is_used() {
     let server = TestServer::start().await;
     let (admin, owner, stranger) =

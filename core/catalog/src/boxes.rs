@@ -6,8 +6,8 @@ use boxvault_types::names::{ArchitectureName, BoxName, OrganizationName, Provide
 use boxvault_types::tags::BoxTag;
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
-    JoinType, QueryFilter, QuerySelect, RelationDef, SelectTwo,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, JoinType,
+    QueryFilter, QuerySelect, RelationDef, SelectTwo,
 };
 
 use crate::blobs::StoredFile;
@@ -25,6 +25,7 @@ mod search;
 mod words;
 
 use former::Claim;
+pub(crate) use life::{touch, touch_of};
 #[cfg(test)]
 pub(crate) use search::{Bounds, list_within};
 pub use search::{BoxFilter, BoxSort, BoxSummary, Visibility, list};
@@ -32,7 +33,9 @@ pub(crate) use words::{index_files, words_of};
 
 pub use artwork::{Artwork, find_artwork, set_artwork};
 pub use former::{find_by_any_name, forget_former_names};
-pub use life::{delete, find_even_deleted, list_deleted, purge_deleted, restore, transfer};
+pub use life::{
+    Transfer, delete, find_even_deleted, list_deleted, purge_deleted, restore, transfer,
+};
 
 /// A box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -328,20 +331,6 @@ pub(crate) fn to_organization() -> RelationDef {
         .from(table::Column::OrganizationId)
         .to(organization_rows::Column::Id)
         .into()
-}
-
-/// Notes that something in a box changed, and holds the box until the transaction ends.
-pub(crate) async fn touch<C: ConnectionTrait>(
-    db: &C,
-    id: sea_orm::prelude::Uuid,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    table::Entity::update_many()
-        .col_expr(table::Column::UpdatedAt, sea_orm::sea_query::Expr::value(now))
-        .filter(table::Column::Id.eq(id))
-        .exec(db)
-        .await?;
-    Ok(())
 }
 
 type Pair = (table::Model, Option<organization_rows::Model>);

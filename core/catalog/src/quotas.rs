@@ -49,7 +49,7 @@ pub struct Room {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum OverQuota {
     /// The file alone is larger than one may be.
-    #[error("the file has {asked} bytes, and one may have {allowed}")]
+    #[error("a file has {asked} bytes, and one may have {allowed}")]
     File {
         /// Bytes that one file may have.
         allowed: i64,
@@ -57,13 +57,13 @@ pub enum OverQuota {
         asked: i64,
     },
     /// With it, all files together would be.
-    #[error("{used} of {allowed} bytes are used, and the file has {asked}")]
+    #[error("{used} of {allowed} bytes are used, and {asked} more are asked for")]
     Organization {
         /// Bytes of the files that are there, without the one that would be replaced.
         used: i64,
         /// Bytes that all files may have.
         allowed: i64,
-        /// Bytes that it has, at least.
+        /// Bytes that are asked for, at least.
         asked: i64,
     },
 }
@@ -90,8 +90,16 @@ impl Room {
     /// # Errors
     /// Which limit it passes.
     pub fn check(&self, asked: i64) -> std::result::Result<(), OverQuota> {
-        if let Some(allowed) = self.limits.file_bytes.filter(|allowed| asked > *allowed) {
-            return Err(OverQuota::File { allowed, asked });
+        self.check_all(asked, asked)
+    }
+
+    /// Whether several files fit: so many bytes together, the largest of them so many. No file fits always.
+    ///
+    /// # Errors
+    /// Which limit they pass.
+    pub fn check_all(&self, asked: i64, largest: i64) -> std::result::Result<(), OverQuota> {
+        if let Some(allowed) = self.limits.file_bytes.filter(|allowed| largest > *allowed) {
+            return Err(OverQuota::File { allowed, asked: largest });
         }
         let used = self.used.saturating_sub(self.replaced);
         match self.limits.bytes {
@@ -165,14 +173,14 @@ pub async fn room(
     Ok(Room { limits, used, replaced })
 }
 
-/// What is left in the organization of an artifact. Where its bytes are limited, the organization is held until the
+/// The organization of an artifact, and what is left in it. Where its bytes are limited, the organization is held until the
 /// transaction ends, so that of two files that do not fit together the second one sees the first. Before the
 /// artifact and its version are held, as whoever deletes an organization does.
 pub(crate) async fn hold<C: ConnectionTrait>(
     db: &C,
     artifact: ArtifactId,
     default: Limits,
-) -> Result<Room> {
+) -> Result<(OrganizationId, Room)> {
     let owner = artifact_rows::Entity::find_by_id(artifact.0)
         .select_only()
         .column(box_rows::Column::OrganizationId)
@@ -183,6 +191,15 @@ pub(crate) async fn hold<C: ConnectionTrait>(
         .one(db)
         .await?;
     let id = OrganizationId(owner.ok_or(CatalogError::NotFound { what: Noun::Architecture })?);
+    Ok((id, hold_organization(db, id, default).await?))
+}
+
+/// What is left in an organization, which is held likewise. Before one of its boxes is held.
+pub(crate) async fn hold_organization<C: ConnectionTrait>(
+    db: &C,
+    id: OrganizationId,
+    default: Limits,
+) -> Result<Room> {
     let limits = find_in(db, id).await?.over(default);
     let used = match limits.bytes {
         Some(_) => {
@@ -220,6 +237,10 @@ mod tests {
         let file = Room { limits: Limits { bytes: None, file_bytes: Some(9) }, ..room };
         assert_eq!(file.check(9), Ok(()));
         assert_eq!(file.check(10), Err(OverQuota::File { allowed: 9, asked: 10 }));
+        assert_eq!(room.check_all(50, 30), Ok(()));
+        assert!(room.check_all(51, 30).is_err());
+        assert!(file.check_all(12, 10).is_err() && file.check_all(12, 9).is_ok());
+        assert_eq!(Room { used: 300, ..room }.check_all(0, 0), Ok(()), "nothing takes no room");
         let huge = Room { limits: DEFAULT, used: i64::MAX, replaced: 0 };
         assert!(huge.check(i64::MAX).is_err());
     }

@@ -146,15 +146,16 @@ pub async fn touch(catalog: &Catalog, ids: &[UploadId]) -> Result<u64> {
 ///
 /// # Errors
 /// `NotFound(Upload)` when it was aborted or swept; `NotFound(Architecture)` when that is gone;
-/// `Conflict(VersionReleased)`; `Conflict(LostRace)` when the artifact got another file since the upload began;
-/// `OverQuota`.
+/// `Conflict(VersionReleased)`; `Conflict(LostRace)` when the artifact got another file since the upload began, or its
+/// box went to another organization, whose quota was not asked; `OverQuota`.
 pub async fn commit(catalog: &Catalog, id: UploadId, received: Received) -> Result<Committed> {
     let now = catalog.now();
     let transaction = catalog.begin().await?;
     let upload = table::Entity::find_by_id(id.0).lock_exclusive().one(&transaction).await?;
     let upload = upload.ok_or(CatalogError::NotFound { what: Noun::Upload })?;
     let artifact_id = ArtifactId(upload.artifact_id);
-    let mut room = quotas::hold(&transaction, artifact_id, received.default_limits).await?;
+    let (owner, mut room) =
+        quotas::hold(&transaction, artifact_id, received.default_limits).await?;
     let (artifact, version) = artifacts::lock(&transaction, artifact_id).await?;
     if artifact.blob_id != upload.previous_blob_id {
         return Err(CatalogError::conflict(ConflictReason::LostRace));
@@ -190,7 +191,9 @@ pub async fn commit(catalog: &Catalog, id: UploadId, received: Received) -> Resu
     if let Some(resumable) = received.finishes {
         resumable::finish(&transaction, resumable, now).await?;
     }
-    boxes::touch(&transaction, version.box_id, now).await?;
+    if !boxes::touch_of(&transaction, version.box_id, owner, now).await? {
+        return Err(CatalogError::conflict(ConflictReason::LostRace));
+    }
     if let Some(entry) = received.audit {
         audit::insert_in(&transaction, now, vec![entry]).await?;
     }

@@ -206,15 +206,32 @@ pub(crate) async fn bytes_of<C: ConnectionTrait>(db: &C, id: OrganizationId) -> 
     Ok(row.flatten().unwrap_or_default())
 }
 
+/// The bytes of all files of a box, each file counted, and those of its largest.
+pub(crate) async fn bytes_of_box<C: ConnectionTrait>(db: &C, id: BoxId) -> Result<(i64, i64)> {
+    let backend = db.get_database_backend();
+    let size = blob_rows::Column::SizeBytes;
+    let row = held()
+        .column_as(whole(backend, size.sum()), "bytes")
+        .column_as(whole(backend, size.max()), "largest")
+        .filter(box_rows::Column::Id.eq(id.0))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(row.unwrap_or_default())
+}
+
 /// Every artifact of an organization that has a file, with its blob and its box.
 fn held_by(id: OrganizationId) -> sea_orm::Select<artifact_rows::Entity> {
+    held().filter(box_rows::Column::OrganizationId.eq(id.0))
+}
+
+fn held() -> sea_orm::Select<artifact_rows::Entity> {
     artifact_rows::Entity::find()
         .select_only()
         .join(JoinType::InnerJoin, to_blob())
         .join(JoinType::InnerJoin, to_provider())
         .join(JoinType::InnerJoin, to_version())
         .join(JoinType::InnerJoin, to_box())
-        .filter(box_rows::Column::OrganizationId.eq(id.0))
 }
 
 /// Adds the four sums over the rows of [`HELD`]; `blob` is a column of it that is null where there is no blob.

@@ -8,16 +8,30 @@ use std::time::Duration;
 use boxvault_types::ids::{BoxId, OrganizationId};
 use boxvault_types::names::{BoxName, OrganizationName};
 use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
+    QueryFilter, QueryOrder, QuerySelect, UpdateMany,
 };
 
 use super::former::{self, Claim};
 use super::{OwnedBox, VagrantBox, from_pair, from_row, named, table, with_organization};
+use crate::quotas::{self, Limits};
 use crate::{
-    Catalog, CatalogError, ConflictReason, Noun, PAGE_SIZE_MAX, Page, Paged, Result, paging,
+    Catalog, CatalogError, ConflictReason, Noun, PAGE_SIZE_MAX, Page, Paged, Result, paging, usage,
 };
+
+/// How a box changes hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transfer {
+    /// Whose it will be.
+    pub to: OrganizationId,
+    /// What that organization may have, if no platform admin allowed it something else.
+    pub default_limits: Limits,
+    /// How long the name that it had leads to it; `None` for not at all.
+    pub old_name_leads_until: Option<DateTime<Utc>>,
+}
 
 /// Finds a box by its two names, also one that is deleted and can be restored.
 pub async fn find_even_deleted(
@@ -43,24 +57,23 @@ pub async fn list_deleted(
     paging::fetch(catalog.reader(), select, page, from_pair).await
 }
 
-/// Hands a box to another organization. Its bytes stay where they are; its old name leads to it until then.
+/// Hands a box to another organization. Its bytes stay where they are, and count there from now on.
 ///
 /// # Errors
 /// `NotFound(Box)`, `NotFound(Organization)`; `AlreadyExists(BoxName)` or `Conflict(FormerName)` when the name is
-/// taken there.
-pub async fn transfer(
-    catalog: &Catalog,
-    id: BoxId,
-    to: OrganizationId,
-    old_name_leads_until: Option<DateTime<Utc>>,
-) -> Result<VagrantBox> {
+/// taken there; `OverQuota`.
+pub async fn transfer(catalog: &Catalog, id: BoxId, transfer: Transfer) -> Result<VagrantBox> {
+    let Transfer { to, default_limits, old_name_leads_until } = transfer;
     let now = catalog.now();
     let transaction = catalog.begin().await?;
+    let room = quotas::hold_organization(&transaction, to, default_limits).await?;
     let before = lock(&transaction, id).await?;
     let old = (before.organization_id, before.name_key.clone());
     if old.0 == to.0 {
         return from_row(before);
     }
+    let (bytes, largest) = usage::bytes_of_box(&transaction, id).await?;
+    room.check_all(bytes, largest).map_err(|why| CatalogError::OverQuota { why })?;
     former::claim(&transaction, (to.0, &old.1), id.0, Claim::Careful, now).await?;
     let mut row = before.into_active_model();
     row.organization_id = Set(to.0);
@@ -82,7 +95,7 @@ pub async fn delete(catalog: &Catalog, id: BoxId) -> Result<VagrantBox> {
     set_deleted(catalog, id, Some(catalog.now())).await
 }
 
-/// Brings a deleted box back, with all that it had.
+/// Brings a deleted box back, with all that it had. No quota is asked: its bytes count while it is deleted, too.
 ///
 /// # Errors
 /// `NotFound(Box)` when it was purged; `Conflict(NotDeleted)`.
@@ -122,7 +135,7 @@ pub async fn purge_deleted(catalog: &Catalog, for_at_least: Duration) -> Result<
         .column(table::Column::Id)
         .filter(is_old.clone())
         .limit(PAGE_SIZE_MAX)
-        .into_tuple::<sea_orm::prelude::Uuid>()
+        .into_tuple::<Uuid>()
         .all(catalog.reader())
         .await?;
     let mut count = 0;
@@ -146,4 +159,27 @@ pub(super) async fn lock<C: ConnectionTrait>(db: &C, id: BoxId) -> Result<table:
         .one(db)
         .await?;
     row.ok_or(CatalogError::NotFound { what: Noun::Box })
+}
+
+/// Notes that something in a box changed, and holds the box until the transaction ends.
+pub(crate) async fn touch<C: ConnectionTrait>(db: &C, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    touching(id, now).exec(db).await?;
+    Ok(())
+}
+
+/// The same for a box of an organization. Says whether it still is one.
+pub(crate) async fn touch_of<C: ConnectionTrait>(
+    db: &C,
+    id: Uuid,
+    owner: OrganizationId,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let touched = touching(id, now).filter(table::Column::OrganizationId.eq(owner.0));
+    Ok(touched.exec(db).await?.rows_affected > 0)
+}
+
+fn touching(id: Uuid, now: DateTime<Utc>) -> UpdateMany<table::Entity> {
+    table::Entity::update_many()
+        .col_expr(table::Column::UpdatedAt, Expr::value(now))
+        .filter(table::Column::Id.eq(id))
 }

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use boxvault_types::ids::OrganizationId;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fixture::{
-    box_name, new_box, organization, organization_name, public_box, put_file, tree,
+    artifact, box_name, new_box, organization, organization_name, provider, public_box, put_file,
+    tree, version,
 };
 use super::on_each_database;
-use crate::boxes::{BoxChanges, NewBox};
+use crate::audit::NewEntry;
+use crate::boxes::{BoxChanges, NewBox, Transfer};
+use crate::quotas::{self, Limits, OverQuota, Quota};
 use crate::{
     Catalog, CatalogError, ConflictReason, Noun, Page, Taken, artifacts, blobs, boxes,
     organizations, versions,
@@ -36,6 +39,10 @@ async fn found(catalog: &Catalog, organization: &str, name: &str) -> Option<Stri
     let (organization, name) = (organization_name(organization), box_name(name));
     let found = boxes::find_by_any_name(catalog, &organization, &name).await.unwrap();
     found.map(|found| format!("{}/{}", found.organization.name, found.vagrant_box.name))
+}
+
+fn to(organization: OrganizationId, old_name_leads_until: Option<DateTime<Utc>>) -> Transfer {
+    Transfer { to: organization, default_limits: Limits::default(), old_name_leads_until }
 }
 
 on_each_database! {
@@ -90,13 +97,13 @@ on_each_database! {
         let globex = organization(catalog, "globex", tree.user.id).await;
         public_box(catalog, globex.id, "Debian").await;
         let until = Some(catalog.now() + TimeDelta::days(1));
-        assert!(is_taken(&boxes::transfer(catalog, id, globex.id, until).await));
-        let nowhere = boxes::transfer(catalog, id, OrganizationId::new(), until).await;
+        assert!(is_taken(&boxes::transfer(catalog, id, to(globex.id, until)).await));
+        let nowhere = boxes::transfer(catalog, id, to(OrganizationId::new(), until)).await;
         assert!(matches!(nowhere, Err(CatalogError::NotFound { what: Noun::Organization })));
         assert_eq!(found(catalog, "acme", "debian").await.as_deref(), Some("acme/debian"));
 
         let initech = organization(catalog, "initech", tree.user.id).await;
-        let moved = boxes::transfer(catalog, id, initech.id, until).await.unwrap();
+        let moved = boxes::transfer(catalog, id, to(initech.id, until)).await.unwrap();
         assert_eq!(moved.organization_id, initech.id);
         assert_eq!(found(catalog, "acme", "debian").await.as_deref(), Some("initech/debian"));
         let version = versions::find(catalog, id, &tree.version.number).await.unwrap();
@@ -106,8 +113,107 @@ on_each_database! {
         let careless = boxes::create(catalog, new_box(tree.organization.id, "debian", true)).await;
         assert!(is_conflict(&careless, ConflictReason::FormerName));
         // and back, into the name that it had
-        boxes::transfer(catalog, id, tree.organization.id, until).await.unwrap();
+        boxes::transfer(catalog, id, to(tree.organization.id, until)).await.unwrap();
         assert_eq!(found(catalog, "initech", "debian").await.as_deref(), Some("acme/debian"));
+    }
+
+    async fn a_box_goes_where_its_files_fit_and_counts_there(db) {
+        let catalog = &db.catalog;
+        let tree = tree(catalog).await;
+        let (acme, id) = (tree.organization.id, tree.vagrant_box.id);
+        let arm64 = artifact(catalog, tree.provider.id, "arm64").await;
+        for (slot, content) in [(tree.artifact.id, 1), (arm64.id, 1)] {
+            put_file(catalog, slot, content).await.unwrap();
+        }
+        let globex = organization(catalog, "globex", tree.user.id).await.id;
+        let limited = |bytes, file_bytes| Transfer {
+            default_limits: Limits { bytes, file_bytes },
+            ..to(globex, None)
+        };
+        for (bytes, file_bytes, expected) in [
+            (Some(13), None, OverQuota::Organization { used: 0, allowed: 13, asked: 14 }),
+            (None, Some(6), OverQuota::File { allowed: 6, asked: 7 }),
+        ] {
+            let refused = boxes::transfer(catalog, id, limited(bytes, file_bytes)).await;
+            assert!(matches!(refused, Err(CatalogError::OverQuota { why }) if why == expected));
+        }
+        assert_eq!(found(catalog, "acme", "debian").await.as_deref(), Some("acme/debian"));
+        // what a platform admin allowed it stands before the default
+        let quota = Quota { bytes: Some(14), file_bytes: None };
+        let entry = NewEntry { action: "update".to_owned(), ..NewEntry::default() };
+        quotas::put(catalog, globex, quota, entry).await.unwrap();
+        boxes::transfer(catalog, id, limited(Some(1), None)).await.unwrap();
+        let used = async |organization| {
+            let limits = Limits { bytes: Some(1), file_bytes: None };
+            quotas::room(catalog, organization, 0, limits).await.unwrap().used
+        };
+        assert_eq!((used(acme).await, used(globex).await), (0, 14));
+        // a box without files fits everywhere
+        let empty = public_box(catalog, acme, "empty").await.id;
+        boxes::transfer(catalog, empty, limited(Some(1), None)).await.unwrap();
+        // deleting makes no room, so restoring needs none
+        boxes::delete(catalog, id).await.unwrap();
+        assert_eq!(used(globex).await, 14);
+        boxes::restore(catalog, id).await.unwrap();
+        assert_eq!(used(globex).await, 14);
+    }
+
+    async fn of_boxes_that_do_not_fit_together_one_is_handed_over(db) {
+        let catalog = &db.catalog;
+        let tree = tree(catalog).await;
+        put_file(catalog, tree.artifact.id, 1).await.unwrap();
+        let mut all = vec![tree.vagrant_box.id];
+        for name in ["one", "two", "three"] {
+            let other = public_box(catalog, tree.organization.id, name).await;
+            let number = version(catalog, other.id, "1.0.0").await;
+            let slot = provider(catalog, number.id, "virtualbox").await;
+            let slot = artifact(catalog, slot.id, "amd64").await;
+            put_file(catalog, slot.id, 2).await.unwrap();
+            all.push(other.id);
+        }
+        let globex = organization(catalog, "globex", tree.user.id).await.id;
+        let limits = Limits { bytes: Some(13), file_bytes: None };
+        let transfer = Transfer { default_limits: limits, ..to(globex, None) };
+        let mut running = tokio::task::JoinSet::new();
+        for id in all {
+            let catalog = catalog.clone();
+            running.spawn(async move { boxes::transfer(&catalog, id, transfer).await });
+        }
+        let outcomes = running.join_all().await;
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+        for refused in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+            assert!(matches!(refused, CatalogError::OverQuota { .. }), "{refused:?}");
+        }
+    }
+
+    async fn a_file_that_comes_while_its_box_goes_is_held_to_the_quota_there(db) {
+        let catalog = &db.catalog;
+        let tree = tree(catalog).await;
+        let globex = organization(catalog, "globex", tree.user.id).await.id;
+        let quota = Quota { bytes: Some(7), file_bytes: None };
+        quotas::put(catalog, globex, quota, NewEntry::default()).await.unwrap();
+        let mut running = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            let moving = public_box(catalog, tree.organization.id, &format!("box-{number}")).await;
+            let slot = version(catalog, moving.id, "1.0.0").await;
+            let slot = provider(catalog, slot.id, "virtualbox").await;
+            let slot = artifact(catalog, slot.id, "amd64").await.id;
+            let (here, there) = (catalog.clone(), catalog.clone());
+            running.spawn(async move { put_file(&here, slot, number).await.map(drop) });
+            running.spawn(async move {
+                boxes::transfer(&there, moving.id, to(globex, None)).await.map(drop)
+            });
+        }
+        for refused in running.join_all().await.into_iter().filter_map(Result::err) {
+            let expected = matches!(
+                refused,
+                CatalogError::OverQuota { .. }
+                    | CatalogError::Conflict { why: ConflictReason::LostRace }
+            );
+            assert!(expected, "{refused:?}");
+        }
+        let room = quotas::room(catalog, globex, 0, Limits::default()).await.unwrap();
+        assert!(room.used <= 7, "{room:?}");
     }
 
     async fn a_deleted_box_is_gone_and_comes_back_as_it_was(db) {
@@ -134,7 +240,7 @@ on_each_database! {
         for outcome in [
             boxes::delete(catalog, id).await,
             boxes::update(catalog, id, BoxChanges::default()).await,
-            boxes::transfer(catalog, id, owner.id, None).await,
+            boxes::transfer(catalog, id, to(owner.id, None)).await,
         ] {
             assert!(matches!(outcome, Err(CatalogError::NotFound { what: Noun::Box })));
         }

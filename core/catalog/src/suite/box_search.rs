@@ -11,6 +11,7 @@ use super::fixture::{
 use super::on_each_database;
 use crate::boxes::{self, Bounds, BoxChanges, BoxFilter, BoxSort, NewBox, Visibility};
 use crate::migration::Migrator;
+use crate::quotas::Limits;
 use crate::{Catalog, Order, Page, Paged, artifacts, downloads, versions};
 
 /// So few that a handful of boxes is many.
@@ -234,8 +235,13 @@ on_each_database! {
         let tree = tree(catalog).await;
         let id = tree.vagrant_box.id;
         let globex = organization(catalog, "globex", tree.user.id).await.id;
+        let to_globex = boxes::Transfer {
+            to: globex,
+            default_limits: Limits::default(),
+            old_name_leads_until: None,
+        };
         let of = |organization| BoxFilter { organization: Some(organization), ..q("debian") };
-        boxes::transfer(catalog, id, globex, None).await.unwrap();
+        boxes::transfer(catalog, id, to_globex).await.unwrap();
         assert_eq!(found(catalog, &of(tree.organization.id)).await, Vec::<String>::new());
         assert_eq!(found(catalog, &of(globex)).await, ["debian"]);
         boxes::delete(catalog, id).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use boxvault_catalog::{
-    boxes::{self, OwnedBox},
+    boxes::{self, OwnedBox, Transfer},
     organizations::{self, Organization},
 };
 use boxvault_types::{
@@ -24,7 +24,8 @@ impl App {
     /// Hands a box to another organization. Who may read it, and who may change it, is from now on up to that one.
     ///
     /// # Errors
-    /// `ORGANIZATION_NOT_FOUND`; `ALREADY_EXISTS` or `FORMER_NAME` when the name is taken there.
+    /// `ORGANIZATION_NOT_FOUND`; `ALREADY_EXISTS` or `FORMER_NAME` when the name is taken there; `QUOTA_EXCEEDED` or
+    /// `FILE_TOO_LARGE` when its files are more than that organization may have.
     pub(crate) async fn transfer_box(
         &self,
         found: &OwnedBox,
@@ -40,8 +41,12 @@ impl App {
         if to.id == found.organization.id {
             return Err(AppError::invalid("organization", "the box belongs to it already"));
         }
-        let (id, until) = (found.vagrant_box.id, self.former_names_lead_until());
-        let moved = match boxes::transfer(&self.catalog, id, to.id, until).await {
+        let transfer = Transfer {
+            to: to.id,
+            default_limits: self.default_limits(),
+            old_name_leads_until: self.former_names_lead_until(),
+        };
+        let moved = match boxes::transfer(&self.catalog, found.vagrant_box.id, transfer).await {
             Ok(moved) => moved,
             Err(error) => {
                 return Err(self.why_taken(&to, &found.vagrant_box.name, error.into()).await?);

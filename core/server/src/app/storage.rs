@@ -135,7 +135,7 @@ impl From<OverQuota> for AppError {
             OverQuota::File { allowed, asked } => Self::new(
                 ErrorCode::FileTooLarge,
                 format!(
-                    "the file has {asked} bytes, and one file of this organization may have {allowed}; \
+                    "a file has {asked} bytes, and one file of this organization may have {allowed}; \
                      send a smaller one, or ask a platform admin for a larger quota"
                 ),
             )
@@ -144,7 +144,7 @@ impl From<OverQuota> for AppError {
             OverQuota::Organization { used, allowed, asked } => Self::new(
                 ErrorCode::QuotaExceeded,
                 format!(
-                    "the organization uses {used} of {allowed} bytes, and the file has {asked}; delete \
+                    "the organization uses {used} of {allowed} bytes, and this takes {asked}; delete \
                      what nobody needs, or ask a platform admin for a larger quota"
                 ),
             )

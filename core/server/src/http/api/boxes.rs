@@ -179,6 +179,8 @@ pub(crate) async fn delete_box(req: &mut Request, call: Call) -> Result<Reply<No
         (status = 200, description = "The box.", body = Envelope<BoxView>),
         (status = 409, description = "The name is taken there.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
+        (status = 413, description = "A file is larger than one may be there.", body = ErrorEnvelope),
+        (status = 507, description = "Its files are more than that organization may have.", body = ErrorEnvelope),
     )
 )]
 #[handler]
