@@ -56,6 +56,8 @@ mod tidy;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
+mod typescript;
+#[cfg(test)]
 mod uploads;
 #[cfg(test)]
 mod vagrant;
