@@ -32,7 +32,7 @@ use crate::{
     error::{AppError, Result},
 };
 
-pub use hoops::rate_limit::RateLimit;
+use hoops::rate_limit::RateLimit;
 
 /// How long a browser may keep the answer to its preflight request, in seconds.
 const CORS_MAX_AGE_S: u64 = 600;
@@ -69,11 +69,12 @@ pub fn document_json() -> serde_json::Result<String> {
     Ok(document().to_pretty_json()? + "\n")
 }
 
-/// Everything that one listener answers. Listeners of one server share the rate limit.
+/// Everything that the listeners of a server answer.
 ///
 /// # Errors
 /// If the document cannot be rendered.
-pub fn service(app: Arc<App>, rate_limit: RateLimit) -> Result<Service> {
+pub fn service(app: Arc<App>) -> Result<Service> {
+    let rate_limit = RateLimit::new(&app.config.limits);
     let routes = router::routes();
     let document = Bytes::from(routes.document.to_json().map_err(AppError::internal)?);
     let swagger =

@@ -49,8 +49,6 @@ use crate::{
 const LOCAL_PLUGIN: &str = "local";
 /// How much later than an upload itself the connection gives a silent client up.
 const BODY_GRACE: Duration = Duration::from_secs(5);
-/// What a connection reads at once. Each piece of an upload holds on to the whole of it until a store has it.
-const READ_BUFFER_BYTES: usize = 128 << 10;
 /// How often the signing keys are looked at: whether one is old, and whether another server has a new one.
 const KEYS_INTERVAL: Duration = Duration::from_mins(1);
 /// How often counters are written to the catalog.
@@ -263,19 +261,19 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
         return Err(StartupError::NoListener);
     }
     let app = open_app_at(&config, files, Some((&bound_http, &bound_https))).await?;
-    let rate_limit = http::RateLimit::new(&config.limits);
-    let service = || http::service(Arc::clone(&app), rate_limit.clone());
+    let service = http::service(Arc::clone(&app))?;
     let mut running = JoinSet::new();
     let mut handles = Vec::new();
     if let Some(acceptor) = http {
-        handles.push(start(acceptor, &app, service()?, &mut running));
+        handles.push(start(acceptor, &app, twin(&service), &mut running));
     }
     if let Some(acceptor) = https {
-        handles.push(start(acceptor, &app, service()?, &mut running));
+        handles.push(start(acceptor, &app, twin(&service), &mut running));
     }
     let mut background = background(&app);
     data_dir.announce(&bound_http, &bound_https)?;
     info!(http = ?bound_http, https = ?bound_https, public_url = %app.public_url, "listening");
+    boxvault_transfer::trim_heaps();
     welcome(&app, &bound_http, &bound_https, fingerprint.as_deref()).await?;
 
     wait_for_stop(&app, &reload).await?;
@@ -313,6 +311,13 @@ fn addresses(acceptor: &impl Acceptor) -> Vec<SocketAddr> {
     acceptor.holdings().iter().filter_map(|holding| holding.local_addr.clone().into_std()).collect()
 }
 
+/// The same routes and limits for another listener; a second table of them would be a megabyte.
+fn twin(service: &Service) -> Service {
+    let mut twin = Service::new(service.router());
+    twin.hoops.clone_from(&service.hoops);
+    twin
+}
+
 /// Serves one listener in the background. Every limit on slow clients is one of progress, never of a whole transfer.
 fn start<A>(
     acceptor: A,
@@ -332,7 +337,7 @@ where
         .with_request_body_timeout(Duration::from(limits.upload_idle_timeout) + BODY_GRACE);
     let mut server =
         Server::new(acceptor).fuse_config(fuse).max_connections(app.config.server.connections_max);
-    server.http1_mut().max_buf_size(READ_BUFFER_BYTES);
+    server.http1_mut().max_buf_size(boxvault_transfer::PIECE_BYTES_MAX);
     let handle = server.handle();
     running.spawn(async move {
         if let Err(error) = server.try_serve(service).await {

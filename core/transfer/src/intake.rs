@@ -1,7 +1,7 @@
 //! The upload's second reader: hashes the bytes and looks into the archive while the caller writes
 //! the same bytes to a store.
 //!
-//! Chunks are collected into batches of [`BATCH_BYTES`], each of which goes to two threads of the upload's own
+//! Chunks are collected into batches of about an upload's share (`share.rs`), each of which goes to two threads of the upload's own
 //! (`lane.rs`). `push` waits while a batch waits already, so that an upload holds at most three batches and the chunk that
 //! overfilled each.
 
@@ -11,12 +11,11 @@ use bytes::Bytes;
 
 use crate::{
     ArchiveLimits, ArchiveRefusal, BoxArchive, BoxInspector, DigestAlgorithm, Digests,
-    TransferError, digests::Hasher, lane::Lane,
+    TransferError,
+    digests::Hasher,
+    lane::Lane,
+    share::{Share, piece_bytes},
 };
-
-/// What is handed over at once: large against the price of waking a thread (some microseconds), small against a
-/// processor's cache, so that the bytes are still there, and against the memory of many uploads.
-pub(crate) const BATCH_BYTES: usize = 256 << 10;
 
 /// What to do with an upload's bytes besides writing them.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +49,7 @@ pub struct Intake {
     batch: Vec<Bytes>,
     batch_bytes: usize,
     size_bytes: u64,
+    _share: Share,
 }
 
 impl Intake {
@@ -78,7 +78,14 @@ impl Intake {
             })
         });
         let inspecting = inspecting.transpose()?;
-        Ok(Self { hashing, inspecting, batch: Vec::new(), batch_bytes: 0, size_bytes: 0 })
+        Ok(Self {
+            hashing,
+            inspecting,
+            batch: Vec::new(),
+            batch_bytes: 0,
+            size_bytes: 0,
+            _share: Share::take(),
+        })
     }
 
     /// Takes the next chunk. Waits while a batch is full and another one waits.
@@ -86,7 +93,7 @@ impl Intake {
         self.size_bytes += chunk.len() as u64;
         self.batch_bytes += chunk.len();
         self.batch.push(chunk);
-        if self.batch_bytes >= BATCH_BYTES {
+        if self.batch_bytes >= piece_bytes() {
             self.hand_over().await;
         }
     }

@@ -24,6 +24,7 @@ mod local_file;
 mod mapping;
 mod os;
 mod range;
+mod share;
 mod socket;
 #[cfg(test)]
 mod testing;
@@ -39,6 +40,7 @@ pub use idle::IdleBound;
 pub use intake::{Intake, IntakeOptions, IntakeReport};
 pub use listener::{FileAcceptor, FileListener};
 pub use local_file::{LocalFile, LocalFiles};
-pub use os::{raise_open_files_limit, share_heaps};
+pub use os::{raise_open_files_limit, share_heaps, trim_heaps};
 pub use range::{RANGES_MAX, RangeRequest};
+pub use share::PIECE_BYTES_MAX;
 pub use socket::FileSocket;

@@ -11,12 +11,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::BufMut as _;
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 
-use crate::{LocalFiles, mapping::Mapping, os};
+use crate::{LocalFiles, mapping::Mapping, os, share};
 
 /// Shorter slices are copied: one system call for head and body is cheaper than two.
 const SEND_FILE_MIN_BYTES: usize = 16 << 10;
@@ -125,7 +126,17 @@ impl AsyncRead for FileSocket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(cx, buffer)
+        let share_bytes = share::piece_bytes();
+        if buffer.remaining() <= share_bytes {
+            return Pin::new(&mut self.tcp).poll_read(cx, buffer);
+        }
+        loop {
+            ready!(self.tcp.poll_read_ready(cx))?;
+            match self.tcp.try_read_buf(&mut buffer.limit(share_bytes)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read.map(drop)),
+            }
+        }
     }
 }
 
@@ -180,5 +191,40 @@ impl AsyncWrite for FileSocket {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.uncork();
         Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::testing::pattern;
+
+    #[tokio::test]
+    async fn a_read_takes_no_more_than_its_share_and_loses_nothing() {
+        let bytes = pattern(5 * share::PIECE_BYTES_MAX + 77);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut socket = FileSocket::new(tcp, None);
+        let sent = bytes.clone();
+        let client = tokio::spawn(async move {
+            client.write_all(&sent).await.unwrap();
+        });
+        let mut found = Vec::new();
+        loop {
+            let mut piece = Vec::with_capacity(4 * share::PIECE_BYTES_MAX);
+            if socket.read_buf(&mut piece).await.unwrap() == 0 {
+                break;
+            }
+            assert!(piece.len() <= share::PIECE_BYTES_MAX, "{}", piece.len());
+            found.extend(piece);
+        }
+        client.await.unwrap();
+        assert!(found == bytes);
     }
 }

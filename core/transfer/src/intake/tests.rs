@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::*;
-use crate::testing::pattern;
+use crate::{share::PIECE_BYTES_MAX, testing::pattern};
 
 const SIZE: usize = 3_000_001;
 
@@ -38,7 +38,7 @@ fn a_box() -> Vec<u8> {
 async fn the_digests_do_not_depend_on_the_pieces() {
     let bytes = content();
     let whole = take(&IntakeOptions::default(), &bytes, SIZE).await;
-    for piece in [999, BATCH_BYTES, 700_000] {
+    for piece in [999, PIECE_BYTES_MAX, 700_000] {
         let pieces = take(&IntakeOptions::default(), &bytes, piece).await;
         assert_eq!(pieces.digests, whole.digests);
         assert_eq!(pieces.size_bytes, SIZE as u64);
@@ -96,11 +96,11 @@ async fn a_refusal_is_known_before_the_end() {
     let page = Bytes::from_static(b"<!doctype html><html>");
     intake.push(page).await;
     while intake.refusal().is_none() {
-        intake.push(Bytes::from(vec![b' '; BATCH_BYTES])).await;
+        intake.push(Bytes::from(vec![b' '; PIECE_BYTES_MAX])).await;
     }
     assert!(intake.refusal().unwrap().to_string().contains("HTML"));
     // what comes after that is still counted and hashed
-    intake.push(Bytes::from(vec![b' '; BATCH_BYTES])).await;
+    intake.push(Bytes::from(vec![b' '; PIECE_BYTES_MAX])).await;
     let size = intake.size_bytes();
     let report = intake.finish().await.unwrap();
     assert!(report.archive.unwrap().is_err());
@@ -111,7 +111,7 @@ async fn a_refusal_is_known_before_the_end() {
 async fn a_push_that_is_given_up_has_taken_its_chunk() {
     let bytes = content();
     let mut intake = Intake::start(&IntakeOptions::default()).unwrap();
-    for piece in bytes.chunks(BATCH_BYTES) {
+    for piece in bytes.chunks(PIECE_BYTES_MAX) {
         let mut push = Box::pin(intake.push(Bytes::copy_from_slice(piece)));
         // Polled once and dropped, whether it was done or not.
         let _first_poll = futures_util::poll!(push.as_mut());
@@ -127,7 +127,7 @@ fn a_dropped_intake_lets_the_runtime_end() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let mut intake = Intake::start(&IntakeOptions::default()).unwrap();
-        intake.push(Bytes::from(vec![0; 4 * BATCH_BYTES])).await;
+        intake.push(Bytes::from(vec![0; 4 * PIECE_BYTES_MAX])).await;
         drop(intake);
     });
     // Returns only when no work is left.

@@ -1,6 +1,6 @@
 //! How often one user, or one address without a user, may ask.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::num::NonZeroU32;
 
 use boxvault_types::{error::ErrorCode, identity::Identity};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
@@ -12,21 +12,20 @@ use crate::{config::LimitsConfig, error::AppError, http::call::RequestFacts};
 /// After how many new keys the idle ones are forgotten.
 const KEYS_BEFORE_CLEANING: usize = 100_000;
 
-/// See the module. Clones count together.
-#[derive(Clone)]
-pub struct RateLimit {
-    all: Option<Arc<DefaultKeyedRateLimiter<String>>>,
-    sign_in: Option<Arc<DefaultKeyedRateLimiter<String>>>,
+/// See the module.
+pub(crate) struct RateLimit {
+    all: Option<DefaultKeyedRateLimiter<String>>,
+    sign_in: Option<DefaultKeyedRateLimiter<String>>,
     clock: DefaultClock,
 }
 
 impl RateLimit {
     /// The limits of the configuration; zero is no limit.
-    pub fn new(limits: &LimitsConfig) -> Self {
+    pub(crate) fn new(limits: &LimitsConfig) -> Self {
         let limiter = |per_minute: u32, burst: u32| {
             let quota = Quota::per_minute(NonZeroU32::new(per_minute)?);
             let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-            Some(Arc::new(RateLimiter::keyed(quota.allow_burst(burst))))
+            Some(RateLimiter::keyed(quota.allow_burst(burst)))
         };
         Self {
             all: limiter(limits.requests_per_minute, limits.requests_burst),
