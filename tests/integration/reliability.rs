@@ -608,6 +608,22 @@ async fn two_servers_on_one_database_and_one_store_are_one() {
         (second.anonymous().get(&at.vagrant_path()).await.status == 200).then_some(())
     })
     .await;
+    // a file that one replaces is never an error on the other, which may remember for a second where it was
+    let newer = BoxBuilder::new("virtualbox").seed(2).build();
+    let draft = Publication { version: "1.1.0", ..at };
+    let (upload, download) =
+        (format!("{}/upload", draft.file_path()), format!("{}/download", draft.file_path()));
+    admin.prepare(&draft).await;
+    assert_eq!(admin.upload(&upload, file.bytes.clone(), &[]).await.status, 200);
+    assert!(there(&admin).get(&download).await.bytes == file.bytes);
+    assert_eq!(admin.upload(&upload, newer.bytes.clone(), &[]).await.status, 200);
+    wait_for("the newer file on the other server", Duration::from_secs(5), async || {
+        let reply = there(&admin).get(&download).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        (reply.bytes == newer.bytes).then_some(())
+    })
+    .await;
+
     // the start of the second has not cleaned up behind the first, nor does its sweep
     let swept = second.command(&["sweep"], "").await;
     assert!(swept.status.success(), "{swept:?}");

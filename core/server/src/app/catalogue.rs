@@ -1,6 +1,6 @@
 //! What Vagrant reads to find out which box to fetch, and the memory that makes it fast.
 //!
-//! Kept are boxes as decisions need them, and rendered documents; each for a second ([`TTL`]), so that what another
+//! Kept are boxes as decisions need them, rendered documents, and where files are; each for a second ([`TTL`]), so that what another
 //! instance changed shows within it. What this instance changes is forgotten at once, and a document that was read
 //! while something changed is not kept at all (the generation).
 
@@ -13,12 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boxvault_catalog::boxes::{
-    self, ArtifactDescription, BoxDescription, OwnedBox, VersionDescription,
+use boxvault_catalog::{
+    artifacts::{self, ArtifactPath, Located},
+    boxes::{self, ArtifactDescription, BoxDescription, OwnedBox, VersionDescription},
 };
 use boxvault_types::{
     ids::BoxId,
-    names::{BoxName, OrganizationName},
+    names::{ArchitectureName, BoxName, OrganizationName},
 };
 use bytes::Bytes;
 use quick_cache::sync::Cache;
@@ -29,7 +30,7 @@ use crate::error::{AppError, Result};
 
 /// How long a thing may be used without asking the catalog again.
 const TTL: Duration = Duration::from_secs(1);
-/// How many boxes and how many documents are kept.
+/// How many boxes, how many documents and how many files are kept.
 const ENTRIES_MAX: usize = 4096;
 
 /// Which clients a document is for.
@@ -43,6 +44,8 @@ pub(crate) enum Flavor {
 
 type BoxKey = (String, String);
 type DocumentKey = (Flavor, String, String, String);
+/// The names of a path, as they compare, with the slash that none of them holds between them.
+type FileKey = String;
 /// What the catalog said, that there is no such thing included, and until when that may be used.
 #[derive(Clone)]
 struct Kept<T> {
@@ -55,6 +58,7 @@ pub(crate) struct CatalogueCache {
     generation: AtomicU64,
     boxes: Cache<BoxKey, Kept<Arc<OwnedBox>>>,
     documents: Cache<DocumentKey, Kept<Bytes>>,
+    files: Cache<FileKey, Kept<Arc<Located>>>,
 }
 
 impl CatalogueCache {
@@ -64,6 +68,7 @@ impl CatalogueCache {
             generation: AtomicU64::new(0),
             boxes: Cache::new(ENTRIES_MAX),
             documents: Cache::new(ENTRIES_MAX),
+            files: Cache::new(ENTRIES_MAX),
         }
     }
 
@@ -72,6 +77,7 @@ impl CatalogueCache {
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.boxes.clear();
         self.documents.clear();
+        self.files.clear();
     }
 
     fn keep<K: Hash + Eq, V: Clone>(
@@ -137,6 +143,19 @@ impl App {
         Ok(found)
     }
 
+    /// Where a file was at most a second ago, if anybody asked then.
+    pub(crate) fn known_location(&self, path: &ArtifactPath<'_>) -> Option<Arc<Located>> {
+        fresh(&self.catalogues.files, &file_key(path))?.answer
+    }
+
+    /// Where a file is.
+    pub(crate) async fn location(&self, path: ArtifactPath<'_>) -> Result<Option<Arc<Located>>> {
+        let generation = self.catalogues.generation.load(Ordering::SeqCst);
+        let found = artifacts::locate(&self.catalog, path).await?.map(Arc::new);
+        self.catalogues.keep(&self.catalogues.files, file_key(&path), found.clone(), generation);
+        Ok(found)
+    }
+
     /// Vagrant's document of a box, as JSON; `None` if there is no such box. `base` begins its URLs.
     ///
     /// It shows the names that the box was asked for by: Vagrant refuses a box of another name, and what it has
@@ -160,6 +179,13 @@ impl App {
         self.catalogues.keep(&self.catalogues.documents, key, document.clone(), generation);
         Ok(document)
     }
+}
+
+fn file_key(path: &ArtifactPath<'_>) -> FileKey {
+    let (organization, vagrant_box) = (path.organization.as_str(), path.box_name.as_str());
+    let architecture = path.architecture.map_or("", ArchitectureName::as_str);
+    format!("{organization}/{vagrant_box}/{}/{}/{architecture}", path.version, path.provider)
+        .to_ascii_lowercase()
 }
 
 fn render(

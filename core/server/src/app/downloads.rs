@@ -6,12 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use boxvault_catalog::{
-    artifacts::{self, Located},
-    blobs::StoredFile,
-    downloads,
-    versions::VersionStatus,
-};
+use boxvault_catalog::{artifacts::Located, blobs::StoredFile, downloads, versions::VersionStatus};
 use boxvault_plugin_sdk::{Capabilities, PluginErrorKind, StorageBackend};
 use boxvault_transfer::LocalFile;
 use boxvault_types::{error::ErrorCode, ids::ArtifactId};
@@ -82,24 +77,34 @@ impl App {
         audience: Audience,
         link: Option<&LinkGrant>,
     ) -> Result<Download> {
-        let missing = || {
-            AppError::new(
-                ErrorCode::FileNotFound,
-                format!("there is no file for {} {} here", path.version, path.provider),
-            )
-        };
-        let located: Located = artifacts::locate(&self.catalog, path).await?.ok_or_else(missing)?;
-        if audience == Audience::Clients && located.version_status != VersionStatus::Released {
-            return Err(missing());
+        if let Some(known) = self.known_location(&path)
+            && let Ok(download) = self.open_located(&known, path, audience, link).await
+        {
+            return Ok(download);
         }
-        let file = located.artifact.file.as_ref().ok_or_else(missing)?.clone();
+        let located = self.location(path).await?.ok_or_else(|| missing(path))?;
+        self.open_located(&located, path, audience, link).await.map_err(Fault::into_error)
+    }
+
+    async fn open_located(
+        &self,
+        located: &Located,
+        path: Path<'_>,
+        audience: Audience,
+        link: Option<&LinkGrant>,
+    ) -> std::result::Result<Download, Fault> {
+        if audience == Audience::Clients && located.version_status != VersionStatus::Released {
+            return Err(missing(path).into());
+        }
+        let file = located.artifact.file.as_ref().ok_or_else(|| missing(path))?;
         if let Some(link) = link {
-            link.require(&located, &file.stored.digest)?;
+            link.require(located, &file.stored.digest)?;
         }
         let store = self.stores.get(&file.stored.store)?;
         let size_bytes = u64::try_from(file.stored.size_bytes).map_err(AppError::internal)?;
         let source = self.open_source(store, &file.stored, size_bytes).await?;
-        Ok(Download { artifact: located.artifact.id, stored: file.stored, size_bytes, source })
+        let (artifact, stored) = (located.artifact.id, file.stored.clone());
+        Ok(Download { artifact, stored, size_bytes, source })
     }
 
     async fn open_source(
@@ -107,31 +112,21 @@ impl App {
         store: &Arc<dyn StorageBackend>,
         stored: &StoredFile,
         size_bytes: u64,
-    ) -> Result<Source> {
+    ) -> std::result::Result<Source, Fault> {
         if !store.capabilities().contains(Capabilities::LOCAL_PATH) {
             return Ok(Source::Store(Arc::clone(store), stored.key.clone()));
         }
-        let path = store.local_path(&stored.key).await.map_err(|cause| {
-            if cause.kind == PluginErrorKind::NotFound {
-                error!(
-                    store = stored.store,
-                    key = stored.key,
-                    "a file is missing in its store; run `boxvault fsck`"
-                );
-            }
-            AppError::from(cause)
+        let damaged = |cause: AppError| Fault::Damaged { stored: Box::new(stored.clone()), cause };
+        let path = store.local_path(&stored.key).await.map_err(|cause| match cause.kind {
+            PluginErrorKind::NotFound => damaged(AppError::from(cause)),
+            _ => Fault::Other(AppError::from(cause)),
         })?;
         let file = self.local_files.open(&path).await.map_err(AppError::internal)?;
         if file.size_bytes() != size_bytes {
-            error!(
-                store = stored.store,
-                key = stored.key,
-                "a file in its store has another length; run `boxvault fsck`"
-            );
-            return Err(AppError::internal(format!(
+            return Err(damaged(AppError::internal(format!(
                 "the file has {} bytes where the catalog knows {size_bytes}",
                 file.size_bytes()
-            )));
+            ))));
         }
         Ok(Source::Local(file))
     }
@@ -147,6 +142,46 @@ impl App {
             return Err(cause.into());
         }
         Ok(())
+    }
+}
+
+fn missing(path: Path<'_>) -> AppError {
+    AppError::new(
+        ErrorCode::FileNotFound,
+        format!("there is no file for {} {} here", path.version, path.provider),
+    )
+}
+
+/// Why a file cannot be opened.
+enum Fault {
+    /// The store has no such file, or another one; not so if the catalog has changed since it was asked.
+    Damaged {
+        stored: Box<StoredFile>,
+        cause: AppError,
+    },
+    Other(AppError),
+}
+
+impl Fault {
+    /// To be called when the catalog has just been asked.
+    fn into_error(self) -> AppError {
+        match self {
+            Self::Damaged { stored, cause } => {
+                error!(
+                    store = stored.store,
+                    key = stored.key,
+                    "a file is missing in its store, or has another length; run `boxvault fsck`"
+                );
+                cause
+            }
+            Self::Other(cause) => cause,
+        }
+    }
+}
+
+impl From<AppError> for Fault {
+    fn from(cause: AppError) -> Self {
+        Self::Other(cause)
     }
 }
 
