@@ -36,6 +36,8 @@ const CALLERS: &[&str] = &[
     "owner",
     "platform-admin",
     "limited-token",
+    "service",
+    "orphan-service",
 ];
 /// How many requests are under way at once.
 const PARALLEL: usize = 16;
@@ -69,7 +71,8 @@ struct World {
     server: TestServer,
     anonymous: Client,
     callers: BTreeMap<&'static str, Caller>,
-    limited: String,
+    /// Limited by their nature: a token, and service accounts of acme.
+    limited: BTreeMap<&'static str, String>,
     bad: Vec<(&'static str, String)>,
     cases: Vec<Case>,
 }
@@ -251,7 +254,9 @@ impl World {
             .await;
         let root = server.admin().await;
         let mut clients = BTreeMap::from([("platform-admin", root.clone())]);
-        for name in ["stranger", "other-owner", "member", "creator", "admin", "owner", "gone"] {
+        let names =
+            ["stranger", "other-owner", "member", "creator", "admin", "owner", "gone", "leaver"];
+        for name in names {
             clients.insert(name, server.user(name).await);
         }
         let owner = &clients["owner"];
@@ -300,6 +305,9 @@ impl World {
         let body =
             json!({ "description": "", "actions": ["read", "download"], "organization": "acme" });
         let limited = text(&expect(201, owner.post("/api/user/tokens", &body).await), "/token");
+        let mut limited = BTreeMap::from([("limited-token", limited)]);
+        limited.extend(services(&clients).await);
+        callers.remove("leaver");
         let gone = callers.remove("gone").expect("it was made above");
         let bad = bad_tokens(&clients, &callers, gone).await;
         let anonymous = server.anonymous();
@@ -327,7 +335,7 @@ impl World {
         Some(match caller {
             "anonymous" => return None,
             "bad-token" => self.bad.first()?.1.clone(),
-            "limited-token" => self.limited.clone(),
+            limited if self.limited.contains_key(limited) => self.limited.get(limited)?.clone(),
             _ if ends_sessions(case) => {
                 let name = if caller == "platform-admin" { ADMIN_NAME } else { caller };
                 let client = self.server.anonymous();
@@ -357,7 +365,27 @@ fn path_of(case: &Case) -> String {
         .replace("{file}", "virtualbox.box")
         .replace("{badge}", &format!("{name}.svg"))
         .replace("{username}", username)
+        .replace("{service}", "ci")
         .replace("{id}", "01a209f3-f74e-71ed-aee1-23a3bce95a3e")
+}
+
+/// Service accounts of acme: one that its owner vouches for, and one whose sponsor has left. Of each organization one
+/// is there to be looked at.
+async fn services(clients: &BTreeMap<&str, Client>) -> Vec<(&'static str, String)> {
+    let (owner, leaver) = (&clients["owner"], &clients["leaver"]);
+    let leaving = "/api/organization/acme/members";
+    let body = json!({ "username": "leaver", "role": "admin" });
+    expect(201, owner.post(leaving, &body).await);
+    let path = |organization: &str| format!("/api/organization/{organization}/service-accounts");
+    let mut made = Vec::new();
+    for (sponsor, organization, name) in
+        [(owner, "acme", "ci"), (leaver, "acme", "orphan"), (owner, "plaza", "ci")]
+    {
+        let reply = sponsor.post(&path(organization), &json!({ "name": name })).await;
+        made.push(text(&expect(201, reply), "/token"));
+    }
+    expect(200, owner.delete(&format!("{leaving}/leaver")).await);
+    ["service", "orphan-service"].into_iter().zip(made).collect()
 }
 
 fn world_request(world: &World, case: &Case) -> RequestBuilder {
@@ -391,6 +419,17 @@ async fn bad_tokens(
     let reply = expect(201, stranger.post("/api/user/tokens", &json!({ "description": "" })).await);
     let path = format!("/api/user/tokens/{}", text(&reply, "/id"));
     expect(200, stranger.delete(&path).await);
+    let services = "/api/organization/globex/service-accounts";
+    let mut secrets = Vec::new();
+    for name in ["suspended", "deleted", "rotated"] {
+        let reply = clients["other-owner"].post(services, &json!({ "name": name })).await;
+        secrets.push(text(&expect(201, reply), "/token"));
+    }
+    let other = &clients["other-owner"];
+    let suspend = json!({ "suspended": true });
+    expect(200, other.put(&format!("{services}/suspended"), &suspend).await);
+    expect(200, other.delete(&format!("{services}/deleted")).await);
+    expect(200, other.put(&format!("{services}/rotated/secret"), &json!({})).await);
     let ended = stranger.sign_in("stranger", boxvault_tests::server::PASSWORD).await;
     expect(200, ended.post("/api/auth/signout", &json!({})).await);
     expect(200, root.put("/api/users/gone", &json!({ "suspended": true })).await);
@@ -400,7 +439,9 @@ async fn bad_tokens(
     let flipped: String = signature.chars().rev().collect();
     let body = good.split('.').nth(1).expect("a JWT has three parts");
     let none = data_encoding::BASE64URL_NOPAD.encode(br#"{"alg":"none","typ":"JWT"}"#);
-    vec![
+    let why = ["a suspended service account", "a deleted one", "a secret before the last"];
+    let mut bad: Vec<_> = why.into_iter().zip(secrets).collect();
+    bad.extend([
         ("an unknown token", "bvt_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned()),
         ("a revoked API token", text(&reply, "/token")),
         ("an ended session", ended.token().unwrap_or_default().to_owned()),
@@ -409,7 +450,8 @@ async fn bad_tokens(
         ("a forged signature", format!("{head}.{flipped}")),
         ("no signature", format!("{none}.{body}.")),
         ("no token at all", "x".to_owned()),
-    ]
+    ]);
+    bad
 }
 
 /// Every route and method of the document, HEAD included, on each kind of thing that its path can name.
@@ -496,7 +538,7 @@ fn class(case: &Case, reply: &Reply) -> String {
             "ok".to_owned()
         }
         // a HEAD has no body to tell by; only file routes have such an end
-        404 if case.method == Method::HEAD && (is_empty_file(case) || has_no_picture(case)) => {
+        404 if case.method == Method::HEAD && (is_empty_file(case) || has_no_such_id(case)) => {
             "ok?".to_owned()
         }
         404 => "404".to_owned(),
@@ -511,14 +553,15 @@ fn is_empty_file(case: &Case) -> bool {
     case.variant == "unreleased" && case.path.contains("/file/") && !of_upload
 }
 
-/// Nobody of that id has a picture, and a HEAD does not tell that from what may not be known.
-fn has_no_picture(case: &Case) -> bool {
-    case.id == "read_avatar" && case.method == Method::HEAD
+/// Nobody has a picture or a token of that id, and a HEAD does not tell that from what may not be known.
+fn has_no_such_id(case: &Case) -> bool {
+    matches!(case.id.as_str(), "read_avatar" | "read_token") && case.method == Method::HEAD
 }
 
 /// What the rules of the house say, written down once more.
 fn expected(case: &Case, caller: &str) -> String {
-    let outsider = matches!(caller, "anonymous" | "stranger" | "other-owner");
+    let outsider = matches!(caller, "anonymous" | "stranger" | "other-owner" | "orphan-service");
+    let limited = matches!(caller, "limited-token" | "service" | "orphan-service");
     let refused = if caller == "anonymous" { "401" } else { "403" };
     if caller == "bad-token" && !case.is_vagrant() {
         return "401".to_owned();
@@ -532,21 +575,24 @@ fn expected(case: &Case, caller: &str) -> String {
     match noun {
         "system" => "ok".to_owned(),
         // links in messages are opened by whoever has them, signed in or not
-        "account" if verb == "update" => yes_or(caller != "limited-token", "403"),
+        "account" if verb == "update" => yes_or(!limited, "403"),
         "setup" | "account" => yes_or(caller == "anonymous" || root, "403"),
         "session" => match (verb, caller) {
-            ("create" | "update", _) => yes_or(caller != "limited-token", "403"),
-            _ => yes_or(caller != "anonymous" && caller != "limited-token", refused),
+            ("create" | "update", _) => yes_or(!limited, "403"),
+            _ => yes_or(caller != "anonymous" && !limited, refused),
         },
-        "profile" if has_no_picture(case) && !matches!(caller, "anonymous" | "limited-token") => {
+        "profile" | "token" if has_no_such_id(case) && caller != "anonymous" && !limited => {
             "ok?".to_owned()
         }
-        "profile" | "token" => yes_or(caller != "anonymous" && caller != "limited-token", refused),
+        "profile" | "token" => yes_or(caller != "anonymous" && !limited, refused),
         "user" if case.path.contains("{username}") => yes_or(root, "404"),
         "user" => yes_or(root, refused),
         "storage" if case.variant == "-" => yes_or(root, refused),
+        "organization" if case.id == "list_deleted_organizations" && caller == "anonymous" => {
+            refused.to_owned()
+        }
         "organization" if case.variant == "-" => {
-            let known = caller != "anonymous" && caller != "limited-token";
+            let known = caller != "anonymous" && !limited;
             yes_or(known || (verb == "read" && caller == "anonymous"), refused)
         }
         _ => in_organization(case, caller, noun, verb, outsider, refused).to_owned(),
@@ -563,7 +609,7 @@ fn in_organization(
     refused: &'static str,
 ) -> &'static str {
     // limited to reading in the closed organization: outside of it, its owner is nobody
-    let elsewhere = caller == "limited-token" && case.variant == "open";
+    let elsewhere = matches!(caller, "limited-token" | "service") && case.variant == "open";
     let outsider = outsider || elsewhere;
     let reads = matches!(verb, "read" | "download");
     let hidden = matches!(case.variant, "closed" | "private" | "unreleased");
@@ -579,13 +625,23 @@ fn in_organization(
     if case.variant == "private" && case.path.contains("{badge}") {
         return "404"; // whoever asks: badges stand in other people's pages
     }
+    if case.id == "restore_organization" {
+        // nothing is deleted: whoever may restore learns that
+        return match caller {
+            "member" | "creator" | "admin" => refused,
+            "limited-token" | "service" if case.variant == "closed" => refused,
+            _ => "404",
+        };
+    }
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {
-        _ if outsider => reads && !matches!(noun, "member" | "storage"),
-        (_, "storage", "update") => caller == "platform-admin",
+        _ if outsider => reads && !matches!(noun, "member" | "storage" | "service"),
+        (_, "storage", "update") | (_, "suspension", _) => caller == "platform-admin",
+        ("service", "service", _) => false,
         ("limited-token", ..) => reads,
         ("admin", "organization", _) => verb != "delete",
         ("platform-admin" | "owner" | "admin", ..) | (_, "box", "create") => true,
+        (_, "service", _) => false,
         ("creator", ..) if !whole_organization => true,
         _ => reads,
     };

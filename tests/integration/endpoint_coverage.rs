@@ -59,6 +59,7 @@ impl Recorder {
         for (name, value) in with.names.iter().chain(&names) {
             path = path.replace(&format!("{{{name}}}"), value);
         }
+        path.push_str(with.query);
         let mut request = client.request(method, &path);
         for (name, value) in with.headers {
             request = request.header(*name, *value);
@@ -111,6 +112,7 @@ enum What {
 #[derive(Default)]
 struct With<'a> {
     names: &'a [(&'a str, &'a str)],
+    query: &'a str,
     headers: &'a [(&'a str, &'a str)],
     body: Option<What>,
 }
@@ -210,8 +212,9 @@ async fn accounts(server: &TestServer, recorder: &mut Recorder, admin: &Client) 
     recorder.call(&user, "update_profile", 200, body(json!({ "name": "Alice" }))).await;
     let change = json!({ "currentPassword": PASSWORD, "newPassword": "another horse battery" });
     recorder.call(&user, "change_password", 200, body(change)).await;
-    let token = json!({ "description": "ci", "expiresInDays": 7, "actions": ["read"], "organization": "acme", "box": "web" });
+    let token = json!({ "description": "ci", "expiresInDays": 7, "actions": ["read"] });
     let token = recorder.call(&user, "create_token", 201, body(token)).await;
+    recorder.call(&user, "read_token", 200, at(&[("id", &text(&token, "id"))])).await;
     recorder.call(&user, "list_tokens", 200, nothing()).await;
     recorder.call(&user, "delete_token", 200, at(&[("id", &text(&token, "id"))])).await;
     recorder.call(&user, "sign_out", 200, nothing()).await;
@@ -323,11 +326,16 @@ async fn continue_an_upload(recorder: &mut Recorder, admin: &Client, file: &[u8]
     ];
     let body = Some(What::Bytes(file.to_vec()));
     recorder
-        .call(admin, "append_upload", 204, With { names: &names, headers: &headers, body })
+        .call(
+            admin,
+            "append_upload",
+            204,
+            With { names: &names, headers: &headers, body, ..With::default() },
+        )
         .await;
     let headers = [("tus-resumable", "1.0.0")];
     for (id, status) in [("read_upload", 200), ("delete_upload", 204)] {
-        let with = With { names: &names, headers: &headers, body: None };
+        let with = With { names: &names, headers: &headers, ..With::default() };
         recorder.call(admin, id, status, with).await;
     }
 }
@@ -396,7 +404,7 @@ async fn unchanged(
     names: &[(&str, &str)],
 ) {
     let tag = before.header("etag").unwrap_or_else(|| panic!("{id} has no ETag"));
-    let with = With { names, headers: &[("if-none-match", tag)], body: None };
+    let with = With { names, headers: &[("if-none-match", tag)], ..With::default() };
     recorder.call(client, id, 304, with).await;
 }
 
@@ -430,8 +438,42 @@ async fn remove(recorder: &mut Recorder, admin: &Client) {
         let with = With { names: &[("organization", from)], ..body(json!({ "organization": to })) };
         recorder.call(admin, "transfer_box", 200, with).await;
     }
-    recorder.call(admin, "delete_box", 200, nothing()).await;
-    recorder.call(admin, "delete_organization", 200, nothing()).await;
+    services(recorder, admin).await;
+    lives(recorder, admin).await;
+}
+
+async fn services(recorder: &mut Recorder, admin: &Client) {
+    let ci = json!({ "name": "ci", "role": "admin", "pattern": "box/web/**", "actions": ["read"] });
+    recorder.call(admin, "create_service_account", 201, body(ci)).await;
+    let list = recorder.call(admin, "list_service_accounts", 200, nothing()).await;
+    assert_eq!(list.json()["page"]["total"], 1);
+    let names = [("service", "ci")];
+    let read = recorder.call(admin, "read_service_account", 200, at(&names)).await;
+    unchanged(recorder, admin, "read_service_account", &read, &names).await;
+    let with = With { names: &names, ..body(json!({ "suspended": true })) };
+    recorder.call(admin, "update_service_account", 200, with).await;
+    let with = With { names: &names, ..body(json!({ "expiresInDays": 30 })) };
+    recorder.call(admin, "rotate_service_account_secret", 200, with).await;
+    recorder.call(admin, "delete_service_account", 200, at(&names)).await;
+}
+
+/// What organizations go through, until the last one is deleted.
+async fn lives(recorder: &mut Recorder, admin: &Client) {
+    recorder.call(admin, "suspend_organization", 200, body(json!({ "reason": "r" }))).await;
+    recorder.call(admin, "resume_organization", 200, nothing()).await;
+    let open = json!({ "accessMode": "request_to_join" });
+    recorder.call(admin, "update_organization", 200, body(open)).await;
+    let list = recorder.call(admin, "discover_organizations", 200, nothing()).await;
+    assert_eq!(list.json()["page"]["total"], 1);
+    let mark = json!({ "username": "mark", "role": "member" });
+    recorder.call(admin, "add_member", 201, body(mark)).await;
+    let mark = json!({ "username": "mark" });
+    recorder.call(admin, "hand_over_organization", 200, body(mark)).await;
+    let confirmed = With { query: "?confirm=acme", ..With::default() };
+    recorder.call(admin, "delete_organization", 200, confirmed).await;
+    let list = recorder.call(admin, "list_deleted_organizations", 200, nothing()).await;
+    assert_eq!(list.json()["page"]["total"], 1);
+    recorder.call(admin, "restore_organization", 200, nothing()).await;
 }
 
 #[tokio::test]

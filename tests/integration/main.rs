@@ -34,6 +34,8 @@ mod openapi;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]
+mod organization_lives;
+#[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod plugins;
@@ -47,6 +49,8 @@ mod reliability;
 mod resumable;
 #[cfg(test)]
 mod second_factor;
+#[cfg(test)]
+mod service_accounts;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]

@@ -44,6 +44,7 @@ impl Account {
             groups,
             credential,
             scope,
+            service: None,
         }))
     }
 }

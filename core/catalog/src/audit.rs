@@ -23,7 +23,7 @@ pub struct NewEntry {
     pub actor_id: Option<UserId>,
     /// The name at that time.
     pub actor_name: Option<String>,
-    /// What was presented: `none`, `session`, `token`.
+    /// What was presented: `none`, `session`, `token`, `service`.
     pub credential: String,
     /// What was to be done.
     pub action: String,
@@ -54,7 +54,7 @@ pub struct Entry {
     pub actor_id: Option<UserId>,
     /// The name at that time.
     pub actor_name: Option<String>,
-    /// What was presented: `none`, `session`, `token`.
+    /// What was presented: `none`, `session`, `token`, `service`.
     pub credential: String,
     /// What was to be done.
     pub action: String,

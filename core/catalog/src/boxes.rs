@@ -218,13 +218,13 @@ pub async fn create(catalog: &Catalog, new: NewBox) -> Result<VagrantBox> {
     from_row(row)
 }
 
-/// Finds a box by its two names, and whose it is, by one query.
+/// Finds a box by its two names, and whose it is, by one query. The organization's may be one that it had.
 pub async fn find(
     catalog: &Catalog,
     organization: &OrganizationName,
     name: &BoxName,
 ) -> Result<Option<OwnedBox>> {
-    let row = named(organization, name)
+    let row = named(catalog, organization, name)
         .filter(table::Column::DeletedAt.is_null())
         .one(catalog.reader())
         .await?;
@@ -312,11 +312,13 @@ pub async fn describe(catalog: &Catalog, id: BoxId) -> Result<Option<BoxDescript
 }
 
 fn named(
+    catalog: &Catalog,
     organization: &OrganizationName,
     name: &BoxName,
 ) -> SelectTwo<table::Entity, organization_rows::Entity> {
     with_organization()
-        .filter(organization_rows::Column::NameKey.eq(organization.key()))
+        .join(JoinType::InnerJoin, organizations::names::of_organization())
+        .filter(organizations::names::leads(organization, catalog.now()))
         .filter(table::Column::NameKey.eq(name.key()))
 }
 
@@ -324,6 +326,7 @@ fn with_organization() -> SelectTwo<table::Entity, organization_rows::Entity> {
     table::Entity::find()
         .join(JoinType::InnerJoin, to_organization())
         .select_also(organization_rows::Entity)
+        .filter(organization_rows::Column::DeletedAt.is_null())
 }
 
 pub(crate) fn to_organization() -> RelationDef {

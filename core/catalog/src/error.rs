@@ -39,6 +39,8 @@ pub enum Noun {
     Session,
     /// An API token.
     Token,
+    /// A service account.
+    ServiceAccount,
 }
 
 impl fmt::Display for Noun {
@@ -56,6 +58,7 @@ impl fmt::Display for Noun {
             Self::Upload => "upload",
             Self::Session => "session",
             Self::Token => "token",
+            Self::ServiceAccount => "service account",
         })
     }
 }
@@ -117,6 +120,10 @@ taken! {
     Link = "link", "uq_account_links_token", "account_links.token_hash";
     /// An API token.
     Token = "token", "uq_api_tokens_hash", "api_tokens.token_hash";
+    /// A service account's name in its organization, whatever its case.
+    ServiceAccount = "service account name", "uq_service_accounts_name", "service_accounts.organization_id, service_accounts.name_key";
+    /// A service account's secret.
+    ServiceSecret = "secret", "uq_service_accounts_secret", "service_accounts.secret_hash";
 }
 
 /// Why the present state does not allow it.
@@ -143,9 +150,6 @@ pub enum ConflictReason {
     /// A user has as many unfinished uploads as one may have.
     #[error("too many uploads are unfinished")]
     TooManyUploads,
-    /// Something is still in it.
-    #[error("it is not empty")]
-    NotEmpty,
     /// The name still leads to the box that had it before.
     #[error("the name still leads to another box, which had it before")]
     FormerName,

@@ -31,6 +31,7 @@ pub mod providers;
 pub mod quotas;
 pub mod resumable;
 pub mod second_factors;
+pub mod service_accounts;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;

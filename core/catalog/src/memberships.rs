@@ -24,6 +24,8 @@ pub struct Membership {
     pub organization_id: OrganizationId,
     /// Its name.
     pub organization_name: OrganizationName,
+    /// Whether it is deleted: there is nothing to do in it but to restore it.
+    pub organization_is_deleted: bool,
     /// The role.
     pub role: Role,
     /// Since when.
@@ -113,6 +115,33 @@ pub async fn set_role(
     Ok(())
 }
 
+/// Makes a member an owner; the owner who hands over, if it is one, becomes an admin.
+///
+/// # Errors
+/// `NotFound(Member)` when the new owner is none.
+pub async fn hand_over(
+    catalog: &Catalog,
+    organization: OrganizationId,
+    from: UserId,
+    to: UserId,
+) -> Result<()> {
+    let transaction = catalog.begin().await?;
+    member_to_change(&transaction, organization, to).await?;
+    let steps = [(from, Role::Admin, Some(Role::Owner)), (to, Role::Owner, None)];
+    for (user, role, only_from) in steps {
+        let mut update = table::Entity::update_many()
+            .col_expr(table::Column::Role, Expr::value(role.as_str()))
+            .filter(table::Column::OrganizationId.eq(organization.0))
+            .filter(table::Column::UserId.eq(user.0));
+        if let Some(present) = only_from {
+            update = update.filter(table::Column::Role.eq(present.as_str()));
+        }
+        update.exec(&transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
 /// Takes somebody out of an organization.
 ///
 /// # Errors
@@ -155,7 +184,7 @@ pub async fn list(
     .await
 }
 
-/// All organizations of a user, by name.
+/// All organizations of a user, by name; deleted ones, too.
 pub async fn of_user(catalog: &Catalog, user: UserId) -> Result<Vec<Membership>> {
     of_user_in(catalog.reader(), user).await
 }
@@ -179,6 +208,7 @@ pub(crate) async fn of_user_in<C: ConnectionTrait>(
             Ok(Membership {
                 organization_id: OrganizationId(organization.id),
                 organization_name: stored("organizations.name", name)?,
+                organization_is_deleted: organization.deleted_at.is_some(),
                 role: stored_some("memberships.role", Role::parse(&row.role))?,
                 created_at: row.created_at,
             })

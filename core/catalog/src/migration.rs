@@ -14,6 +14,8 @@ mod m20260901_000003_create_audit;
 mod m20261125_000101_create_mail_outbox;
 mod m20261125_000102_complete_accounts;
 mod m20261125_000301_box_life_cycle;
+mod m20261125_000310_organization_lives;
+mod m20261125_000311_service_accounts;
 mod m20261125_000401_create_quotas;
 mod m20261125_000402_create_resumable_uploads;
 mod m20261125_000403_create_verifications;
@@ -32,6 +34,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000101_create_mail_outbox::Migration),
             Box::new(m20261125_000102_complete_accounts::Migration),
             Box::new(m20261125_000301_box_life_cycle::Migration),
+            Box::new(m20261125_000310_organization_lives::Migration),
+            Box::new(m20261125_000311_service_accounts::Migration),
             Box::new(m20261125_000401_create_quotas::Migration),
             Box::new(m20261125_000402_create_resumable_uploads::Migration),
             Box::new(m20261125_000403_create_verifications::Migration),

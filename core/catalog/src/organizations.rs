@@ -1,4 +1,9 @@
 //! Organizations: the owners of boxes.
+//!
+//! One that is deleted is found by nothing here but what restores or purges it, until the sweep purges it ([`lives`]).
+//! Its name, and names that it had, lead to it and to nothing else ([`names`]).
+
+use std::time::Duration;
 
 use boxvault_types::identity::Role;
 use boxvault_types::ids::{OrganizationId, UserId};
@@ -7,16 +12,21 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Query;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use crate::entity::{boxes as box_rows, memberships as member_rows, organizations as table};
+use crate::entity::{memberships as member_rows, organizations as table};
 use crate::rows::{clean, insert, matches, search_text, stored, stored_some};
-use crate::{
-    Catalog, CatalogError, ConflictReason, Noun, Order, Page, Paged, Result, memberships, paging,
-};
+use crate::{Catalog, CatalogError, Noun, Order, Page, Paged, Result, memberships, paging};
 
 pub use boxvault_types::params::organizations::AccessMode;
+
+mod counts;
+mod lives;
+pub(crate) mod names;
+
+pub use counts::{Counts, counts};
+pub use lives::{delete, find_deleted, list_deleted, purge_deleted, restore, resume, suspend};
 
 /// An organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +47,19 @@ pub struct Organization {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+    /// Since when it serves nothing and takes nothing, and why.
+    pub suspension: Option<Suspension>,
+    /// When it was deleted; nothing finds it since, but what restores it.
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+/// Why an organization serves nothing and takes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspension {
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// What its admins are told; may be empty.
+    pub reason: String,
 }
 
 /// An organization to make.
@@ -59,6 +82,8 @@ pub struct NewOrganization {
 pub struct OrganizationChanges {
     /// Its name.
     pub name: Option<OrganizationName>,
+    /// How long the name that it had leads to it, and is nobody else's.
+    pub old_name_kept_for: Duration,
     /// What it is, for people.
     pub description: Option<String>,
     /// How to reach it; an empty text takes it away.
@@ -106,16 +131,7 @@ pub struct OrganizationFilter {
     pub order: Order,
 }
 
-/// What to do with the boxes of an organization that is deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Contents {
-    /// Refuse while there are any.
-    Keep,
-    /// Delete them with it; the sweep finds their bytes.
-    Delete,
-}
-
-/// Makes an organization with its first owner.
+/// Makes an organization with its first owner. A name that another one had, and that still leads there, is taken.
 ///
 /// # Errors
 /// `AlreadyExists(OrganizationName)`; `NotFound(User)` when the owner is gone.
@@ -134,24 +150,39 @@ pub async fn create(catalog: &Catalog, new: NewOrganization) -> Result<Organizat
         created_by: Some(new.owner.0),
         created_at: now,
         updated_at: now,
+        suspended_at: None,
+        suspended_reason: None,
+        deleted_at: None,
     };
     let transaction = catalog.begin().await?;
     insert(&transaction, row.clone()).await.map_err(|error| error.without_parent(Noun::User))?;
+    names::take(&transaction, row.id, &row.name_key, now).await?;
     memberships::add_in(&transaction, id, new.owner, Role::Owner, now).await?;
     transaction.commit().await?;
     from_row(row)
 }
 
-/// Finds an organization by its name.
+/// Finds an organization by its name, or by one that it had and that is still kept, by one query.
 pub async fn find(catalog: &Catalog, name: &OrganizationName) -> Result<Option<Organization>> {
-    let named = table::Column::NameKey.eq(name.key());
-    let row = table::Entity::find().filter(named).one(catalog.reader()).await?;
+    let row = named(catalog, name)
+        .filter(table::Column::DeletedAt.is_null())
+        .one(catalog.reader())
+        .await?;
     row.map(from_row).transpose()
+}
+
+fn named(catalog: &Catalog, name: &OrganizationName) -> sea_orm::Select<table::Entity> {
+    table::Entity::find()
+        .join(JoinType::InnerJoin, names::of_organization())
+        .filter(names::leads(name, catalog.now()))
 }
 
 /// Finds an organization by its id.
 pub async fn find_by_id(catalog: &Catalog, id: OrganizationId) -> Result<Option<Organization>> {
-    let row = table::Entity::find_by_id(id.0).one(catalog.reader()).await?;
+    let row = table::Entity::find_by_id(id.0)
+        .filter(table::Column::DeletedAt.is_null())
+        .one(catalog.reader())
+        .await?;
     row.map(from_row).transpose()
 }
 
@@ -175,14 +206,16 @@ pub async fn list(
                 .take(),
         )
     };
-    let public = table::Column::AccessMode.ne(AccessMode::Private.as_str());
+    let public = Condition::all()
+        .add(table::Column::AccessMode.ne(AccessMode::Private.as_str()))
+        .add(table::Column::SuspendedAt.is_null());
     let scope = match filter.scope {
         OrganizationScope::All => Condition::all(),
         OrganizationScope::OfUser(user) => Condition::all().add(of_user(user)),
-        OrganizationScope::Public => Condition::all().add(public),
+        OrganizationScope::Public => public,
         OrganizationScope::VisibleTo(user) => Condition::any().add(public).add(of_user(user)),
     };
-    let mut select = table::Entity::find().filter(scope);
+    let mut select = table::Entity::find().filter(scope).filter(table::Column::DeletedAt.is_null());
     if let Some(found) = matches(table::Column::SearchText, filter.q.as_deref()) {
         select = select.filter(found);
     }
@@ -190,7 +223,7 @@ pub async fn list(
     paging::fetch(catalog.reader(), select, page, from_row).await
 }
 
-/// Changes an organization.
+/// Changes an organization. The name that it had stays its own for as long as the changes say.
 ///
 /// # Errors
 /// `NotFound(Organization)`; `AlreadyExists(OrganizationName)`.
@@ -205,9 +238,10 @@ pub async fn update(
         changes.name.as_ref().map_or(before.name.as_str(), OrganizationName::as_str).to_owned();
     let description =
         changes.description.as_deref().map_or_else(|| before.description.clone(), clean);
+    let (old_key, key, now) = (before.name_key.clone(), name.to_ascii_lowercase(), catalog.now());
     let mut row = before.into_active_model();
     row.search_text = Set(search_text(&[&name, &description]));
-    row.name_key = Set(name.to_ascii_lowercase());
+    row.name_key = Set(key.clone());
     row.name = Set(name);
     row.description = Set(description);
     if let Some(email) = changes.email {
@@ -216,39 +250,22 @@ pub async fn update(
     if let Some(mode) = changes.access_mode {
         row.access_mode = Set(mode.as_str().to_owned());
     }
-    row.updated_at = Set(catalog.now());
+    row.updated_at = Set(now);
     let row = row.update(&transaction).await?;
+    if key != old_key {
+        names::take(&transaction, id.0, &key, now).await?;
+        names::keep(&transaction, id.0, &old_key, now, changes.old_name_kept_for).await?;
+    }
     transaction.commit().await?;
     from_row(row)
 }
 
-/// Deletes an organization.
-///
-/// # Errors
-/// `NotFound(Organization)`; `Conflict(NotEmpty)` when it has boxes and they are to be kept.
-pub async fn delete(catalog: &Catalog, id: OrganizationId, contents: Contents) -> Result<()> {
-    let transaction = catalog.begin().await?;
-    lock(&transaction, id).await?;
-    if contents == Contents::Keep {
-        let inside = box_rows::Column::OrganizationId.eq(id.0);
-        let there = box_rows::Column::DeletedAt.is_null();
-        let first = box_rows::Entity::find()
-            .filter(inside)
-            .filter(there)
-            .limit(1)
-            .one(&transaction)
-            .await?;
-        if first.is_some() {
-            return Err(CatalogError::conflict(ConflictReason::NotEmpty));
-        }
-    }
-    table::Entity::delete_by_id(id.0).exec(&transaction).await?;
-    transaction.commit().await?;
-    Ok(())
-}
-
 pub(crate) async fn lock<C: ConnectionTrait>(db: &C, id: OrganizationId) -> Result<table::Model> {
-    let row = table::Entity::find_by_id(id.0).lock_exclusive().one(db).await?;
+    let row = table::Entity::find_by_id(id.0)
+        .filter(table::Column::DeletedAt.is_null())
+        .lock_exclusive()
+        .one(db)
+        .await?;
     row.ok_or(CatalogError::NotFound { what: Noun::Organization })
 }
 
@@ -262,5 +279,9 @@ pub(crate) fn from_row(row: table::Model) -> Result<Organization> {
         created_by: row.created_by.map(UserId),
         created_at: row.created_at,
         updated_at: row.updated_at,
+        suspension: row
+            .suspended_at
+            .map(|since| Suspension { since, reason: row.suspended_reason.unwrap_or_default() }),
+        deleted_at: row.deleted_at,
     })
 }

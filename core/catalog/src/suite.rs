@@ -17,6 +17,7 @@ mod races;
 mod resumable;
 mod schema;
 mod second_factors;
+mod service_accounts;
 mod verifications;
 
 /// Makes three tests of one: each on a fresh database of its kind.

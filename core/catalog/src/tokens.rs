@@ -1,18 +1,20 @@
 //! API tokens: long-lived, opaque, kept only as the SHA-256 of their secret.
 
 use boxvault_types::identity::TokenScope;
-use boxvault_types::ids::{TokenId, UserId};
+use boxvault_types::ids::{OrganizationId, TokenId, UserId};
+use boxvault_types::names::OrganizationName;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    RelationDef, SelectTwo,
 };
 
 use crate::accounts::{self, Account};
 use crate::clock::whole_micros;
-use crate::entity::{api_tokens as table, users as user_rows};
+use crate::entity::{api_tokens as table, organizations as organization_rows, users as user_rows};
 use crate::rows::{Hash, clean, insert, stored, stored_some};
-use crate::{Catalog, CatalogError, Noun, Page, Paged, Result, paging, users};
+use crate::{Catalog, CatalogError, Noun, Page, Paged, Result, organizations, paging, users};
 
 /// An API token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +25,10 @@ pub struct ApiToken {
     pub user_id: UserId,
     /// What it is for.
     pub description: String,
-    /// What it may at most be used for.
+    /// What it may at most be used for; the organization by its present name.
     pub scope: TokenScope,
+    /// The organization that it is limited to.
+    pub organization_id: Option<OrganizationId>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it ends by itself.
@@ -46,6 +50,8 @@ pub struct NewToken {
     pub token_hash: Hash,
     /// What it may at most be used for.
     pub scope: TokenScope,
+    /// The organization of the scope: it is the same one, whatever it will be called.
+    pub organization_id: Option<OrganizationId>,
     /// When it ends by itself.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -65,6 +71,7 @@ pub async fn create(catalog: &Catalog, new: NewToken) -> Result<ApiToken> {
         expires_at: new.expires_at.map(whole_micros),
         last_used_at: None,
         revoked_at: None,
+        organization_id: new.organization_id.map(|id| id.0),
     };
     insert(catalog.writer(), row.clone())
         .await
@@ -72,7 +79,8 @@ pub async fn create(catalog: &Catalog, new: NewToken) -> Result<ApiToken> {
     from_row(row)
 }
 
-/// Finds a token that is neither withdrawn nor expired, and whose account may sign in, by three queries.
+/// Finds a token that is neither withdrawn nor expired, whose account may sign in, and whose organization, if it is limited
+/// to one, is there; by three queries, and one more where the account is no member of that organization.
 pub async fn find_live(catalog: &Catalog, hash: &Hash) -> Result<Option<(ApiToken, Account)>> {
     find_live_where(catalog, table::Column::TokenHash.eq(hash.to_vec())).await
 }
@@ -99,17 +107,42 @@ async fn find_live_where(catalog: &Catalog, is_it: Expr) -> Result<Option<(ApiTo
     };
     let user = users::from_row(stored_some("api_tokens.user_id", user)?)?;
     let account = accounts::complete(catalog.reader(), user).await?;
-    Ok(Some((from_row(row)?, account)))
+    let mut token = from_row(row)?;
+    if let Some(id) = token.organization_id {
+        let own = account.memberships.iter().find(|place| place.organization_id == id);
+        let name = match own {
+            Some(place) => Some(place.organization_name.clone()),
+            None => organizations::find_by_id(catalog, id).await?.map(|found| found.name),
+        };
+        let Some(name) = name else { return Ok(None) };
+        token.scope.organization = Some(name);
+    }
+    Ok(Some((token, account)))
+}
+
+/// Finds a token of a user that is not withdrawn.
+pub async fn find(catalog: &Catalog, user: UserId, id: TokenId) -> Result<Option<ApiToken>> {
+    let row = of_user(user).filter(table::Column::Id.eq(id.0)).one(catalog.reader()).await?;
+    row.map(from_pair).transpose()
 }
 
 /// Lists the tokens of a user that are not withdrawn, newest first; expired ones, too.
 pub async fn list(catalog: &Catalog, user: UserId, page: Page) -> Result<Paged<ApiToken>> {
-    let select = table::Entity::find()
+    let select =
+        of_user(user).order_by_desc(table::Column::CreatedAt).order_by_desc(table::Column::Id);
+    paging::fetch(catalog.reader(), select, page, from_pair).await
+}
+
+fn of_user(user: UserId) -> SelectTwo<table::Entity, organization_rows::Entity> {
+    let to_organization: RelationDef = table::Entity::belongs_to(organization_rows::Entity)
+        .from(table::Column::OrganizationId)
+        .to(organization_rows::Column::Id)
+        .into();
+    table::Entity::find()
+        .join(JoinType::LeftJoin, to_organization)
+        .select_also(organization_rows::Entity)
         .filter(table::Column::UserId.eq(user.0))
         .filter(table::Column::RevokedAt.is_null())
-        .order_by_desc(table::Column::CreatedAt)
-        .order_by_desc(table::Column::Id);
-    paging::fetch(catalog.reader(), select, page, from_row).await
 }
 
 /// Withdraws a token of a user.
@@ -150,11 +183,23 @@ fn live(now: DateTime<Utc>) -> Condition {
     Condition::all().add(table::Column::RevokedAt.is_null()).add(unexpired)
 }
 
-fn to_user() -> sea_orm::RelationDef {
+fn to_user() -> RelationDef {
     table::Entity::belongs_to(user_rows::Entity)
         .from(table::Column::UserId)
         .to(user_rows::Column::Id)
         .into()
+}
+
+/// A token with the present name of its organization.
+fn from_pair(
+    (row, organization): (table::Model, Option<organization_rows::Model>),
+) -> Result<ApiToken> {
+    let mut token = from_row(row)?;
+    if let Some(organization) = organization {
+        let name = OrganizationName::parse(&organization.name);
+        token.scope.organization = Some(stored("organizations.name", name)?);
+    }
+    Ok(token)
 }
 
 fn from_row(row: table::Model) -> Result<ApiToken> {
@@ -163,6 +208,7 @@ fn from_row(row: table::Model) -> Result<ApiToken> {
         user_id: UserId(row.user_id),
         description: row.description,
         scope: stored("api_tokens.scope", serde_json::from_str(&row.scope))?,
+        organization_id: row.organization_id.map(OrganizationId),
         created_at: row.created_at,
         expires_at: row.expires_at,
         last_used_at: row.last_used_at,

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use crate::entity::{memberships as member_rows, settings as setting_rows};
@@ -499,7 +499,10 @@ pub async fn delete(catalog: &Catalog, id: UserId) -> Result<()> {
     let transaction = catalog.begin().await?;
     keep_an_admin(&transaction, id).await?;
     lock(&transaction, id).await?;
+    // what it deleted, it does not have to hand over
     let owned = member_rows::Entity::find()
+        .join(JoinType::InnerJoin, crate::memberships::to_organization())
+        .filter(crate::entity::organizations::Column::DeletedAt.is_null())
         .filter(member_rows::Column::UserId.eq(id.0))
         .filter(member_rows::Column::Role.eq(Role::Owner.as_str()))
         .all(&transaction)

@@ -128,5 +128,6 @@ fn member() -> Result<Identity, NameError> {
         groups: vec!["ldap:staff".to_owned(), "ldap:developers".to_owned()],
         credential: Credential::None,
         scope: TokenScope::default(),
+        service: None,
     })))
 }

@@ -162,7 +162,9 @@ fn lies_in(kind: ResourceKind, object: &str, domain: &str) -> bool {
     let of_system = domain == SYSTEM_DOMAIN;
     match kind {
         ResourceKind::Organization | ResourceKind::Audit | ResourceKind::Storage => true,
-        ResourceKind::Member
+        ResourceKind::Suspension
+        | ResourceKind::Member
+        | ResourceKind::ServiceAccount
         | ResourceKind::Box
         | ResourceKind::Version
         | ResourceKind::Provider
@@ -176,7 +178,10 @@ fn lies_in(kind: ResourceKind, object: &str, domain: &str) -> bool {
 fn is_row(kind: ResourceKind, object: &str, domain: &str, action: Action) -> bool {
     let collection = match kind {
         ResourceKind::Organization => domain == SYSTEM_DOMAIN,
-        ResourceKind::User | ResourceKind::Member | ResourceKind::Box => !object.contains('/'),
+        ResourceKind::User
+        | ResourceKind::Member
+        | ResourceKind::ServiceAccount
+        | ResourceKind::Box => !object.contains('/'),
         ResourceKind::Version => object.ends_with("/version"),
         ResourceKind::Provider => object.ends_with("/provider"),
         ResourceKind::Architecture => object.ends_with("/architecture"),
@@ -208,6 +213,7 @@ fn cell(
         kind,
         action,
         within_scope: true,
+        ceiling: None,
     });
     match decision.reason {
         Reason::Allowed => "yes",

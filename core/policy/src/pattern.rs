@@ -6,6 +6,7 @@
 //! are always written out, so a pattern that can match nothing is told from one that can, when the file is read.
 
 use boxvault_types::action::{Action, ResourceKind};
+pub(crate) use boxvault_types::scope::matches;
 
 use crate::rules::words::{did_you_mean, name_problem};
 
@@ -24,8 +25,11 @@ const SHAPES: &[(ResourceKind, &[&str])] = &[
     (ResourceKind::User, &["user"]),
     (ResourceKind::User, &["user", NAME]),
     (ResourceKind::Organization, &["organization"]),
+    (ResourceKind::Suspension, &["suspension"]),
     (ResourceKind::Member, &["member"]),
     (ResourceKind::Member, &["member", NAME]),
+    (ResourceKind::ServiceAccount, &["service"]),
+    (ResourceKind::ServiceAccount, &["service", NAME]),
     (ResourceKind::Box, &["box"]),
     (ResourceKind::Box, &["box", NAME]),
     (ResourceKind::Version, &["box", NAME, "version"]),
@@ -71,10 +75,12 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
         ResourceKind::Session
         | ResourceKind::Token
         | ResourceKind::User
-        | ResourceKind::Organization
         | ResourceKind::Member
+        | ResourceKind::ServiceAccount
         | ResourceKind::Provider
         | ResourceKind::Architecture => &[Read, Create, Update, Delete],
+        ResourceKind::Organization => &[Read, Create, Update, Delete, Restore],
+        ResourceKind::Suspension => &[Create, Delete],
         ResourceKind::Profile => &[Read, Update, Delete],
         ResourceKind::Box => &[Read, Create, Update, Delete, Transfer, Restore],
         ResourceKind::Version => &[Read, Create, Update, Delete, Release, Revoke],
@@ -91,21 +97,6 @@ pub(crate) fn forms() -> impl Iterator<Item = (ResourceKind, String)> {
         let star = |word: &&'static str| if matches!(*word, NAME | VERSION) { "*" } else { *word };
         (*kind, shape.iter().map(star).collect::<Vec<_>>().join("/"))
     })
-}
-
-/// Whether an object lies within a pattern. Both are trusted: the pattern was [`check`]ed.
-pub(crate) fn matches(pattern: &str, object: &str) -> bool {
-    let mut object = object.split('/');
-    for segment in pattern.split('/') {
-        if segment == "**" {
-            return true;
-        }
-        match object.next() {
-            Some(found) if segment == "*" || segment == found => {}
-            _ => return false,
-        }
-    }
-    object.next().is_none()
 }
 
 /// The kinds of objects that a pattern can match: never none.
@@ -273,8 +264,11 @@ mod tests {
             Resource::User(Some(user())),
             Resource::Organization(None),
             Resource::Organization(Some(organization())),
+            Resource::Suspension(organization()),
             Resource::Member(organization(), None),
             Resource::Member(organization(), Some(user())),
+            Resource::ServiceAccount(organization(), None),
+            Resource::ServiceAccount(organization(), Some("CI".parse().unwrap())),
             Resource::Box(organization(), None),
             Resource::Box(organization(), Some(name())),
             Resource::Version(organization(), name(), None),

@@ -139,7 +139,18 @@ impl Policy {
         if !request.within_scope {
             return Decision::refused(Reason::TokenScope);
         }
-        let subjects = self.subjects.held(&request.subjects, &request.domain);
+        let decision = self.decide_for(&request.subjects, request);
+        match &request.ceiling {
+            Some(ceiling) if decision.allowed => {
+                let above = self.decide_for(ceiling, request);
+                if above.allowed { decision } else { above }
+            }
+            _ => decision,
+        }
+    }
+
+    fn decide_for(&self, subjects: &[String], request: &AccessRequest) -> Decision {
+        let subjects = self.subjects.held(subjects, &request.domain);
         let question = Question {
             subjects: &subjects,
             domain: &request.domain,
@@ -368,6 +379,7 @@ mod tests {
             kind: ResourceKind::Box,
             action: Action::Read,
             within_scope: true,
+            ceiling: None,
         };
         for failures in 1..=2 {
             assert_eq!(policy.decide(&request), Decision::refused(Reason::Failed));

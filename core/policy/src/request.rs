@@ -1,12 +1,13 @@
 //! The question (who wants to do what to which object, in which domain) and the answer.
 //!
 //! [`AccessRequest::new`] is the one place where a kind of credential could make a difference, and the only one it
-//! makes: a token's scope is applied before any rule, so a token never gives more than its owner has.
+//! makes: a token's scope is applied before any rule, so a token never gives more than its owner has. What a service
+//! account wants is asked twice, for itself and for its sponsor, and takes two yeses.
 
 use std::{fmt, sync::Arc};
 
 use boxvault_types::action::{Action, Resource, ResourceKind};
-use boxvault_types::identity::{Caller, Identity, TokenScope};
+use boxvault_types::identity::{Caller, Identity};
 
 /// How the caller stands to the very thing that is asked about; the server knows it from the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +24,8 @@ pub struct Relations {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRequest {
     pub(crate) subjects: Vec<String>,
+    /// Somebody else who must be allowed as well: the sponsor of a service account.
+    pub(crate) ceiling: Option<Vec<String>>,
     pub(crate) domain: String,
     pub(crate) object: String,
     pub(crate) kind: ResourceKind,
@@ -41,24 +44,35 @@ impl AccessRequest {
         let object = resource.object();
         let kind = resource.kind();
         let mut subjects = Vec::with_capacity(8);
+        let mut ceiling = None;
         let mut within_scope = true;
         match identity.caller() {
             None => subjects.push("anonymous".to_owned()),
             Some(caller) => {
                 push_caller(&mut subjects, caller, resource, relations);
+                if let Some(service) = &caller.service {
+                    let mut of_sponsor = Vec::with_capacity(8);
+                    push_caller(&mut of_sponsor, &service.sponsor, resource, relations);
+                    ceiling = Some(of_sponsor);
+                }
                 within_scope = caller.scope.covers(action, resource.organization(), &object)
-                    && !(is_limited(&caller.scope) && changes_sign_in(kind, action));
+                    && !(caller.scope.is_limited() && changes_sign_in(kind, action));
             }
         }
         if relations.public {
             // outside of its scope a token gives nothing, but what everybody sees it does not hide
             if !within_scope && matches!(action, Action::Read | Action::Download) {
                 subjects = vec!["anonymous".to_owned()];
+                ceiling = None;
                 within_scope = true;
             }
             subjects.push("role:public".to_owned());
+            if let Some(ceiling) = &mut ceiling {
+                ceiling.push("role:public".to_owned());
+            }
         }
-        Self { subjects, domain: resource.domain(), object, kind, action, within_scope }
+        let domain = resource.domain();
+        Self { subjects, ceiling, domain, object, kind, action, within_scope }
     }
 
     /// The subjects that the caller is, before `g` lines are followed.
@@ -89,7 +103,10 @@ fn push_caller(
     relations: Relations,
 ) {
     subjects.push("authenticated".to_owned());
-    subjects.push(format!("user:{}:{}", caller.issuer, caller.name.key()));
+    subjects.push(match &caller.service {
+        Some(service) => service.to_string(),
+        None => format!("user:{}:{}", caller.issuer, caller.name.key()),
+    });
     subjects.extend(caller.groups.iter().map(|group| format!("group:{group}")));
     if caller.platform_admin {
         subjects.push("role:platform-admin".to_owned());
@@ -102,14 +119,15 @@ fn push_caller(
     }
 }
 
-fn is_limited(scope: &TokenScope) -> bool {
-    scope.actions.is_some() || scope.organization.is_some() || scope.box_name.is_some()
-}
-
-/// A limited token must not make itself, or its owner's account, into something unlimited.
+/// A limited token, or a service account, must not make itself, or its owner's account, into something unlimited.
 fn changes_sign_in(kind: ResourceKind, action: Action) -> bool {
-    matches!(kind, ResourceKind::Token | ResourceKind::Profile | ResourceKind::Session)
-        && action != Action::Read
+    matches!(
+        kind,
+        ResourceKind::Token
+            | ResourceKind::Profile
+            | ResourceKind::Session
+            | ResourceKind::ServiceAccount
+    ) && action != Action::Read
 }
 
 /// The line of a policy file that decided.

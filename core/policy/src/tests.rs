@@ -6,8 +6,10 @@ mod reload;
 use std::sync::Arc;
 
 use boxvault_types::action::{Action, Resource};
-use boxvault_types::identity::{Caller, Credential, Identity, LOCAL_ISSUER, Role, TokenScope};
-use boxvault_types::ids::UserId;
+use boxvault_types::identity::{
+    Caller, Credential, Identity, LOCAL_ISSUER, Role, ServiceCaller, TokenScope,
+};
+use boxvault_types::ids::{OrganizationId, ServiceAccountId, UserId};
 use boxvault_types::names::{ArchitectureName, BoxName, OrganizationName, ProviderName, UserName};
 use boxvault_types::version::BoxVersion;
 
@@ -34,6 +36,7 @@ fn bob(role: Option<Role>) -> Caller {
         groups: Vec::new(),
         credential: Credential::None,
         scope: TokenScope::default(),
+        service: None,
     }
 }
 
@@ -223,7 +226,7 @@ fn a_token_never_gives_more_than_its_scope() {
     caller.scope = TokenScope {
         actions: Some(vec![Action::Read, Action::Download]),
         organization: Some(organization("acme")),
-        box_name: Some(BoxName::parse("web").unwrap()),
+        pattern: Some("box/web/**".parse().unwrap()),
     };
     let token = identity(caller);
     assert!(ask(&policy, &token, &file_of("acme", "web"), Action::Download, NO_RELATION).allowed);
@@ -265,6 +268,69 @@ fn a_token_never_gives_more_than_its_owner_has() {
     for action in Action::ALL {
         assert!(!ask(&policy, &token, &file_of("acme", "web"), *action, NO_RELATION).allowed);
     }
+}
+
+/// `service:acme/ci`, with a role there, and somebody with a role there who vouches for it.
+fn service(role: Option<Role>, sponsor: Caller) -> Identity {
+    let mut caller = bob(role);
+    caller.scope = TokenScope { organization: Some(organization("acme")), ..TokenScope::default() };
+    caller.service = Some(ServiceCaller {
+        id: ServiceAccountId::new(),
+        name: "CI".parse().unwrap(),
+        organization_id: OrganizationId::new(),
+        organization: organization("Acme"),
+        sponsor: Box::new(sponsor),
+    });
+    identity(caller)
+}
+
+#[test]
+fn a_service_account_may_what_both_it_and_its_sponsor_may() {
+    let policy = Policy::embedded().unwrap();
+    let allowed = |who: &Identity, what: &Resource, action| {
+        ask(&policy, who, what, action, NO_RELATION).allowed
+    };
+    let everything = Caller { platform_admin: true, ..bob(None) };
+    let (file, member) = (file_of("acme", "web"), Role::Member);
+    let both = service(Some(Role::Admin), bob(Some(Role::Owner)));
+    assert!(allowed(&both, &file, Action::Upload));
+    assert!(!allowed(&both, &Resource::Organization(Some(organization("acme"))), Action::Delete));
+    assert!(!allowed(&service(Some(Role::Admin), bob(Some(member))), &file, Action::Upload));
+    assert!(!allowed(&service(Some(member), bob(Some(Role::Owner))), &file, Action::Upload));
+    assert!(!allowed(&service(Some(Role::Admin), bob(None)), &file, Action::Read), "they left");
+    assert!(!allowed(&service(None, everything.clone()), &file, Action::Read));
+    let by_root = service(Some(Role::Admin), everything);
+    assert!(allowed(&by_root, &file, Action::Upload));
+    for (what, action) in [
+        (file_of("beta", "web"), Action::Read),
+        (Resource::Policy, Action::Read),
+        (Resource::User(None), Action::Read),
+        (Resource::Profile, Action::Read),
+        (Resource::Token, Action::Read),
+        (Resource::Organization(None), Action::Create),
+        (Resource::ServiceAccount(organization("acme"), None), Action::Create),
+    ] {
+        assert!(!allowed(&by_root, &what, action), "{action} {}", what.object());
+    }
+    let public = file_of("beta", "web");
+    assert!(ask(&policy, &both, &public, Action::Download, PUBLIC).allowed);
+    assert!(!ask(&policy, &both, &public, Action::Upload, PUBLIC).allowed);
+}
+
+#[test]
+fn rules_know_a_service_account_by_its_own_name() {
+    let rules = "p, role:admin, *, box/**, *, allow\n\
+                 p, service:acme/ci, acme, box/gold/**, *, deny\n\
+                 p, service:acme/ci, acme, audit, read, allow\n\
+                 p, user:local:bob, acme, box/lead/**, read, deny\n";
+    let policy = Policy::from_texts(MODEL, &[("policy.csv", &format!("{ADMIN}{rules}"))]).unwrap();
+    let ci = service(Some(Role::Admin), bob(Some(Role::Admin)));
+    let decide = |what: Resource| ask(&policy, &ci, &what, Action::Read, NO_RELATION);
+    assert!(decide(box_of("acme", "web")).allowed);
+    assert_eq!(decide(box_of("acme", "gold")).reason, Reason::Denied);
+    assert_eq!(decide(box_of("acme", "lead")).reason, Reason::Denied, "its sponsor may not");
+    let audit = decide(Resource::Audit(Some(organization("acme"))));
+    assert_eq!(audit.reason, Reason::NoRule, "a rule lifted it above its sponsor");
 }
 
 #[test]

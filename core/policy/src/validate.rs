@@ -198,6 +198,7 @@ pub(crate) fn check_guards(policy: &Policy) -> Vec<Problem> {
             kind: ResourceKind::Policy,
             action: Action::Update,
             within_scope: true,
+            ceiling: None,
         })
     };
     let admin = change_rules(&["authenticated", "role:platform-admin"]);

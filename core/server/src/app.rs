@@ -32,6 +32,7 @@ pub(crate) mod resumable;
 pub(crate) mod sealing;
 pub(crate) mod second_factor;
 pub(crate) mod secrets;
+pub(crate) mod service_accounts;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod storage;

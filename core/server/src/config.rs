@@ -41,7 +41,8 @@ pub use self::{
     secret::{REDACTED, Secret},
     sections::{
         AuthConfig, BoxesConfig, DatabaseConfig, LogConfig, LogFormat, MetricsAccess,
-        MetricsConfig, PluginsConfig, PolicyConfig, ServerConfig, SignUp, StorageConfig,
+        MetricsConfig, OrganizationsConfig, PluginsConfig, PolicyConfig, ServerConfig, SignUp,
+        StorageConfig,
     },
     show::Origins,
 };
@@ -67,6 +68,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Messages to users.
     pub mail: MailConfig,
+    /// How long organizations are remembered.
+    pub organizations: OrganizationsConfig,
     /// Who may do what.
     pub policy: PolicyConfig,
     /// What a caller may cost.
@@ -89,6 +92,7 @@ impl Default for Config {
             boxes: BoxesConfig::default(),
             auth: AuthConfig::default(),
             mail: MailConfig::default(),
+            organizations: OrganizationsConfig::default(),
             policy: PolicyConfig::default(),
             limits: LimitsConfig::default(),
             log: LogConfig::default(),

@@ -166,6 +166,7 @@ fn not_found_code(what: Noun) -> ErrorCode {
         Noun::Upload => ErrorCode::UploadNotFound,
         Noun::Session => ErrorCode::SessionNotFound,
         Noun::Token => ErrorCode::TokenNotFound,
+        Noun::ServiceAccount => ErrorCode::ServiceAccountNotFound,
     }
 }
 
@@ -178,7 +179,6 @@ fn conflict_code(why: ConflictReason) -> ErrorCode {
         ConflictReason::LastOwner => ErrorCode::LastOwner,
         ConflictReason::LastAdmin => ErrorCode::LastAdmin,
         ConflictReason::TooManyUploads => ErrorCode::TooManyUploads,
-        ConflictReason::NotEmpty => ErrorCode::NotEmpty,
         ConflictReason::FormerName => ErrorCode::FormerName,
         ConflictReason::NotDeleted => ErrorCode::NotDeleted,
         ConflictReason::AlreadySetUp => ErrorCode::AlreadySetUp,

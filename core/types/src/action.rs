@@ -8,7 +8,9 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::names::{ArchitectureName, BoxName, OrganizationName, ProviderName, UserName};
+use crate::names::{
+    ArchitectureName, BoxName, OrganizationName, ProviderName, ServiceAccountName, UserName,
+};
 use crate::version::BoxVersion;
 
 /// The domain of things that belong to no organization. No organization can have this name.
@@ -133,8 +135,12 @@ words! {
         User = "user",
         /// An organization itself.
         Organization = "organization",
+        /// Whether an organization serves and takes anything: to create one suspends, to delete one resumes.
+        Suspension = "suspension",
         /// Somebody's place in an organization.
         Member = "member",
+        /// A service account of an organization.
+        ServiceAccount = "service",
         /// A box.
         Box = "box",
         /// A version of a box.
@@ -173,8 +179,12 @@ pub enum Resource {
     User(Option<UserName>),
     /// All organizations (in the system domain), or one.
     Organization(Option<OrganizationName>),
+    /// Whether an organization is suspended.
+    Suspension(OrganizationName),
     /// The members of an organization, or one of them.
     Member(OrganizationName, Option<UserName>),
+    /// The service accounts of an organization, or one of them.
+    ServiceAccount(OrganizationName, Option<ServiceAccountName>),
     /// The boxes of an organization, or one of them.
     Box(OrganizationName, Option<BoxName>),
     /// The versions of a box, or one of them.
@@ -206,7 +216,9 @@ impl Resource {
             Self::Token => ResourceKind::Token,
             Self::User(..) => ResourceKind::User,
             Self::Organization(..) => ResourceKind::Organization,
+            Self::Suspension(..) => ResourceKind::Suspension,
             Self::Member(..) => ResourceKind::Member,
+            Self::ServiceAccount(..) => ResourceKind::ServiceAccount,
             Self::Box(..) => ResourceKind::Box,
             Self::Version(..) => ResourceKind::Version,
             Self::Provider(..) => ResourceKind::Provider,
@@ -225,7 +237,9 @@ impl Resource {
             Self::Organization(organization)
             | Self::Audit(organization)
             | Self::Storage(organization) => organization.as_ref(),
-            Self::Member(organization, ..)
+            Self::Suspension(organization)
+            | Self::Member(organization, ..)
+            | Self::ServiceAccount(organization, ..)
             | Self::Box(organization, ..)
             | Self::Version(organization, ..)
             | Self::Provider(organization, ..)
@@ -266,6 +280,26 @@ impl Resource {
         }
     }
 
+    /// The same thing of an organization with another name.
+    #[must_use]
+    pub fn in_organization(mut self, name: OrganizationName) -> Self {
+        match &mut self {
+            Self::Organization(Some(organization))
+            | Self::Audit(Some(organization))
+            | Self::Storage(Some(organization))
+            | Self::Suspension(organization)
+            | Self::Member(organization, ..)
+            | Self::ServiceAccount(organization, ..)
+            | Self::Box(organization, ..)
+            | Self::Version(organization, ..)
+            | Self::Provider(organization, ..)
+            | Self::Architecture(organization, ..)
+            | Self::File(organization, ..) => *organization = name,
+            _ => {}
+        }
+        self
+    }
+
     /// The domain in policy files: the organization's name in lower case, or [`SYSTEM_DOMAIN`].
     pub fn domain(&self) -> String {
         self.organization().map_or_else(|| SYSTEM_DOMAIN.to_owned(), OrganizationName::key)
@@ -288,11 +322,15 @@ impl Resource {
             | Self::Profile
             | Self::Token
             | Self::Organization(..)
+            | Self::Suspension(..)
             | Self::Policy
             | Self::Audit(..)
             | Self::Storage(..) => self.kind().as_str().to_owned(),
             Self::User(user) => item("user".to_owned(), user.as_ref().map(UserName::key)),
             Self::Member(_, user) => item("member".to_owned(), user.as_ref().map(UserName::key)),
+            Self::ServiceAccount(_, name) => {
+                item("service".to_owned(), name.as_ref().map(ServiceAccountName::key))
+            }
             Self::Box(_, name) => item("box".to_owned(), name.as_ref().map(BoxName::key)),
             Self::Version(_, name, version) => item(
                 format!("box/{}/version", name.key()),

@@ -101,6 +101,8 @@ codes! {
     PermissionDenied = "PERMISSION_DENIED", Forbidden;
     /// The account's e-mail address has to be proven first.
     EmailUnverified = "EMAIL_UNVERIFIED", Forbidden;
+    /// The organization is suspended: it serves nothing and takes nothing.
+    OrganizationSuspended = "ORGANIZATION_SUSPENDED", Forbidden;
     /// The server does not take new accounts.
     SignUpClosed = "SIGN_UP_CLOSED", Forbidden;
     /// No such path.
@@ -125,6 +127,8 @@ codes! {
     UploadNotFound = "UPLOAD_NOT_FOUND", NotFound;
     /// No such API token.
     TokenNotFound = "TOKEN_NOT_FOUND", NotFound;
+    /// No such service account.
+    ServiceAccountNotFound = "SERVICE_ACCOUNT_NOT_FOUND", NotFound;
     /// No such session.
     SessionNotFound = "SESSION_NOT_FOUND", NotFound;
     /// The path exists, the method does not.
@@ -147,12 +151,12 @@ codes! {
     NotDeleted = "NOT_DELETED", Conflict;
     /// Somebody else changed it at the same time; read it again.
     LostRace = "LOST_RACE", Conflict;
+    /// The organization has another name now, under which it can be changed.
+    OrganizationRenamed = "ORGANIZATION_RENAMED", Conflict;
     /// An organization always has an owner.
     LastOwner = "LAST_OWNER", Conflict;
     /// The server always has a platform admin.
     LastAdmin = "LAST_ADMIN", Conflict;
-    /// It is still in use.
-    NotEmpty = "NOT_EMPTY", Conflict;
     /// The upload stands at another offset; ask for it and continue there.
     OffsetMismatch = "OFFSET_MISMATCH", Conflict;
     /// `If-Match` names an older state.

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::Action;
-use crate::ids::{SessionId, TokenId, UserId};
-use crate::names::{BoxName, OrganizationName, UserName};
+use crate::ids::{OrganizationId, ServiceAccountId, SessionId, TokenId, UserId};
+use crate::names::{OrganizationName, ServiceAccountName, UserName};
+pub use crate::scope::TokenScope;
 
 /// The issuer of accounts whose password hash is in the catalog.
 pub const LOCAL_ISSUER: &str = "local";
@@ -69,6 +69,8 @@ pub enum Credential {
     Session(SessionId),
     /// An API token.
     Token(TokenId),
+    /// The secret of a service account.
+    Service(ServiceAccountId),
 }
 
 impl Credential {
@@ -78,44 +80,15 @@ impl Credential {
             Self::None => "none",
             Self::Session(_) => "session",
             Self::Token(_) => "token",
+            Self::Service(_) => "service",
         }
     }
 }
 
-/// What an API token may at most be used for. It never gives more than its owner has.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct TokenScope {
-    /// The actions; `None` for all.
-    pub actions: Option<Vec<Action>>,
-    /// The organization that it is limited to; `None` for all.
-    pub organization: Option<OrganizationName>,
-    /// The box that it is limited to; `None` for all. Only together with an organization.
-    #[serde(rename = "box")]
-    pub box_name: Option<BoxName>,
-}
-
-impl TokenScope {
-    /// Whether an action on something of this organization and box lies within the scope.
-    pub fn covers(
-        &self,
-        action: Action,
-        organization: Option<&OrganizationName>,
-        object: &str,
-    ) -> bool {
-        let action_fits = self.actions.as_ref().is_none_or(|actions| actions.contains(&action));
-        let organization_fits = self
-            .organization
-            .as_ref()
-            .is_none_or(|limit| organization.is_some_and(|name| name.key() == limit.key()));
-        let box_fits = self.box_name.as_ref().is_none_or(|limit| {
-            let mut segments = object.split('/');
-            segments.next() == Some("box") && segments.next() == Some(limit.key().as_str())
-        });
-        action_fits && organization_fits && box_fits
-    }
-}
-
-/// A known user who is calling.
+/// A known user who is calling, or a service account.
+///
+/// Of a service account the fields say what it may at most do: a member of its own organization and of nothing else,
+/// limited to it. The user is then its sponsor, in whose name rows are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The account.
@@ -134,9 +107,40 @@ pub struct Caller {
     pub credential: Credential,
     /// What the credential is limited to.
     pub scope: TokenScope,
+    /// The service account, where one is calling.
+    pub service: Option<ServiceCaller>,
+}
+
+/// A service account that is calling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceCaller {
+    /// The account.
+    pub id: ServiceAccountId,
+    /// Its name in its organization.
+    pub name: ServiceAccountName,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// The organization's name.
+    pub organization: OrganizationName,
+    /// Who vouches for it: it may nothing that they may not do themselves.
+    pub sponsor: Box<Caller>,
+}
+
+impl fmt::Display for ServiceCaller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "service:{}/{}", self.organization.key(), self.name.key())
+    }
 }
 
 impl Caller {
+    /// Who it is, for logs and audit rows: the user's name, or `service:<organization>/<name>`.
+    pub fn actor(&self) -> String {
+        match &self.service {
+            Some(service) => service.to_string(),
+            None => self.name.to_string(),
+        }
+    }
+
     /// The caller's role in an organization.
     pub fn role_in(&self, organization: &OrganizationName) -> Option<Role> {
         let key = organization.key();
@@ -161,26 +165,5 @@ impl Identity {
             Self::Anonymous => None,
             Self::User(caller) => Some(caller),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scope_limits_actions_organization_and_box() {
-        let acme = OrganizationName::parse("acme").unwrap();
-        let scope = TokenScope {
-            actions: Some(vec![Action::Read]),
-            organization: Some(OrganizationName::parse("Acme").unwrap()),
-            box_name: Some(BoxName::parse("web").unwrap()),
-        };
-        assert!(scope.covers(Action::Read, Some(&acme), "box/web/version/1.0"));
-        assert!(!scope.covers(Action::Delete, Some(&acme), "box/web"));
-        assert!(!scope.covers(Action::Read, Some(&acme), "box/web2"));
-        assert!(!scope.covers(Action::Read, Some(&acme), "box"));
-        assert!(!scope.covers(Action::Read, None, "profile"));
-        assert!(TokenScope::default().covers(Action::Delete, None, "profile"));
     }
 }

@@ -81,6 +81,10 @@ id! {
     MailId
 }
 id! {
+    /// A service account.
+    ServiceAccountId
+}
+id! {
     /// An audit row.
     AuditId
 }

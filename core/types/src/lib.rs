@@ -13,6 +13,7 @@ pub mod identity;
 pub mod ids;
 pub mod names;
 pub mod params;
+pub mod scope;
 pub mod tags;
 pub mod version;
 pub mod views;

@@ -190,6 +190,10 @@ name! {
     BoxName, check
 }
 name! {
+    /// A service account of an organization.
+    ServiceAccountName, check
+}
+name! {
     /// A hypervisor as Vagrant calls it: `virtualbox`, `libvirt`, …
     ProviderName, check
 }

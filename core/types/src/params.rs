@@ -6,6 +6,7 @@
 pub mod account;
 pub mod boxes;
 pub mod organizations;
+pub mod service_accounts;
 pub mod storage;
 
 use serde::{Deserialize, Deserializer, Serialize};

@@ -6,6 +6,7 @@ pub mod account;
 pub mod boxes;
 pub mod files;
 pub mod organizations;
+pub mod service_accounts;
 pub mod storage;
 pub mod system;
 

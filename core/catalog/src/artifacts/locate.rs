@@ -57,6 +57,7 @@ pub(super) async fn locate(catalog: &Catalog, path: ArtifactPath<'_>) -> Result<
         .join(JoinType::InnerJoin, boxes::to_organization())
         .join(JoinType::LeftJoin, to_blob())
         .filter(organization_rows::Column::NameKey.eq(path.organization.key()))
+        .filter(organization_rows::Column::DeletedAt.is_null())
         .filter(box_rows::Column::NameKey.eq(path.box_name.key()))
         .filter(box_rows::Column::DeletedAt.is_null())
         .filter(version_rows::Column::SortKey.eq(path.version.sort_key()))

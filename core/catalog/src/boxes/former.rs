@@ -9,9 +9,9 @@ use sea_orm::prelude::Uuid;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect};
 
 use super::{OwnedBox, find, find_by_id};
-use crate::entity::{former_box_names as table, organizations as organization_rows};
+use crate::entity::{former_box_names as table, organization_names};
 use crate::rows::insert;
-use crate::{Catalog, CatalogError, ConflictReason, Result};
+use crate::{Catalog, CatalogError, ConflictReason, Result, organizations};
 
 /// Who may have a name that still leads to another box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +36,12 @@ pub async fn find_by_any_name(
     let former = table::Entity::find()
         .join(
             JoinType::InnerJoin,
-            table::Entity::belongs_to(organization_rows::Entity)
+            table::Entity::belongs_to(organization_names::Entity)
                 .from(table::Column::OrganizationId)
-                .to(organization_rows::Column::Id)
+                .to(organization_names::Column::OrganizationId)
                 .into(),
         )
-        .filter(organization_rows::Column::NameKey.eq(organization.key()))
+        .filter(organizations::names::leads(organization, catalog.now()))
         .filter(table::Column::NameKey.eq(name.key()))
         .filter(table::Column::ExpiresAt.gt(catalog.now()))
         .one(catalog.reader())

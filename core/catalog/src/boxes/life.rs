@@ -19,7 +19,8 @@ use super::former::{self, Claim};
 use super::{OwnedBox, VagrantBox, from_pair, from_row, named, table, with_organization};
 use crate::quotas::{self, Limits};
 use crate::{
-    Catalog, CatalogError, ConflictReason, Noun, PAGE_SIZE_MAX, Page, Paged, Result, paging, usage,
+    Catalog, CatalogError, ConflictReason, Noun, PAGE_SIZE_MAX, Page, Paged, Result, organizations,
+    paging, usage,
 };
 
 /// How a box changes hands.
@@ -39,7 +40,7 @@ pub async fn find_even_deleted(
     organization: &OrganizationName,
     name: &BoxName,
 ) -> Result<Option<OwnedBox>> {
-    let row = named(organization, name).one(catalog.reader()).await?;
+    let row = named(catalog, organization, name).one(catalog.reader()).await?;
     row.map(from_pair).transpose()
 }
 
@@ -74,6 +75,7 @@ pub async fn transfer(catalog: &Catalog, id: BoxId, transfer: Transfer) -> Resul
     }
     let (bytes, largest) = usage::bytes_of_box(&transaction, id).await?;
     room.check_all(bytes, largest).map_err(|why| CatalogError::OverQuota { why })?;
+    organizations::lock(&transaction, to).await?;
     former::claim(&transaction, (to.0, &old.1), id.0, Claim::Careful, now).await?;
     let mut row = before.into_active_model();
     row.organization_id = Set(to.0);

@@ -181,11 +181,12 @@ impl BoxFilter {
     fn visible(&self) -> Condition {
         let there = Condition::all()
             .add(table::Column::DeletedAt.is_null())
+            .add(not_of(organization_rows::Column::DeletedAt))
             .add_option(self.is_public.map(|is_public| table::Column::IsPublic.eq(is_public)));
         match &self.visibility {
             Visibility::All => there,
-            Visibility::Public => there.add(table::Column::IsPublic.eq(true)),
-            Visibility::MemberOf(ids) => there.add(
+            Visibility::Public => serving(there).add(table::Column::IsPublic.eq(true)),
+            Visibility::MemberOf(ids) => serving(there).add(
                 Condition::any()
                     .add(table::Column::IsPublic.eq(true))
                     .add(table::Column::OrganizationId.is_in(ids.iter().map(|id| id.0))),
@@ -236,6 +237,21 @@ impl BoxFilter {
         // both the same way, as the index runs
         select.order_by(column, order.clone()).order_by(table::Column::Id, order)
     }
+}
+
+/// Only boxes of organizations that are not suspended.
+fn serving(there: Condition) -> Condition {
+    there.add(not_of(organization_rows::Column::SuspendedAt))
+}
+
+/// Not those of organizations with such a date: few, found by its index once for the whole list.
+fn not_of(date: organization_rows::Column) -> SimpleExpr {
+    let those = Query::select()
+        .column(organization_rows::Column::Id)
+        .from(organization_rows::Entity)
+        .and_where(date.is_not_null())
+        .take();
+    table::Column::OrganizationId.not_in_subquery(those)
 }
 
 /// The same condition, of which no planner can make use. Most boxes are visible, so an index of what is visible finds

@@ -14,8 +14,7 @@ use crate::audit::NewEntry;
 use crate::boxes::{BoxChanges, NewBox, Transfer};
 use crate::quotas::{self, Limits, OverQuota, Quota};
 use crate::{
-    Catalog, CatalogError, ConflictReason, Noun, Page, Taken, artifacts, blobs, boxes,
-    organizations, versions,
+    Catalog, CatalogError, ConflictReason, Noun, Page, Taken, artifacts, blobs, boxes, versions,
 };
 
 fn is_conflict<T>(outcome: &crate::Result<T>, reason: ConflictReason) -> bool {
@@ -276,16 +275,6 @@ on_each_database! {
         boxes::restore(catalog, kept.id).await.unwrap();
         assert_eq!(boxes::purge_deleted(catalog, Duration::ZERO).await.unwrap(), 0);
         public_box(catalog, tree.organization.id, "debian").await;
-    }
-
-    async fn an_organization_is_empty_when_all_its_boxes_are_deleted(db) {
-        let catalog = &db.catalog;
-        let tree = tree(catalog).await;
-        let contents = organizations::Contents::Keep;
-        let full = organizations::delete(catalog, tree.organization.id, contents).await;
-        assert!(is_conflict(&full, ConflictReason::NotEmpty));
-        boxes::delete(catalog, tree.vagrant_box.id).await.unwrap();
-        organizations::delete(catalog, tree.organization.id, contents).await.unwrap();
     }
 
     async fn a_version_is_deprecated_with_its_reason_and_undeprecated(db) {

@@ -45,8 +45,9 @@ fn new_token(user_id: UserId, hash: u8) -> NewToken {
         scope: TokenScope {
             actions: Some(vec![Action::Read, Action::Upload]),
             organization: Some(organization_name("acme")),
-            box_name: None,
+            pattern: None,
         },
+        organization_id: None,
         expires_at: None,
     }
 }

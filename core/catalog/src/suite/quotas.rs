@@ -120,8 +120,8 @@ on_each_database! {
         assert!(matches!(nowhere, Err(CatalogError::NotFound { what: Noun::Organization })));
         let log = audit::list(catalog, &AuditFilter::default(), Page::default()).await.unwrap();
         assert_eq!(log.total, 2, "what failed is not written down as done");
-        let everything = crate::organizations::Contents::Delete;
-        crate::organizations::delete(catalog, acme, everything).await.unwrap();
+        crate::organizations::delete(catalog, acme).await.unwrap();
+        crate::organizations::purge_deleted(catalog, Duration::ZERO).await.unwrap();
         assert_eq!(quotas::find(catalog, acme).await.unwrap(), Quota::default());
     }
 

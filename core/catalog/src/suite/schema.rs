@@ -70,12 +70,14 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::former_box_names::Entity));
     all.extend(columns_of(entity::mail_outbox::Entity));
     all.extend(columns_of(entity::memberships::Entity));
+    all.extend(columns_of(entity::organization_names::Entity));
     all.extend(columns_of(entity::organizations::Entity));
     all.extend(columns_of(entity::providers::Entity));
     all.extend(columns_of(entity::recovery_codes::Entity));
     all.extend(columns_of(entity::second_factors::Entity));
     all.extend(columns_of(entity::quotas::Entity));
     all.extend(columns_of(entity::resumable_uploads::Entity));
+    all.extend(columns_of(entity::service_accounts::Entity));
     all.extend(columns_of(entity::sessions::Entity));
     all.extend(columns_of(entity::settings::Entity));
     all.extend(columns_of(entity::sign_in_attempts::Entity));

@@ -1,6 +1,6 @@
 //! The one place where is decided who may do what: for HTTP routes, Vagrant's dialect and lists alike.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use boxvault_catalog::{
     boxes::{self, OwnedBox},
@@ -29,7 +29,7 @@ pub(crate) struct Target {
     pub(crate) vagrant_box: Option<Arc<OwnedBox>>,
     /// The version, where the resource is one or belongs to one of a public box; `None` if there is no such.
     pub(crate) version: Option<Arc<Version>>,
-    /// The box as the path names it, where that is a name that it had before.
+    /// The thing as the path names it, where it, or its box or organization, has another name now.
     pub(crate) former: Option<Resource>,
     /// Whether it is the same for everybody: a part of the system; the metrics where the configuration opens them.
     pub(crate) public_by_configuration: bool,
@@ -42,6 +42,10 @@ pub(crate) enum Answer {
     Allowed,
     /// They may know of it, but not do this.
     Refused,
+    /// The organization is suspended, which they may know.
+    Suspended(Box<Organization>),
+    /// They may know of it, and that it is called otherwise now; by its old name it is only read.
+    Renamed,
     /// They may not know whether this exists: the thing itself, or what it belongs to.
     Hidden(Resource),
 }
@@ -58,10 +62,16 @@ impl Target {
             public_by_configuration: false,
         };
         match &target.resource {
+            Resource::Organization(Some(name)) if action == Action::Restore => {
+                let found = organizations::find_deleted(&app.catalog, name).await?;
+                target.organization = found.map(Arc::new);
+            }
             Resource::Organization(Some(name))
             | Resource::Audit(Some(name))
             | Resource::Storage(Some(name))
+            | Resource::Suspension(name)
             | Resource::Member(name, _)
+            | Resource::ServiceAccount(name, _)
             | Resource::Box(name, None) => {
                 target.organization = organizations::find(&app.catalog, name).await?.map(Arc::new);
             }
@@ -92,16 +102,25 @@ impl Target {
         Ok(target)
     }
 
-    /// Decides on the box under the names that it has, whatever it was asked for by: rules speak of those.
+    /// Decides on the thing under the names that it has, whatever it was asked for by: roles and rules speak of those.
     fn follow(&mut self) {
-        let Some(found) = &self.vagrant_box else { return };
-        let (organization, name) = (&found.organization.name, &found.vagrant_box.name);
-        let Some((asked_organization, asked_name)) = self.resource.box_names() else { return };
-        if (asked_organization.key(), asked_name.key()) == (organization.key(), name.key()) {
-            return;
+        let resource = self.resource.clone();
+        let present = match (&self.vagrant_box, &self.organization) {
+            (Some(found), _) => {
+                resource.in_box(found.organization.name.clone(), found.vagrant_box.name.clone())
+            }
+            (None, Some(organization)) => resource.in_organization(organization.name.clone()),
+            (None, None) => return,
+        };
+        let names = |resource: &Resource| (resource.domain(), resource.object());
+        if names(&present) != names(&self.resource) {
+            self.former = Some(mem::replace(&mut self.resource, present));
         }
-        self.former = Some(Resource::Box(asked_organization.clone(), Some(asked_name.clone())));
-        self.resource = self.resource.clone().in_box(organization.clone(), name.clone());
+    }
+
+    /// The thing as the path names it.
+    pub(crate) fn asked(&self) -> &Resource {
+        self.former.as_ref().unwrap_or(&self.resource)
     }
 
     /// The names of a box to a stock client: as its owner writes them, or those that it had before when the client
@@ -112,6 +131,20 @@ impl Target {
     ) -> (&'a OrganizationName, &'a BoxName) {
         let former = self.former.as_ref().and_then(Resource::box_names);
         former.unwrap_or((&found.organization.name, &found.vagrant_box.name))
+    }
+
+    /// The organization that the thing is or belongs to.
+    pub(crate) fn owner(&self) -> Option<&Organization> {
+        let of_box = self.vagrant_box.as_ref().map(|found| &found.organization);
+        of_box.or(self.organization.as_deref())
+    }
+
+    /// The organization, where its suspension stands in the way. Platform admins, who suspend, look into it; its own
+    /// people see that it is there, and why.
+    fn suspension_of(&self, identity: &Identity, action: Action) -> Option<&Organization> {
+        let sees = identity.caller().is_some_and(|caller| caller.platform_admin)
+            || (matches!(self.resource, Resource::Organization(_)) && action == Action::Read);
+        self.owner().filter(|organization| !sees && organization.suspension.is_some())
     }
 
     /// How the caller stands to the thing. Of a public box everybody sees what was released; a version that does not
@@ -128,14 +161,19 @@ impl Target {
     /// How the caller stands to the box or organization that the thing belongs to.
     pub(crate) fn box_relations(&self, identity: &Identity) -> Relations {
         let caller = identity.caller().map(|caller| caller.user_id);
+        let serves = self.owner().is_some_and(|organization| {
+            organization.suspension.is_none() && organization.deleted_at.is_none()
+        });
         match (&self.vagrant_box, &self.organization) {
             (Some(found), _) => Relations {
                 creator: caller.is_some() && found.vagrant_box.created_by == caller,
-                public: found.vagrant_box.is_public && found.vagrant_box.deleted_at.is_none(),
+                public: serves
+                    && found.vagrant_box.is_public
+                    && found.vagrant_box.deleted_at.is_none(),
             },
             (None, Some(organization)) => Relations {
                 creator: false,
-                public: organization.access_mode != AccessMode::Private,
+                public: serves && organization.access_mode != AccessMode::Private,
             },
             (None, None) => Relations::default(),
         }
@@ -188,19 +226,29 @@ impl App {
         let relations = target.relations(identity);
         let allowed = decide(&target.resource, action, relations);
         self.metrics.decided(allowed);
-        if allowed {
-            return Answer::Allowed;
+        if !allowed {
+            // by the names that were asked for: the present ones are not theirs to know
+            if let (Some(container), Some(asked)) =
+                (container(&target.resource), container(target.asked()))
+                && !decide(&container, Action::Read, target.box_relations(identity))
+            {
+                return Answer::Hidden(asked);
+            }
+            if let (Some(version), Some(asked)) =
+                (version_in(&target.resource), version_in(target.asked()))
+                && !decide(&version, Action::Read, relations)
+            {
+                return Answer::Hidden(asked);
+            }
         }
-        if let Some(container) = container(&target.resource)
-            && !decide(&container, Action::Read, target.box_relations(identity))
-        {
-            // by the name that was asked for: the new one is not theirs to know
-            return Answer::Hidden(target.former.clone().unwrap_or(container));
+        if let Some(by) = target.suspension_of(identity, action) {
+            return Answer::Suspended(Box::new(by.clone()));
         }
-        match version_in(&target.resource) {
-            Some(version) if !decide(&version, Action::Read, relations) => Answer::Hidden(version),
-            _ => Answer::Refused,
+        if !allowed {
+            return Answer::Refused;
         }
+        let reads = matches!(action, Action::Read | Action::Download | Action::Restore);
+        if target.former.is_some() && !reads { Answer::Renamed } else { Answer::Allowed }
     }
 
     /// Decides on something that the path does not name, such as a box that is about to be created.
@@ -243,7 +291,9 @@ fn container(resource: &Resource) -> Option<Resource> {
         Resource::Organization(Some(name))
         | Resource::Audit(Some(name))
         | Resource::Storage(Some(name))
-        | Resource::Member(name, _) => Some(Resource::Organization(Some(name.clone()))),
+        | Resource::Suspension(name)
+        | Resource::Member(name, _)
+        | Resource::ServiceAccount(name, _) => Some(Resource::Organization(Some(name.clone()))),
         Resource::Box(organization, None) => {
             Some(Resource::Organization(Some(organization.clone())))
         }

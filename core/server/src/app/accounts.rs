@@ -108,6 +108,7 @@ impl App {
         let organizations = account
             .memberships
             .iter()
+            .filter(|place| !place.organization_is_deleted)
             .map(|place| MembershipView {
                 name: place.organization_name.to_string(),
                 role: place.role,

@@ -8,6 +8,7 @@ use boxvault_catalog::{
 };
 use boxvault_types::{
     error::ErrorCode,
+    identity::Identity,
     names::{BoxName, OrganizationName},
     params::ListQuery,
     views::{
@@ -17,17 +18,18 @@ use boxvault_types::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{App, boxes::view, lists};
+use super::{App, boxes::view, lists, organizations::suspended};
 use crate::error::{AppError, Result};
 
 impl App {
     /// Hands a box to another organization. Who may read it, and who may change it, is from now on up to that one.
     ///
     /// # Errors
-    /// `ORGANIZATION_NOT_FOUND`; `ALREADY_EXISTS` or `FORMER_NAME` when the name is taken there; `QUOTA_EXCEEDED` or
+    /// `ORGANIZATION_NOT_FOUND`; `ORGANIZATION_SUSPENDED`; `ALREADY_EXISTS` or `FORMER_NAME` when the name is taken there; `QUOTA_EXCEEDED` or
     /// `FILE_TOO_LARGE` when its files are more than that organization may have.
     pub(crate) async fn transfer_box(
         &self,
+        identity: &Identity,
         found: &OwnedBox,
         to: &OrganizationName,
     ) -> Result<BoxView> {
@@ -40,6 +42,9 @@ impl App {
         let to = organizations::find(&self.catalog, to).await?.ok_or_else(missing)?;
         if to.id == found.organization.id {
             return Err(AppError::invalid("organization", "the box belongs to it already"));
+        }
+        if to.suspension.is_some() {
+            return Err(suspended(&to, identity));
         }
         let transfer = Transfer {
             to: to.id,
@@ -164,7 +169,7 @@ impl App {
 }
 
 /// A moment later; for times beyond the calendar, the end of it.
-fn later(at: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
+pub(super) fn later(at: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
     TimeDelta::from_std(by)
         .ok()
         .and_then(|by| at.checked_add_signed(by))

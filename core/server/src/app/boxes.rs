@@ -181,6 +181,10 @@ impl App {
     /// last word on each box of the page.
     async fn visibility(&self, identity: &Identity) -> Result<Visibility> {
         let Some(caller) = identity.caller() else { return Ok(Visibility::Public) };
+        if let Some(service) = &caller.service {
+            let own = (!caller.memberships.is_empty()).then_some(service.organization_id);
+            return Ok(Visibility::MemberOf(own.into_iter().collect()));
+        }
         if caller.platform_admin && caller.scope.organization.is_none() {
             return Ok(Visibility::All);
         }

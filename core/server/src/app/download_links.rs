@@ -6,14 +6,14 @@
 //! the file. It is read on the path of a download only, and there it gives that one file.
 
 use boxvault_catalog::{
-    Catalog, accounts::Account, artifacts::Located, sessions, settings, tokens,
+    Catalog, accounts::Account, artifacts::Located, service_accounts, sessions, settings, tokens,
     versions::VersionStatus,
 };
 use boxvault_types::{
     digest::Digest,
     error::ErrorCode,
     identity::{Credential, Identity, TokenScope},
-    ids::{ArtifactId, SessionId, TokenId, UserId},
+    ids::{ArtifactId, ServiceAccountId, SessionId, TokenId, UserId},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::BASE64;
@@ -42,9 +42,10 @@ struct Claims {
     dig: String,
     /// Who made it; absent where anybody could.
     usr: Option<UserId>,
-    /// The session or the API token that they made it with.
+    /// The session, the API token or the service account that they made it with.
     ses: Option<SessionId>,
     tok: Option<TokenId>,
+    svc: Option<ServiceAccountId>,
 }
 
 /// Signs links, and checks them.
@@ -116,10 +117,11 @@ impl App {
         let expires_at =
             self.catalog.now() + TimeDelta::from_std(time).map_err(AppError::internal)?;
         let caller = identity.caller();
-        let (ses, tok) = match caller.map(|caller| caller.credential) {
-            Some(Credential::Session(session)) => (Some(session), None),
-            Some(Credential::Token(token)) => (None, Some(token)),
-            Some(Credential::None) | None => (None, None),
+        let (ses, tok, svc) = match caller.map(|caller| caller.credential) {
+            Some(Credential::Session(session)) => (Some(session), None, None),
+            Some(Credential::Token(token)) => (None, Some(token), None),
+            Some(Credential::Service(service)) => (None, None, Some(service)),
+            Some(Credential::None) | None => (None, None, None),
         };
         let claims = Claims {
             aud: AUDIENCE.to_owned(),
@@ -129,6 +131,7 @@ impl App {
             usr: caller.map(|caller| caller.user_id),
             ses,
             tok,
+            svc,
         };
         Ok((self.download_links.sign(&claims)?, expires_at))
     }
@@ -141,6 +144,15 @@ impl App {
         let claims = self.download_links.verify(link).ok_or_else(invalid)?;
         let grant = LinkGrant { artifact: claims.art, digest: claims.dig };
         let Some(user) = claims.usr else { return Ok((Identity::Anonymous, grant)) };
+        if let Some(service) = claims.svc {
+            let found = service_accounts::find_live_by_id(&self.catalog, service).await?;
+            let caller = identify::service_caller(found.ok_or_else(invalid)?);
+            // whoever vouches now is not who did when it was made
+            if caller.user_id != user {
+                return Err(invalid());
+            }
+            return Ok((Identity::User(Arc::new(caller)), grant));
+        }
         let (account, credential, scope): (Account, _, _) = match (claims.ses, claims.tok) {
             (Some(session), None) => {
                 let found = sessions::find_live(&self.catalog, session).await?;
@@ -189,6 +201,7 @@ mod tests {
             usr: Some(UserId::new()),
             ses: Some(SessionId::new()),
             tok: None,
+            svc: None,
         }
     }
 

@@ -11,15 +11,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boxvault_catalog::{accounts::Account, sessions, tokens};
+use boxvault_catalog::{
+    accounts::Account,
+    service_accounts::{self, LiveServiceAccount},
+    sessions, tokens,
+};
 use boxvault_types::{
     error::ErrorCode,
-    identity::{Caller, Credential, TokenScope},
+    identity::{Caller, Credential, ServiceCaller, TokenScope},
 };
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 
-use super::{App, secrets, secrets::TokenKind};
+use super::{App, secrets, secrets::TokenKind, tokens::Used};
 use crate::error::{AppError, Result};
 
 /// How long an identity may be used without asking the catalog again.
@@ -69,6 +73,8 @@ impl App {
         let generation = self.identities.generation.load(Ordering::SeqCst);
         let found = if token.starts_with(TokenKind::Api.prefix()) {
             self.identify_api_token(&key).await?
+        } else if token.starts_with(TokenKind::Service.prefix()) {
+            self.identify_service_account(&key).await?
         } else {
             self.identify_session(token).await?
         };
@@ -93,9 +99,21 @@ impl App {
         if account.user.suspended_at.is_some() {
             return Ok(None);
         }
-        self.token_uses.note(token.id);
+        self.token_uses.note(Used::Token(token.id));
         let caller = caller(account, Credential::Token(token.id), token.scope);
         Ok(Some((caller, token.expires_at)))
+    }
+
+    async fn identify_service_account(
+        &self,
+        hash: &[u8; 32],
+    ) -> Result<Option<(Caller, Option<DateTime<Utc>>)>> {
+        let Some(found) = service_accounts::find_live(&self.catalog, hash).await? else {
+            return Ok(None);
+        };
+        let expires_at = found.service.expires_at;
+        self.token_uses.note(Used::Service(found.service.id));
+        Ok(Some((service_caller(found), Some(expires_at))))
     }
 
     async fn identify_session(
@@ -138,6 +156,36 @@ pub(super) fn caller(account: Account, credential: Credential, scope: TokenScope
             .collect(),
         credential,
         scope,
+        service: None,
+    }
+}
+
+/// A service account may what its role allows, in its own organization, as long as its sponsor has that role or a higher
+/// one there. Whose sponsor has left may nothing.
+pub(super) fn service_caller(found: LiveServiceAccount) -> Caller {
+    let LiveServiceAccount { service, organization, sponsor } = found;
+    let credential = Credential::Service(service.id);
+    let sponsor = caller(sponsor, credential, TokenScope::default());
+    let role = match sponsor.role_in(&organization) {
+        Some(highest) => Some(service.role.min(highest)),
+        None => sponsor.platform_admin.then_some(service.role),
+    };
+    Caller {
+        user_id: sponsor.user_id,
+        name: sponsor.name.clone(),
+        issuer: sponsor.issuer.clone(),
+        platform_admin: false,
+        memberships: role.map(|role| (organization.clone(), role)).into_iter().collect(),
+        groups: Vec::new(),
+        credential,
+        scope: TokenScope { organization: Some(organization.clone()), ..service.scope },
+        service: Some(ServiceCaller {
+            id: service.id,
+            name: service.name,
+            organization_id: service.organization_id,
+            organization,
+            sponsor: Box::new(sponsor),
+        }),
     }
 }
 

@@ -3,7 +3,7 @@
 use boxvault_catalog::{
     memberships::{self, Member},
     organizations::{
-        self, Contents, NewOrganization, Organization, OrganizationChanges, OrganizationFilter,
+        self, NewOrganization, Organization, OrganizationChanges, OrganizationFilter,
         OrganizationScope, OrganizationSort,
     },
     users,
@@ -11,7 +11,8 @@ use boxvault_catalog::{
 use boxvault_types::{
     error::ErrorCode,
     identity::{Identity, Role},
-    names::UserName,
+    ids::UserId,
+    names::{OrganizationName, UserName},
     params::{
         ListQuery,
         organizations::{AddMemberParams, CreateOrganizationParams, UpdateOrganizationParams},
@@ -22,8 +23,10 @@ use boxvault_types::{
     },
 };
 
-use super::{App, accounts::check_email, lists};
+use super::{App, access::Target, accounts::check_email, lists};
 use crate::error::{AppError, Result};
+
+mod lives;
 
 /// What lists of organizations can be sorted by.
 const SORTS: &[(&str, OrganizationSort)] = &[
@@ -101,6 +104,7 @@ impl App {
         }
         let changes = OrganizationChanges {
             name: params.name,
+            old_name_kept_for: self.config.organizations.former_names_lead_for.into(),
             description: params.description,
             email: params.email,
             access_mode: params.access_mode,
@@ -111,24 +115,6 @@ impl App {
         // the caller was identified under its old name
         view.role = identity.caller().and_then(|caller| caller.role_in(&organization.name));
         Ok(view)
-    }
-
-    /// Removes an organization that has no boxes.
-    pub(crate) async fn delete_organization(&self, organization: &Organization) -> Result<()> {
-        organizations::delete(&self.catalog, organization.id, Contents::Keep).await.map_err(
-            |error| {
-                let error = AppError::from(error);
-                if error.code() == ErrorCode::NotEmpty {
-                    return AppError::new(
-                        ErrorCode::NotEmpty,
-                        format!("{} still has boxes; delete them first", organization.name),
-                    );
-                }
-                error
-            },
-        )?;
-        self.rights_changed();
-        Ok(())
     }
 
     /// The members of an organization.
@@ -175,6 +161,27 @@ impl App {
         Ok(())
     }
 
+    /// Makes a member an owner; the owner who asks steps down. Only owners, and platform admins, hand over.
+    pub(crate) async fn hand_over_organization(
+        &self,
+        identity: &Identity,
+        organization: &Organization,
+        username: &UserName,
+    ) -> Result<()> {
+        check_rank(identity, organization, Role::Owner)?;
+        let caller = identity.caller().ok_or_else(|| AppError::internal("nobody hands over"))?;
+        let (user, _) = self.member(organization, username).await?;
+        if user == caller.user_id {
+            return Err(AppError::invalid(
+                "username",
+                "is your own; name the member who is to own it",
+            ));
+        }
+        memberships::hand_over(&self.catalog, organization.id, caller.user_id, user).await?;
+        self.rights_changed();
+        Ok(())
+    }
+
     /// Takes a member out of an organization. Their boxes stay.
     pub(crate) async fn remove_member(
         &self,
@@ -193,7 +200,7 @@ impl App {
         &self,
         organization: &Organization,
         username: &UserName,
-    ) -> Result<(boxvault_types::ids::UserId, Role)> {
+    ) -> Result<(UserId, Role)> {
         let missing = || {
             AppError::new(
                 ErrorCode::MemberNotFound,
@@ -257,6 +264,40 @@ fn check_rank(identity: &Identity, organization: &Organization, role: Role) -> R
     ))
 }
 
+/// What somebody reads who wants something of a suspended organization, and may know that there is one.
+pub(crate) fn suspended(organization: &Organization, identity: &Identity) -> AppError {
+    let reason = suspension_reason(organization, identity).filter(|reason| !reason.is_empty());
+    let why = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    AppError::new(
+        ErrorCode::OrganizationSuspended,
+        format!(
+            "{} is suspended{why}; an admin of this server can resume it",
+            organization.name.as_str()
+        ),
+    )
+}
+
+/// What somebody reads who would change an organization under a name that it had.
+pub(crate) fn renamed(target: &Target) -> AppError {
+    let name = |name: Option<&OrganizationName>| name.map(ToString::to_string).unwrap_or_default();
+    AppError::new(
+        ErrorCode::OrganizationRenamed,
+        format!(
+            "{} is called {now} now; use that name for everything but reading",
+            name(target.asked().organization()),
+            now = name(target.resource.organization()),
+        ),
+    )
+}
+
+/// Why it is suspended: for those who can do something about it.
+fn suspension_reason(organization: &Organization, identity: &Identity) -> Option<String> {
+    let caller = identity.caller()?;
+    let may_know = caller.platform_admin || caller.role_in(&organization.name) >= Some(Role::Admin);
+    let suspension = organization.suspension.as_ref()?;
+    may_know.then(|| suspension.reason.clone())
+}
+
 /// An organization as the caller sees it.
 pub(crate) fn view(organization: &Organization, identity: &Identity) -> OrganizationView {
     OrganizationView {
@@ -266,6 +307,8 @@ pub(crate) fn view(organization: &Organization, identity: &Identity) -> Organiza
         email: organization.email.clone(),
         access_mode: organization.access_mode,
         role: identity.caller().and_then(|caller| caller.role_in(&organization.name)),
+        suspended: organization.suspension.is_some(),
+        suspended_reason: suspension_reason(organization, identity),
         created_at: organization.created_at,
         updated_at: organization.updated_at,
     }

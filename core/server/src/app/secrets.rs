@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 pub(crate) enum TokenKind {
     /// An API token.
     Api,
+    /// The secret of a service account.
+    Service,
     /// A refresh token.
     Refresh,
     /// The token of a link in a message.
@@ -21,6 +23,7 @@ impl TokenKind {
     pub(crate) const fn prefix(self) -> &'static str {
         match self {
             Self::Api => "bvt_",
+            Self::Service => "bvc_",
             Self::Refresh => "bvr_",
             Self::Link => "bvl_",
             Self::Setup => "bvs_",

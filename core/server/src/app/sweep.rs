@@ -12,7 +12,7 @@ use std::{
 use boxvault_catalog::{
     attempts,
     blobs::{self, Deletion},
-    boxes, links, outbox, sessions, uploads,
+    boxes, links, organizations, outbox, sessions, uploads,
 };
 use boxvault_plugin_sdk::{Capabilities, StorageBackend};
 use tracing::{info, warn};
@@ -58,11 +58,20 @@ impl App {
         }
     }
 
-    /// Sweeps once.
+    /// Sweeps once. Organizations whose time is over go first, so that their blobs are seen in the same sweep.
     ///
     /// # Errors
     /// The first failure of the catalog. A store that fails is reported in the log, and the others are swept.
     pub async fn sweep(self: &Arc<Self>, options: SweepOptions) -> Result<Swept> {
+        let purged = organizations::purge_deleted(
+            &self.catalog,
+            self.config.organizations.restorable_for.into(),
+        )
+        .await?;
+        if purged > 0 {
+            self.rights_changed();
+            info!(organizations = purged, "removed organizations that were deleted long ago");
+        }
         let mut swept = Swept {
             uploads: self.sweep_uploads(options.uploads_older_than).await?
                 + self.sweep_resumable(options.uploads_older_than).await?,

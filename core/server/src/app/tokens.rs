@@ -1,4 +1,4 @@
-//! API tokens: opaque, random, kept as a hash, limited to actions, an organization or a box.
+//! API tokens: opaque, random, kept as a hash, limited to actions, an organization or some of its boxes.
 
 use std::{
     collections::HashSet,
@@ -6,11 +6,18 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use boxvault_catalog::tokens::{self, ApiToken, NewToken};
+use boxvault_catalog::{
+    organizations, service_accounts,
+    tokens::{self, ApiToken, NewToken},
+};
 use boxvault_types::{
-    identity::{Caller, TokenScope},
-    ids::{TokenId, UserId},
+    action::Action,
+    error::ErrorCode,
+    identity::Caller,
+    ids::{ServiceAccountId, TokenId, UserId},
+    names::{BoxName, OrganizationName},
     params::{ListQuery, account::CreateTokenParams},
+    scope::{BoxPattern, TokenScope},
     views::{
         PageView,
         account::{NewTokenView, TokenView},
@@ -22,23 +29,31 @@ use super::{App, lists, organizations::check_length, secrets, secrets::TokenKind
 use crate::error::{AppError, Result};
 
 /// The longest description, in characters.
-const DESCRIPTION_CHARS_MAX: usize = 255;
+pub(crate) const DESCRIPTION_CHARS_MAX: usize = 255;
 /// The longest life of a token that has an end, in days.
 const LIFETIME_DAYS_MAX: u32 = 3650;
 
-/// Which tokens were used since the last flush. The catalog hears of it in batches.
+/// What was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Used {
+    /// An API token.
+    Token(TokenId),
+    /// A service account.
+    Service(ServiceAccountId),
+}
+
+/// Which tokens and service accounts were used since the last flush. The catalog hears of it in batches.
 #[derive(Debug, Default)]
-pub(crate) struct TokenUses(Mutex<HashSet<TokenId>>);
+pub(crate) struct TokenUses(Mutex<HashSet<Used>>);
 
 impl TokenUses {
-    /// Notes that a token was used just now.
-    pub(crate) fn note(&self, token: TokenId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(token);
+    /// Notes that something was used just now.
+    pub(crate) fn note(&self, used: Used) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(used);
     }
 
-    fn take(&self) -> Vec<TokenId> {
-        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        mem::take(&mut *uses).into_iter().collect()
+    fn take(&self) -> HashSet<Used> {
+        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -49,20 +64,16 @@ impl App {
         caller: &Caller,
         params: CreateTokenParams,
     ) -> Result<NewTokenView> {
-        if params.box_name.is_some() && params.organization.is_none() {
-            return Err(AppError::invalid("box", "needs the organization as well"));
-        }
-        if params.actions.as_ref().is_some_and(Vec::is_empty) {
+        let scope = scope_of(params.actions, params.organization, params.box_name, params.pattern)?;
+        if let Some(name) = &scope.organization
+            && !caller.platform_admin
+            && caller.role_in(name).is_none()
+        {
             return Err(AppError::invalid(
-                "actions",
-                "must name an action, or be absent for all of them",
+                "organization",
+                format!("you are in no organization {:?}", name.as_str()),
             ));
         }
-        let scope = TokenScope {
-            actions: params.actions,
-            organization: params.organization,
-            box_name: params.box_name,
-        };
         self.create_token_for(caller.user_id, params.description, params.expires_in_days, scope)
             .await
     }
@@ -76,18 +87,26 @@ impl App {
         scope: TokenScope,
     ) -> Result<NewTokenView> {
         check_length("description", &description, DESCRIPTION_CHARS_MAX)?;
-        if expires_in_days.is_some_and(|days| days == 0 || days > LIFETIME_DAYS_MAX) {
-            return Err(AppError::invalid(
-                "expiresInDays",
-                format!("must be between 1 and {LIFETIME_DAYS_MAX}"),
-            ));
-        }
+        check_lifetime(expires_in_days)?;
+        let organization_id = match &scope.organization {
+            None => None,
+            Some(name) => {
+                let found = organizations::find(&self.catalog, name).await?.ok_or_else(|| {
+                    AppError::invalid(
+                        "organization",
+                        format!("there is no organization {:?}", name.as_str()),
+                    )
+                })?;
+                Some(found.id)
+            }
+        };
         let token = TokenKind::Api.generate();
         let new = NewToken {
             user_id: user,
             description,
             token_hash: secrets::hash(&token),
             scope,
+            organization_id,
             expires_at: expires_in_days
                 .map(|days| self.catalog.now() + TimeDelta::days(days.into())),
         };
@@ -108,6 +127,18 @@ impl App {
         Ok((found.items.into_iter().map(view).collect(), lists::view(page, found.total)))
     }
 
+    /// A token of the caller.
+    ///
+    /// # Errors
+    /// `TOKEN_NOT_FOUND`.
+    pub(crate) async fn token(&self, caller: &Caller, id: TokenId) -> Result<TokenView> {
+        self.flush_token_uses().await?;
+        let found = tokens::find(&self.catalog, caller.user_id, id).await?;
+        found.map(view).ok_or_else(|| {
+            AppError::new(ErrorCode::TokenNotFound, format!("you have no API token {id}"))
+        })
+    }
+
     /// Ends a token of the caller.
     pub(crate) async fn delete_token(&self, caller: &Caller, id: TokenId) -> Result<()> {
         tokens::revoke(&self.catalog, caller.user_id, id).await?;
@@ -115,14 +146,56 @@ impl App {
         Ok(())
     }
 
-    /// Tells the catalog which tokens were used.
+    /// Tells the catalog which tokens and service accounts were used.
     pub(crate) async fn flush_token_uses(&self) -> Result<()> {
-        let uses = self.token_uses.take();
-        if !uses.is_empty() {
-            tokens::touch(&self.catalog, &uses).await?;
+        let (mut used_tokens, mut used_services) = (Vec::new(), Vec::new());
+        for used in self.token_uses.take() {
+            match used {
+                Used::Token(id) => used_tokens.push(id),
+                Used::Service(id) => used_services.push(id),
+            }
         }
+        tokens::touch(&self.catalog, &used_tokens).await?;
+        service_accounts::touch(&self.catalog, &used_services).await?;
         Ok(())
     }
+}
+
+/// What a credential is to be limited to, checked.
+pub(crate) fn scope_of(
+    actions: Option<Vec<Action>>,
+    organization: Option<OrganizationName>,
+    box_name: Option<BoxName>,
+    pattern: Option<BoxPattern>,
+) -> Result<TokenScope> {
+    let pattern = match (box_name, pattern) {
+        (Some(_), Some(_)) => {
+            return Err(AppError::invalid("pattern", "name a box or a pattern, not both"));
+        }
+        (Some(name), None) => Some(("box", BoxPattern::of_box(&name))),
+        (None, pattern) => pattern.map(|pattern| ("pattern", pattern)),
+    };
+    if let (Some((field, _)), None) = (&pattern, &organization) {
+        return Err(AppError::invalid(*field, "needs the organization as well"));
+    }
+    if actions.as_ref().is_some_and(Vec::is_empty) {
+        return Err(AppError::invalid(
+            "actions",
+            "must name an action, or be absent for all of them",
+        ));
+    }
+    Ok(TokenScope { actions, organization, pattern: pattern.map(|(_, pattern)| pattern) })
+}
+
+/// Refuses a length of life that nobody can have meant.
+pub(crate) fn check_lifetime(days: Option<u32>) -> Result<()> {
+    if days.is_some_and(|days| days == 0 || days > LIFETIME_DAYS_MAX) {
+        return Err(AppError::invalid(
+            "expiresInDays",
+            format!("must be between 1 and {LIFETIME_DAYS_MAX}"),
+        ));
+    }
+    Ok(())
 }
 
 fn view(token: ApiToken) -> TokenView {

@@ -260,6 +260,27 @@ impl Default for AuthConfig {
     }
 }
 
+/// `[organizations]`: how long they are remembered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OrganizationsConfig {
+    /// How long the old name of a renamed organization leads to it, and is nobody else's.
+    /// Default 90 days.
+    pub former_names_lead_for: HumanDuration,
+    /// How long a deleted organization can be restored, before the sweep removes it for good.
+    /// Default 30 days.
+    pub restorable_for: HumanDuration,
+}
+
+impl Default for OrganizationsConfig {
+    fn default() -> Self {
+        Self {
+            former_names_lead_for: HumanDuration::from_days(90),
+            restorable_for: HumanDuration::from_days(30),
+        }
+    }
+}
+
 /// `[policy]`: who may do what.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -13,6 +13,7 @@ pub(crate) mod profile;
 pub(crate) mod providers;
 pub(crate) mod recovery;
 pub(crate) mod second_factor;
+pub(crate) mod service_accounts;
 pub(crate) mod sign_in;
 pub(crate) mod storage;
 pub(crate) mod system;

@@ -77,8 +77,8 @@ impl Call {
     pub(crate) fn audit(&self, detail: Option<serde_json::Value>) -> NewEntry {
         let caller = self.identity.caller();
         NewEntry {
-            actor_id: caller.map(|caller| caller.user_id),
-            actor_name: caller.map(|caller| caller.name.to_string()),
+            actor_id: caller.filter(|caller| caller.service.is_none()).map(|caller| caller.user_id),
+            actor_name: caller.map(Caller::actor),
             credential: caller
                 .map_or(Credential::None, |caller| caller.credential)
                 .kind()

@@ -56,7 +56,11 @@ pub(crate) fn resource(
         ResourceKind::Organization => Resource::Organization(parse(req, "organization")?),
         ResourceKind::Audit => Resource::Audit(parse(req, "organization")?),
         ResourceKind::Storage => Resource::Storage(parse(req, "organization")?),
+        ResourceKind::Suspension => Resource::Suspension(organization()?),
         ResourceKind::Member => Resource::Member(organization()?, parse(req, "username")?),
+        ResourceKind::ServiceAccount => {
+            Resource::ServiceAccount(organization()?, parse(req, "service")?)
+        }
         ResourceKind::Box => Resource::Box(organization()?, box_name(req)?),
         ResourceKind::Version => {
             Resource::Version(organization()?, vagrant_box()?, parse(req, "version")?)
@@ -147,7 +151,9 @@ pub(crate) fn not_found(resource: &Resource) -> AppError {
         ),
         Resource::Organization(Some(name))
         | Resource::Storage(Some(name))
+        | Resource::Suspension(name)
         | Resource::Member(name, None)
+        | Resource::ServiceAccount(name, _)
         | Resource::Box(name, None) => AppError::new(
             ErrorCode::OrganizationNotFound,
             format!("there is no organization {:?}", name.as_str()),
@@ -194,6 +200,7 @@ pub(crate) fn description_of(parameter: &str) -> &'static str {
         "provider" => "The provider's name, as Vagrant calls it.",
         "architecture" => "The architecture's name, as Vagrant calls it.",
         "username" => "The user's name.",
+        "service" => "The service account's name.",
         _ => "The identifier.",
     }
 }

@@ -9,8 +9,9 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, badges, box_pages, boxes, files, organizations, profile, providers,
-        recovery, second_factor, sign_in, storage, system, uploads, users, versions,
+        account, architectures, badges, box_pages, boxes, files, organizations,
+        organizations::lives, profile, providers, recovery, second_factor, service_accounts,
+        sign_in, storage, system, uploads, users, versions,
     },
     openapi,
     routes::{ApiRouter, endpoint},
@@ -57,6 +58,7 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Update,   On::Profile,      endpoint!(second_factor::renew_recovery_codes))
         .add(Read,     On::Token,        endpoint!(account::list_tokens))
         .add(Create,   On::Token,        endpoint!(account::create_token))
+        .add(Read,     On::Token,        endpoint!(account::read_token))
         .add(Delete,   On::Token,        endpoint!(account::delete_token))
         // everybody's account
         .add(Read,     On::User,         endpoint!(users::list_users))
@@ -71,11 +73,23 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Create,   On::Organization, endpoint!(organizations::create_organization))
         .add(Read,     On::Organization, endpoint!(organizations::read_organization))
         .add(Update,   On::Organization, endpoint!(organizations::update_organization))
-        .add(Delete,   On::Organization, endpoint!(organizations::delete_organization))
+        .add(Delete,   On::Organization, endpoint!(lives::delete_organization))
+        .add(Restore,  On::Organization, endpoint!(lives::restore_organization))
+        .add(Create,   On::Suspension,   endpoint!(lives::suspend_organization))
+        .add(Delete,   On::Suspension,   endpoint!(lives::resume_organization))
+        .add(Read,     On::Organization, endpoint!(lives::discover_organizations))
+        .add(Read,     On::Organization, endpoint!(lives::list_deleted_organizations))
         .add(Read,     On::Member,       endpoint!(organizations::list_members))
         .add(Create,   On::Member,       endpoint!(organizations::add_member))
         .add(Update,   On::Member,       endpoint!(organizations::update_member))
         .add(Delete,   On::Member,       endpoint!(organizations::remove_member))
+        .add(Update,   On::Member,       endpoint!(lives::hand_over_organization))
+        .add(Read,     On::ServiceAccount, endpoint!(service_accounts::list_service_accounts))
+        .add(Create,   On::ServiceAccount, endpoint!(service_accounts::create_service_account))
+        .add(Read,     On::ServiceAccount, endpoint!(service_accounts::read_service_account))
+        .add(Update,   On::ServiceAccount, endpoint!(service_accounts::update_service_account))
+        .add(Update,   On::ServiceAccount, endpoint!(service_accounts::rotate_service_account_secret))
+        .add(Delete,   On::ServiceAccount, endpoint!(service_accounts::delete_service_account))
         // what files take and may take
         .add(Read,     On::Storage,      endpoint!(storage::read_usage))
         .add(Read,     On::Storage,      endpoint!(storage::list_box_usage))

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::action::Action;
 use crate::names::{BoxName, OrganizationName, UserName};
+use crate::scope::BoxPattern;
 
 /// A text that must not be written down: it does not show in logs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -225,9 +226,11 @@ pub struct CreateTokenParams {
     pub actions: Option<Vec<Action>>,
     /// The organization that it is limited to; all, when absent.
     pub organization: Option<OrganizationName>,
-    /// The box that it is limited to, together with the organization.
+    /// The box that it is limited to, together with the organization; short for the pattern `box/<name>/**`.
     #[serde(rename = "box")]
     pub box_name: Option<BoxName>,
+    /// The boxes, or parts of boxes, that it is limited to, together with the organization.
+    pub pattern: Option<BoxPattern>,
 }
 
 /// A user, made by a platform admin.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::identity::Role;
 use crate::names::{OrganizationName, UserName};
@@ -80,6 +80,33 @@ pub struct UpdateOrganizationParams {
     pub email: Option<String>,
     /// Who may see it and ask to join.
     pub access_mode: Option<AccessMode>,
+}
+
+/// Which organization to delete, once more.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DeleteOrganizationQuery {
+    /// The organization's name, so that nobody deletes one by mistake.
+    #[param(example = "acme")]
+    pub confirm: Option<String>,
+}
+
+/// Why an organization is suspended.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SuspendOrganizationParams {
+    /// What its admins and owners read.
+    #[serde(default)]
+    #[schema(max_length = 1024, example = "unpaid since March")]
+    pub reason: String,
+}
+
+/// Who is to own an organization.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HandOverParams {
+    /// A member. The owner who hands over becomes an admin.
+    pub username: UserName,
 }
 
 /// A new member.

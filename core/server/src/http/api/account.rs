@@ -163,6 +163,21 @@ pub(crate) async fn create_token(
     Ok(Reply::created("token created; keep it now, it is not shown again", token))
 }
 
+/// Reads one of the caller's API tokens.
+#[utoipa::path(
+    get,
+    path = "/api/user/tokens/{id}",
+    tag = "User Management",
+    responses(
+        (status = 200, description = "The token, without its text.", body = Envelope<TokenView>),
+    )
+)]
+#[handler]
+pub(crate) async fn read_token(req: &mut Request, call: Call) -> Result<Reply<TokenView>> {
+    let id = required::<TokenId>(req, "id")?;
+    Ok(Reply::ok("token found", call.app.token(call.caller()?, id).await?))
+}
+
 /// Ends one of the caller's API tokens.
 #[utoipa::path(
     delete,

@@ -194,7 +194,7 @@ pub(crate) async fn transfer_box(
     let to = body.0.organization;
     let there = Resource::Box(to.clone(), Some(found.vagrant_box.name.clone()));
     call.app.require(&call.policy, &call.identity, &there, Action::Create, Relations::default())?;
-    let moved = call.app.transfer_box(found, &to).await?;
+    let moved = call.app.transfer_box(&call.identity, found, &to).await?;
     Ok(Reply::ok(format!("box {} belongs to {} now", moved.name, moved.organization), moved)
         .tagged())
 }

@@ -26,6 +26,8 @@ use crate::{
     },
 };
 
+pub(crate) mod lives;
+
 /// Lists the organizations that the caller may see.
 #[utoipa::path(
     get,
@@ -103,25 +105,6 @@ pub(crate) async fn update_organization(
     etag::require_match(req, &organizations::view(organization, &call.identity))?;
     let changed = call.app.update_organization(&call.identity, organization, body.0).await?;
     Ok(Reply::ok(format!("organization {} changed", changed.name), changed).tagged())
-}
-
-/// Deletes an organization that has no boxes.
-#[utoipa::path(
-    delete,
-    path = "/api/organization/{organization}",
-    tag = "Organization Management",
-    responses(
-        (status = 200, description = "It is gone.", body = Envelope<Nothing>),
-        (status = 409, description = "It still has boxes.", body = ErrorEnvelope),
-        (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
-)]
-#[handler]
-pub(crate) async fn delete_organization(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
-    let organization = call.target.organization()?;
-    etag::require_match(req, &organizations::view(organization, &call.identity))?;
-    call.app.delete_organization(organization).await?;
-    Ok(Reply::ok(format!("organization {} deleted", organization.name), Nothing))
 }
 
 /// Lists the members of an organization.

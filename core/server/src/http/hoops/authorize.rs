@@ -6,7 +6,10 @@ use boxvault_types::{action::Resource, error::ErrorCode, identity::Identity};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 
 use crate::{
-    app::access::{Answer, Target},
+    app::{
+        access::{Answer, Target},
+        organizations,
+    },
     error::{AppError, Result},
     http::{
         SharedApp,
@@ -58,6 +61,10 @@ impl Authorize {
         match app.answer(&policy, &identity, &target, action) {
             Answer::Allowed => Ok(Call { app, facts, identity, policy, action, target }),
             Answer::Hidden(hidden) => Err(extract::not_found(&hidden)),
+            Answer::Suspended(organization) => {
+                Err(organizations::suspended(&organization, &identity))
+            }
+            Answer::Renamed => Err(organizations::renamed(&target)),
             Answer::Refused if identity == Identity::Anonymous => Err(credentials_missing()),
             Answer::Refused => Err(AppError::new(
                 ErrorCode::PermissionDenied,

@@ -88,7 +88,10 @@ impl Handler for RateLimit {
         let facts = RequestFacts::of(depot);
         let address = facts.address.to_string();
         let key = match depot.get_typed::<Identity>() {
-            Ok(Identity::User(caller)) => caller.user_id.to_string(),
+            Ok(Identity::User(caller)) => match &caller.service {
+                Some(service) => service.id.to_string(),
+                None => caller.user_id.to_string(),
+            },
             _ => address.clone(),
         };
         let mut outcome = self.all.as_ref().map_or(Ok(()), |limiter| self.check(limiter, &key));
