@@ -533,6 +533,7 @@ fn class(case: &Case, reply: &Reply) -> String {
                 | "MEMBER_NOT_FOUND"
                 | "SESSION_NOT_FOUND"
                 | "TOKEN_NOT_FOUND"
+                | "INVITATION_NOT_FOUND"
         ) =>
         {
             "ok".to_owned()
@@ -635,13 +636,12 @@ fn in_organization(
     }
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {
-        _ if outsider => reads && !matches!(noun, "member" | "storage" | "service"),
+        _ if outsider => reads && !matches!(noun, "member" | "storage" | "service" | "invitation"),
         (_, "storage", "update") | (_, "suspension", _) => caller == "platform-admin",
-        ("service", "service", _) => false,
         ("limited-token", ..) => reads,
         ("admin", "organization", _) => verb != "delete",
         ("platform-admin" | "owner" | "admin", ..) | (_, "box", "create") => true,
-        (_, "service", _) => false,
+        (_, "service" | "invitation", _) => false,
         ("creator", ..) if !whole_organization => true,
         _ => reads,
     };

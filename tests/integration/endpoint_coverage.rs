@@ -138,7 +138,11 @@ fn text(reply: &Reply, field: &str) -> String {
 
 #[tokio::test]
 async fn every_operation_succeeds_as_documented() {
-    let server = TestServer::builder().set("limits.sign_in_requests_per_minute", "0").start().await;
+    let server = TestServer::builder()
+        .set("limits.sign_in_requests_per_minute", "0")
+        .set("organizations.invitation_pause", "0 s")
+        .start()
+        .await;
     let anonymous = server.anonymous();
     let mut recorder = Recorder::new(&anonymous).await;
     let admin = first_admin(&server, &mut recorder).await;
@@ -147,6 +151,7 @@ async fn every_operation_succeeds_as_documented() {
     own_account(&server, &mut recorder, &admin).await;
     publish(&mut recorder, &admin).await;
     read(&mut recorder, &admin, &anonymous).await;
+    invitations(&server, &mut recorder, &admin).await;
     remove(&mut recorder, &admin).await;
 
     let mut missing = BTreeMap::<String, Vec<String>>::new();
@@ -440,6 +445,27 @@ async fn remove(recorder: &mut Recorder, admin: &Client) {
     }
     services(recorder, admin).await;
     lives(recorder, admin).await;
+}
+
+async fn invitations(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let folder = server.data_dir().join("mail");
+    let erin = server.user("erin").await;
+    let anonymous = server.anonymous();
+    for (verb, by, count) in
+        [("decline_invitation", &anonymous, 2), ("accept_invitation", &erin, 4)]
+    {
+        let to = json!({ "email": "erin@example.com" });
+        let sent = recorder.call(admin, "create_invitation", 201, body(to)).await;
+        recorder.call(admin, "list_invitations", 200, nothing()).await;
+        let id = text(&sent, "id");
+        recorder.call(admin, "resend_invitation", 200, at(&[("id", &id)])).await;
+        let token = wait_for_link(&folder, "invitation", "erin@example.com", count).await;
+        recorder.call(by, "open_invitation", 200, body(json!({ "token": token }))).await;
+        recorder.call(by, verb, 200, body(json!({ "token": token }))).await;
+    }
+    let to = json!({ "email": "frank@example.com" });
+    let sent = recorder.call(admin, "create_invitation", 201, body(to)).await;
+    recorder.call(admin, "revoke_invitation", 200, at(&[("id", &text(&sent, "id"))])).await;
 }
 
 async fn services(recorder: &mut Recorder, admin: &Client) {

@@ -26,6 +26,8 @@ mod endpoint_coverage;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod invitations;
+#[cfg(test)]
 mod mail;
 #[cfg(test)]
 mod names;

@@ -200,6 +200,21 @@ async fn a_suspended_organization_serves_nothing_takes_nothing_and_tells_its_adm
 }
 
 #[tokio::test]
+async fn a_box_is_not_handed_to_a_suspended_organization() {
+    let server = TestServer::start().await;
+    let (owner, _, _) = world(&server).await;
+    let root = server.admin().await;
+    assert_eq!(owner.post("/api/organization", &json!({ "name": "spare" })).await.status, 201);
+    let path = "/api/organization/spare/box";
+    assert_eq!(owner.post(path, &json!({ "name": "tool" })).await.status, 201);
+    assert_eq!(root.put("/api/organization/acme/suspend", &json!({})).await.status, 200);
+    let to = json!({ "organization": "acme" });
+    let refused = owner.put(&format!("{path}/tool/transfer"), &to).await;
+    assert_eq!((refused.status, &*refused.code()), (403, "ORGANIZATION_SUSPENDED"));
+    assert_eq!(owner.get(&format!("{path}/tool")).await.status, 200, "it stays where it was");
+}
+
+#[tokio::test]
 async fn a_suspension_needs_an_organization_and_a_reason_of_bounded_length() {
     let server = TestServer::start().await;
     world(&server).await;

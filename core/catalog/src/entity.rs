@@ -17,6 +17,7 @@ pub mod box_downloads;
 pub mod box_words;
 pub mod boxes;
 pub mod former_box_names;
+pub mod invitations;
 pub mod mail_outbox;
 pub mod memberships;
 pub mod organization_names;

@@ -41,6 +41,8 @@ pub enum Noun {
     Token,
     /// A service account.
     ServiceAccount,
+    /// An invitation.
+    Invitation,
 }
 
 impl fmt::Display for Noun {
@@ -59,6 +61,7 @@ impl fmt::Display for Noun {
             Self::Session => "session",
             Self::Token => "token",
             Self::ServiceAccount => "service account",
+            Self::Invitation => "invitation",
         })
     }
 }
@@ -122,6 +125,10 @@ taken! {
     Token = "token", "uq_api_tokens_hash", "api_tokens.token_hash";
     /// A service account's name in its organization, whatever its case.
     ServiceAccount = "service account name", "uq_service_accounts_name", "service_accounts.organization_id, service_accounts.name_key";
+    /// The one open invitation of an address into an organization.
+    Invitation = "invitation", "uq_invitations_open", "invitations.organization_id, invitations.email_key, invitations.open_mark";
+    /// The token of an invitation.
+    InvitationToken = "invitation token", "uq_invitations_token", "invitations.token_hash";
     /// A service account's secret.
     ServiceSecret = "secret", "uq_service_accounts_secret", "service_accounts.secret_hash";
 }
@@ -129,6 +136,17 @@ taken! {
 /// Why the present state does not allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 pub enum ConflictReason {
+    /// The invitation went to an address that is not this account's.
+    #[error("this invitation was sent to another e-mail address")]
+    OtherAddress,
+    /// This address was sent an invitation a moment ago.
+    #[error("this address was sent an invitation a moment ago; wait a little")]
+    InvitedLately,
+    /// The organization has sent as many invitations as a day allows.
+    #[error(
+        "the organization has sent as many invitations as it may within a day; try again tomorrow"
+    )]
+    TooManyInvitations,
     /// The version was released: its files do not change any more.
     #[error("the version has been released, so its files are immutable")]
     VersionReleased,

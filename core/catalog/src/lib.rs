@@ -23,6 +23,7 @@ pub mod avatars;
 pub mod blobs;
 pub mod boxes;
 pub mod downloads;
+pub mod invitations;
 pub mod links;
 pub mod memberships;
 pub mod organizations;

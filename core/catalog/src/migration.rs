@@ -16,6 +16,7 @@ mod m20261125_000102_complete_accounts;
 mod m20261125_000301_box_life_cycle;
 mod m20261125_000310_organization_lives;
 mod m20261125_000311_service_accounts;
+mod m20261125_000312_invitations;
 mod m20261125_000401_create_quotas;
 mod m20261125_000402_create_resumable_uploads;
 mod m20261125_000403_create_verifications;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000301_box_life_cycle::Migration),
             Box::new(m20261125_000310_organization_lives::Migration),
             Box::new(m20261125_000311_service_accounts::Migration),
+            Box::new(m20261125_000312_invitations::Migration),
             Box::new(m20261125_000401_create_quotas::Migration),
             Box::new(m20261125_000402_create_resumable_uploads::Migration),
             Box::new(m20261125_000403_create_verifications::Migration),

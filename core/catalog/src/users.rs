@@ -222,7 +222,11 @@ pub async fn create_first_admin(catalog: &Catalog, new: NewUser) -> Result<User>
     Ok(user)
 }
 
-async fn create_in<C: ConnectionTrait>(db: &C, now: DateTime<Utc>, new: NewUser) -> Result<User> {
+pub(crate) async fn create_in<C: ConnectionTrait>(
+    db: &C,
+    now: DateTime<Utc>,
+    new: NewUser,
+) -> Result<User> {
     let id = UserId::new();
     let email = new.email.as_deref().map(clean);
     let display_name = clean(&new.display_name);

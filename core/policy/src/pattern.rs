@@ -28,6 +28,7 @@ const SHAPES: &[(ResourceKind, &[&str])] = &[
     (ResourceKind::Suspension, &["suspension"]),
     (ResourceKind::Member, &["member"]),
     (ResourceKind::Member, &["member", NAME]),
+    (ResourceKind::Invitation, &["invitation"]),
     (ResourceKind::ServiceAccount, &["service"]),
     (ResourceKind::ServiceAccount, &["service", NAME]),
     (ResourceKind::Box, &["box"]),
@@ -76,6 +77,7 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
         | ResourceKind::Token
         | ResourceKind::User
         | ResourceKind::Member
+        | ResourceKind::Invitation
         | ResourceKind::ServiceAccount
         | ResourceKind::Provider
         | ResourceKind::Architecture => &[Read, Create, Update, Delete],
@@ -265,6 +267,7 @@ mod tests {
             Resource::Organization(None),
             Resource::Organization(Some(organization())),
             Resource::Suspension(organization()),
+            Resource::Invitation(organization()),
             Resource::Member(organization(), None),
             Resource::Member(organization(), Some(user())),
             Resource::ServiceAccount(organization(), None),

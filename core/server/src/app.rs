@@ -16,6 +16,7 @@ pub(crate) mod download_links;
 pub(crate) mod downloads;
 pub mod fsck;
 pub(crate) mod identify;
+pub(crate) mod invitations;
 pub(crate) mod links;
 pub(crate) mod lists;
 pub(crate) mod local_auth;

@@ -166,12 +166,17 @@ fn not_found_code(what: Noun) -> ErrorCode {
         Noun::Upload => ErrorCode::UploadNotFound,
         Noun::Session => ErrorCode::SessionNotFound,
         Noun::Token => ErrorCode::TokenNotFound,
+        Noun::Invitation => ErrorCode::InvitationNotFound,
         Noun::ServiceAccount => ErrorCode::ServiceAccountNotFound,
     }
 }
 
 fn conflict_code(why: ConflictReason) -> ErrorCode {
     match why {
+        ConflictReason::OtherAddress => ErrorCode::InvitationForOther,
+        ConflictReason::InvitedLately | ConflictReason::TooManyInvitations => {
+            ErrorCode::RateLimited
+        }
         ConflictReason::VersionReleased => ErrorCode::VersionReleased,
         ConflictReason::VersionEmpty => ErrorCode::VersionEmpty,
         ConflictReason::VersionState => ErrorCode::VersionState,

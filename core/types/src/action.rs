@@ -139,6 +139,8 @@ words! {
         Suspension = "suspension",
         /// Somebody's place in an organization.
         Member = "member",
+        /// An invitation into an organization.
+        Invitation = "invitation",
         /// A service account of an organization.
         ServiceAccount = "service",
         /// A box.
@@ -183,6 +185,8 @@ pub enum Resource {
     Suspension(OrganizationName),
     /// The members of an organization, or one of them.
     Member(OrganizationName, Option<UserName>),
+    /// The invitations into an organization.
+    Invitation(OrganizationName),
     /// The service accounts of an organization, or one of them.
     ServiceAccount(OrganizationName, Option<ServiceAccountName>),
     /// The boxes of an organization, or one of them.
@@ -218,6 +222,7 @@ impl Resource {
             Self::Organization(..) => ResourceKind::Organization,
             Self::Suspension(..) => ResourceKind::Suspension,
             Self::Member(..) => ResourceKind::Member,
+            Self::Invitation(..) => ResourceKind::Invitation,
             Self::ServiceAccount(..) => ResourceKind::ServiceAccount,
             Self::Box(..) => ResourceKind::Box,
             Self::Version(..) => ResourceKind::Version,
@@ -238,6 +243,7 @@ impl Resource {
             | Self::Audit(organization)
             | Self::Storage(organization) => organization.as_ref(),
             Self::Suspension(organization)
+            | Self::Invitation(organization)
             | Self::Member(organization, ..)
             | Self::ServiceAccount(organization, ..)
             | Self::Box(organization, ..)
@@ -288,6 +294,7 @@ impl Resource {
             | Self::Audit(Some(organization))
             | Self::Storage(Some(organization))
             | Self::Suspension(organization)
+            | Self::Invitation(organization)
             | Self::Member(organization, ..)
             | Self::ServiceAccount(organization, ..)
             | Self::Box(organization, ..)
@@ -323,6 +330,7 @@ impl Resource {
             | Self::Token
             | Self::Organization(..)
             | Self::Suspension(..)
+            | Self::Invitation(..)
             | Self::Policy
             | Self::Audit(..)
             | Self::Storage(..) => self.kind().as_str().to_owned(),

@@ -103,6 +103,8 @@ codes! {
     EmailUnverified = "EMAIL_UNVERIFIED", Forbidden;
     /// The organization is suspended: it serves nothing and takes nothing.
     OrganizationSuspended = "ORGANIZATION_SUSPENDED", Forbidden;
+    /// The invitation was sent to another e-mail address than the account's.
+    InvitationForOther = "INVITATION_FOR_OTHER", Forbidden;
     /// The server does not take new accounts.
     SignUpClosed = "SIGN_UP_CLOSED", Forbidden;
     /// No such path.
@@ -127,6 +129,8 @@ codes! {
     UploadNotFound = "UPLOAD_NOT_FOUND", NotFound;
     /// No such API token.
     TokenNotFound = "TOKEN_NOT_FOUND", NotFound;
+    /// No such invitation: it is unknown, was used or withdrawn, or has ended.
+    InvitationNotFound = "INVITATION_NOT_FOUND", NotFound;
     /// No such service account.
     ServiceAccountNotFound = "SERVICE_ACCOUNT_NOT_FOUND", NotFound;
     /// No such session.

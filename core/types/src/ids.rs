@@ -81,6 +81,10 @@ id! {
     MailId
 }
 id! {
+    /// An invitation.
+    InvitationId
+}
+id! {
     /// A service account.
     ServiceAccountId
 }

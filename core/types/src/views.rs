@@ -5,6 +5,7 @@
 pub mod account;
 pub mod boxes;
 pub mod files;
+pub mod invitations;
 pub mod organizations;
 pub mod service_accounts;
 pub mod storage;

@@ -95,7 +95,7 @@ on_each_database! {
         let acme = organization(catalog, "acme", anna.id).await;
         let rename = |name: &str| OrganizationChanges {
             name: Some(organization_name(name)),
-            old_name_kept_for: Duration::from_secs(60),
+            old_name_kept_for: Duration::from_mins(1),
             ..OrganizationChanges::default()
         };
         let led = async |name: &str| {
@@ -116,7 +116,7 @@ on_each_database! {
         assert!(matches!(error, CatalogError::AlreadyExists { what } if what == taken), "{error:?}");
         assert_eq!(led("other").await.as_deref(), Some("other"), "a failed rename changed it");
 
-        db.clock.advance(Duration::from_secs(120));
+        db.clock.advance(Duration::from_mins(2));
         assert_eq!(led("acme").await, None);
         let second = organizations::create(catalog, new).await.unwrap();
         assert_eq!(organizations::find(catalog, &second.name).await.unwrap().unwrap().id, second.id);
@@ -183,7 +183,7 @@ on_each_database! {
         assert_eq!(of(Some(UserId::new())).await, 0);
         let found = organizations::find_deleted(catalog, name).await.unwrap().unwrap();
         assert_eq!(found.id, id);
-        let month = Duration::from_secs(30 * 86_400);
+        let month = Duration::from_hours(30 * 24);
         assert_eq!(organizations::purge_deleted(catalog, month).await.unwrap(), 0);
         organizations::restore(catalog, id, month).await.unwrap();
         assert_eq!(organizations::find(catalog, name).await.unwrap(), Some(tree.organization.clone()));
@@ -197,7 +197,7 @@ on_each_database! {
         put_file(catalog, tree.artifact.id, 1).await.unwrap();
         let other = organization(catalog, "other", tree.user.id).await;
         let same_name = public_box(catalog, other.id, "debian").await;
-        let (id, day) = (tree.organization.id, Duration::from_secs(86_400));
+        let (id, day) = (tree.organization.id, Duration::from_hours(24));
         organizations::delete(catalog, id).await.unwrap();
         db.clock.advance(2 * day);
         let error = organizations::restore(catalog, id, day).await.unwrap_err();

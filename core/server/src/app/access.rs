@@ -70,6 +70,7 @@ impl Target {
             | Resource::Audit(Some(name))
             | Resource::Storage(Some(name))
             | Resource::Suspension(name)
+            | Resource::Invitation(name)
             | Resource::Member(name, _)
             | Resource::ServiceAccount(name, _)
             | Resource::Box(name, None) => {
@@ -292,6 +293,7 @@ fn container(resource: &Resource) -> Option<Resource> {
         | Resource::Audit(Some(name))
         | Resource::Storage(Some(name))
         | Resource::Suspension(name)
+        | Resource::Invitation(name)
         | Resource::Member(name, _)
         | Resource::ServiceAccount(name, _) => Some(Resource::Organization(Some(name.clone()))),
         Resource::Box(organization, None) => {

@@ -50,11 +50,20 @@ const DISPLAY_NAME_CHARS_MAX: usize = 255;
 impl App {
     /// Takes a new account, if the server is open for it.
     pub(crate) async fn sign_up(&self, params: SignUpParams) -> Result<UserView> {
-        if self.config.auth.sign_up != SignUp::Open {
-            return Err(AppError::new(
-                ErrorCode::SignUpClosed,
-                "this server does not take new accounts by itself; ask a platform admin for one",
-            ));
+        match (self.config.auth.sign_up, &params.invitation) {
+            (SignUp::Open, _) | (SignUp::InvitationOnly, Some(_)) => {}
+            (SignUp::InvitationOnly, None) => {
+                return Err(AppError::new(
+                    ErrorCode::SignUpClosed,
+                    "this server takes those whom an organization invited; use the link in the invitation",
+                ));
+            }
+            (SignUp::Closed, _) => {
+                return Err(AppError::new(
+                    ErrorCode::SignUpClosed,
+                    "this server does not take new accounts by itself; ask a platform admin for one",
+                ));
+            }
         }
         if users::count(&self.catalog).await? == 0 {
             return Err(AppError::new(
@@ -71,6 +80,9 @@ impl App {
                 platform_admin: false,
             })
             .await?;
+        if let Some(invitation) = &params.invitation {
+            return Ok(user_view(&self.sign_up_by_invitation(invitation, new).await?));
+        }
         let new = self.sign_up_with_link(NewUser { email_verified: false, ..new })?;
         let user = users::sign_up(&self.catalog, new).await?;
         self.postbox.ring();

@@ -212,7 +212,7 @@ impl App {
         Template::VerifyEmail { username, link, valid_for }
     }
 
-    fn link(&self, page: &str, token: &str) -> String {
+    pub(super) fn link(&self, page: &str, token: &str) -> String {
         format!("{}/{page}#token={token}", self.public_url)
     }
 

@@ -11,7 +11,7 @@ use boxvault_catalog::{
 use boxvault_types::{
     error::ErrorCode,
     identity::{Identity, Role},
-    ids::UserId,
+    ids::{OrganizationId, UserId},
     names::{OrganizationName, UserName},
     params::{
         ListQuery,
@@ -228,6 +228,16 @@ impl App {
         })
     }
 
+    /// An organization that was there a moment ago.
+    pub(super) async fn organization_by_id(&self, id: OrganizationId) -> Result<Organization> {
+        organizations::find_by_id(&self.catalog, id).await?.ok_or_else(|| {
+            AppError::new(
+                ErrorCode::OrganizationNotFound,
+                "this organization does not exist any more",
+            )
+        })
+    }
+
     /// Forgets what depends on names, memberships and visibility.
     pub(crate) fn rights_changed(&self) {
         self.identities.clear();
@@ -248,7 +258,11 @@ pub(crate) fn check_length(field: &str, text: &str, chars_max: usize) -> Result<
 }
 
 /// The policy says whether somebody manages members; nobody manages those above them.
-fn check_rank(identity: &Identity, organization: &Organization, role: Role) -> Result<()> {
+pub(super) fn check_rank(
+    identity: &Identity,
+    organization: &Organization,
+    role: Role,
+) -> Result<()> {
     let caller = identity.caller();
     if caller.is_some_and(|caller| caller.platform_admin) {
         return Ok(());

@@ -12,7 +12,7 @@ use std::{
 use boxvault_catalog::{
     attempts,
     blobs::{self, Deletion},
-    boxes, links, organizations, outbox, sessions, uploads,
+    boxes, invitations, links, organizations, outbox, sessions, uploads,
 };
 use boxvault_plugin_sdk::{Capabilities, StorageBackend};
 use tracing::{info, warn};
@@ -95,6 +95,7 @@ impl App {
         sessions::forget_ended(&self.catalog, MEMORY).await?;
         attempts::forget_older_than(&self.catalog, MEMORY).await?;
         links::forget_expired(&self.catalog, MEMORY).await?;
+        invitations::forget_ended(&self.catalog, MEMORY).await?;
         outbox::forget_given_up(&self.catalog, MEMORY).await?;
         for (kind, count) in [
             ("upload", swept.uploads),

@@ -260,7 +260,7 @@ impl Default for AuthConfig {
     }
 }
 
-/// `[organizations]`: how long they are remembered.
+/// `[organizations]`: how long they are remembered, and how they invite.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OrganizationsConfig {
@@ -270,6 +270,12 @@ pub struct OrganizationsConfig {
     /// How long a deleted organization can be restored, before the sweep removes it for good.
     /// Default 30 days.
     pub restorable_for: HumanDuration,
+    /// How long an invitation can be accepted. Default 7 days.
+    pub invitation_ttl: HumanDuration,
+    /// How long an address is left alone by an organization that sent it an invitation. Default 1 min.
+    pub invitation_pause: HumanDuration,
+    /// How many invitations an organization sends within a day at most. Default 200.
+    pub invitations_per_day: u32,
 }
 
 impl Default for OrganizationsConfig {
@@ -277,6 +283,9 @@ impl Default for OrganizationsConfig {
         Self {
             former_names_lead_for: HumanDuration::from_days(90),
             restorable_for: HumanDuration::from_days(30),
+            invitation_ttl: HumanDuration::from_days(7),
+            invitation_pause: HumanDuration::from_secs(60),
+            invitations_per_day: 200,
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod badges;
 pub(crate) mod box_pages;
 pub(crate) mod boxes;
 pub(crate) mod files;
+pub(crate) mod invitations;
 pub(crate) mod organizations;
 pub(crate) mod profile;
 pub(crate) mod providers;

@@ -57,6 +57,7 @@ pub(crate) fn resource(
         ResourceKind::Audit => Resource::Audit(parse(req, "organization")?),
         ResourceKind::Storage => Resource::Storage(parse(req, "organization")?),
         ResourceKind::Suspension => Resource::Suspension(organization()?),
+        ResourceKind::Invitation => Resource::Invitation(organization()?),
         ResourceKind::Member => Resource::Member(organization()?, parse(req, "username")?),
         ResourceKind::ServiceAccount => {
             Resource::ServiceAccount(organization()?, parse(req, "service")?)
@@ -152,6 +153,7 @@ pub(crate) fn not_found(resource: &Resource) -> AppError {
         Resource::Organization(Some(name))
         | Resource::Storage(Some(name))
         | Resource::Suspension(name)
+        | Resource::Invitation(name)
         | Resource::Member(name, None)
         | Resource::ServiceAccount(name, _)
         | Resource::Box(name, None) => AppError::new(

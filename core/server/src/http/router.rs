@@ -9,7 +9,7 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, badges, box_pages, boxes, files, organizations,
+        account, architectures, badges, box_pages, boxes, files, invitations, organizations,
         organizations::lives, profile, providers, recovery, second_factor, service_accounts,
         sign_in, storage, system, uploads, users, versions,
     },
@@ -38,6 +38,9 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Update,   On::Account,      endpoint!(recovery::reset_password))
         .add(Update,   On::Account,      endpoint!(recovery::verify_email))
         .add(Update,   On::Account,      endpoint!(recovery::request_verification_link))
+        .add(Update,   On::Account,      endpoint!(invitations::open_invitation))
+        .add(Update,   On::Account,      endpoint!(invitations::decline_invitation))
+        .add(Update,   On::Profile,      endpoint!(invitations::accept_invitation))
         // one's own account
         .add(Read,     On::Profile,      endpoint!(account::read_profile))
         .add(Update,   On::Profile,      endpoint!(account::update_profile))
@@ -84,6 +87,10 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Update,   On::Member,       endpoint!(organizations::update_member))
         .add(Delete,   On::Member,       endpoint!(organizations::remove_member))
         .add(Update,   On::Member,       endpoint!(lives::hand_over_organization))
+        .add(Read,     On::Invitation,   endpoint!(invitations::list_invitations))
+        .add(Create,   On::Invitation,   endpoint!(invitations::create_invitation))
+        .add(Update,   On::Invitation,   endpoint!(invitations::resend_invitation))
+        .add(Delete,   On::Invitation,   endpoint!(invitations::revoke_invitation))
         .add(Read,     On::ServiceAccount, endpoint!(service_accounts::list_service_accounts))
         .add(Create,   On::ServiceAccount, endpoint!(service_accounts::create_service_account))
         .add(Read,     On::ServiceAccount, endpoint!(service_accounts::read_service_account))

@@ -4,6 +4,7 @@
 //! `templates/mail/`, where HTML escapes every value. Links are made by the caller, from the public URL.
 
 use askama::Template as _;
+use boxvault_types::identity::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AppError, Result};
@@ -21,6 +22,14 @@ pub(crate) enum Template {
     PasswordChanged { username: String },
     /// Tells the present address that another one was asked for.
     EmailChangeRequested { username: String, new_email: String },
+    /// Asks somebody into an organization.
+    Invitation {
+        organization: String,
+        invited_by: String,
+        role: Role,
+        link: String,
+        valid_for: String,
+    },
     /// Tells that signing in does or does not need a code from now on.
     SecondFactorChanged { username: String, enabled: bool },
 }
@@ -66,6 +75,18 @@ impl Template {
                         format!("A new password was asked for, for the account {username}."),
                         format!("The link works once, within {valid_for}, and ends every session."),
                         "If it was not you, do nothing: the password stays as it is.".to_owned(),
+                    ],
+                )
+            },
+            Self::Invitation { organization, invited_by, role, link, valid_for } => Words {
+                link: Some(Link { label: "Accept the invitation", url: link.clone() }),
+                ..told(
+                    "invitation",
+                    &format!("You are invited to {organization}"),
+                    [
+                        format!("{invited_by} invites you to {organization}, as {role}."),
+                        format!("The link works once, within {valid_for}, for this address alone."),
+                        "If you know nothing of it, do nothing.".to_owned(),
                     ],
                 )
             },

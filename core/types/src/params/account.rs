@@ -64,6 +64,8 @@ pub struct SignUpParams {
     /// The name to show.
     #[schema(max_length = 255)]
     pub name: Option<String>,
+    /// What stands behind `#token=` in the link of an invitation to this address: the account is a member at once.
+    pub invitation: Option<Secret>,
 }
 
 /// Name and password. Unknown fields are ignored, since clients of the original send more.

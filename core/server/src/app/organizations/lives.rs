@@ -5,7 +5,6 @@ use boxvault_catalog::{
     organizations::{self, Organization, OrganizationFilter, OrganizationScope},
 };
 use boxvault_types::{
-    error::ErrorCode,
     identity::{Caller, Identity},
     params::ListQuery,
     views::{
@@ -140,12 +139,6 @@ impl App {
         organization: &Organization,
     ) -> Result<OrganizationView> {
         self.rights_changed();
-        let changed = organizations::find_by_id(&self.catalog, organization.id).await?;
-        changed.map(|changed| view(&changed, identity)).ok_or_else(|| {
-            AppError::new(
-                ErrorCode::OrganizationNotFound,
-                format!("there is no organization {:?}", organization.name.as_str()),
-            )
-        })
+        Ok(view(&self.organization_by_id(organization.id).await?, identity))
     }
 }
