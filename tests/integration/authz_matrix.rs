@@ -634,6 +634,13 @@ fn in_organization(
             _ => "404",
         };
     }
+    if verb == "watch" {
+        // whoever is signed in, of what they may read; not with a token that is limited to reading, and no machine
+        return match caller {
+            "anonymous" | "limited-token" | "service" | "orphan-service" => refused,
+            _ => "ok",
+        };
+    }
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {
         _ if outsider => reads && !matches!(noun, "member" | "storage" | "service" | "invitation"),

@@ -152,6 +152,7 @@ async fn every_operation_succeeds_as_documented() {
     publish(&mut recorder, &admin).await;
     read(&mut recorder, &admin, &anonymous).await;
     invitations(&server, &mut recorder, &admin).await;
+    watch(&server, &mut recorder, &admin).await;
     remove(&mut recorder, &admin).await;
 
     let mut missing = BTreeMap::<String, Vec<String>>::new();
@@ -411,6 +412,21 @@ async fn unchanged(
     let tag = before.header("etag").unwrap_or_else(|| panic!("{id} has no ETag"));
     let with = With { names, headers: &[("if-none-match", tag)], ..With::default() };
     recorder.call(client, id, 304, with).await;
+}
+
+async fn watch(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let wanda = server.user("wanda").await;
+    let (folder, address) = (server.data_dir().join("mail"), "wanda@example.com");
+    let token = wait_for_link(&folder, "verify_email", address, 1).await;
+    wanda.post("/api/auth/verify-email", &json!({ "token": token })).await;
+    recorder.call(&wanda, "watch_box", 200, nothing()).await;
+    recorder.call(&wanda, "list_watches", 200, nothing()).await;
+    let file = BoxBuilder::new("virtualbox").build();
+    let release = Publication { version: "1.5.0", ..Publication::new("acme", "web", &file.bytes) };
+    admin.publish(&release).await;
+    let token = wait_for_link(&folder, "stop_watching", address, 1).await;
+    recorder.call(&server.anonymous(), "stop_watching", 200, body(json!({ "token": token }))).await;
+    recorder.call(&wanda, "unwatch_box", 200, nothing()).await;
 }
 
 async fn remove(recorder: &mut Recorder, admin: &Client) {

@@ -73,3 +73,5 @@ mod vagrant_dialect;
 mod verify;
 #[cfg(test)]
 mod versions;
+#[cfg(test)]
+mod watches;

@@ -265,7 +265,7 @@ async fn another_address_counts_once_it_is_proven_and_the_old_one_is_told() {
 #[tokio::test]
 async fn the_pages_that_links_lead_to_are_there() {
     let server = TestServer::start().await;
-    for path in ["/reset-password", "/verify-email"] {
+    for path in ["/reset-password", "/verify-email", "/stop-watching"] {
         let page = server.anonymous().get(path).await;
         assert_eq!(page.status, 200, "{path}");
         assert!(page.text().contains("/assets/account.js"), "{}", page.text());

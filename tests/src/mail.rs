@@ -149,7 +149,11 @@ pub fn link_tokens(folder: &Path, kind: &str, to: &str) -> Vec<String> {
         .map(|message| message.replace("=\r\n", "").replace("=3D", "="))
         .filter_map(|message| {
             let (_, rest) = message.split_once(&about)?;
-            Some(rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect())
+            Some(
+                rest.chars()
+                    .take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
+                    .collect(),
+            )
         })
         .collect()
 }

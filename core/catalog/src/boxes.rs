@@ -29,6 +29,7 @@ pub(crate) use life::{touch, touch_of};
 #[cfg(test)]
 pub(crate) use search::{Bounds, list_within};
 pub use search::{BoxFilter, BoxSort, BoxSummary, Visibility, list};
+pub(crate) use search::{SummaryRow, select_summaries, summary_of};
 pub(crate) use words::{index_files, words_of};
 
 pub use artwork::{Artwork, find_artwork, set_artwork};

@@ -42,6 +42,7 @@ pub mod usage;
 pub mod users;
 pub mod verifications;
 pub mod versions;
+pub mod watches;
 
 #[cfg(test)]
 mod suite;

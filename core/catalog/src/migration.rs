@@ -22,6 +22,7 @@ mod m20261125_000402_create_resumable_uploads;
 mod m20261125_000403_create_verifications;
 mod m20261125_000404_box_search;
 mod m20261125_000405_box_pages;
+mod m20261125_000406_box_watches;
 
 pub(crate) struct Migrator;
 
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000403_create_verifications::Migration),
             Box::new(m20261125_000404_box_search::Migration),
             Box::new(m20261125_000405_box_pages::Migration),
+            Box::new(m20261125_000406_box_watches::Migration),
         ]
     }
 }

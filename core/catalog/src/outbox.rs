@@ -11,7 +11,8 @@ use boxvault_types::ids::MailId;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -87,7 +88,25 @@ pub(crate) async fn queue_in<C: ConnectionTrait>(
     now: DateTime<Utc>,
     mail: NewMail,
 ) -> Result<()> {
-    let row = table::Model {
+    insert(db, row_of(mail, now)).await
+}
+
+/// The same for several messages, by one statement.
+pub(crate) async fn queue_all_in<C: ConnectionTrait>(
+    db: &C,
+    now: DateTime<Utc>,
+    mails: Vec<NewMail>,
+) -> Result<()> {
+    if mails.is_empty() {
+        return Ok(());
+    }
+    let rows = mails.into_iter().map(|mail| row_of(mail, now).into_active_model().reset_all());
+    table::Entity::insert_many(rows).exec_without_returning(db).await?;
+    Ok(())
+}
+
+fn row_of(mail: NewMail, now: DateTime<Utc>) -> table::Model {
+    table::Model {
         id: mail.id.0,
         kind: mail.kind.to_owned(),
         payload: mail.payload,
@@ -96,8 +115,7 @@ pub(crate) async fn queue_in<C: ConnectionTrait>(
         next_attempt_at: Some(now),
         claim_id: None,
         problem: None,
-    };
-    insert(db, row).await
+    }
 }
 
 /// Takes at most so many messages that are due, the longest waiting first. Nobody else gets them until the lease ends.

@@ -19,6 +19,7 @@ mod schema;
 mod second_factors;
 mod service_accounts;
 mod verifications;
+mod watches;
 
 /// Makes three tests of one: each on a fresh database of its kind.
 macro_rules! on_each_database {

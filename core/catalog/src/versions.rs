@@ -16,7 +16,7 @@ use crate::artifacts::to_provider;
 use crate::entity::{artifacts as artifact_rows, providers as provider_rows, versions as table};
 use crate::rows::{clean, insert, stored, stored_some};
 use crate::{
-    Catalog, CatalogError, ConflictReason, Noun, Order, Page, Paged, Result, boxes, paging,
+    Catalog, CatalogError, ConflictReason, Noun, Order, Page, Paged, Result, boxes, paging, watches,
 };
 
 pub use boxvault_types::params::boxes::VersionStatus;
@@ -263,6 +263,7 @@ pub async fn release(catalog: &Catalog, id: VersionId) -> Result<Version> {
     row.released_at = Set(Some(now));
     row.updated_at = Set(now);
     let row = row.update(&transaction).await?;
+    watches::note_release(&transaction, id.0, now).await?;
     boxes::touch(&transaction, box_id, now).await?;
     boxes::index_files(&transaction, box_id).await?;
     transaction.commit().await?;

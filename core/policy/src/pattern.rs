@@ -68,7 +68,7 @@ pub(crate) struct PatternProblem {
 pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
     use Action::{
         Create, Delete, Download, Read, Release, Replace, Restore, Revoke, Transfer, Update,
-        Upload, Verify,
+        Upload, Verify, Watch,
     };
     let asked: &[Action] = match kind {
         ResourceKind::Setup => &[Read, Create],
@@ -84,7 +84,7 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
         ResourceKind::Organization => &[Read, Create, Update, Delete, Restore],
         ResourceKind::Suspension => &[Create, Delete],
         ResourceKind::Profile => &[Read, Update, Delete],
-        ResourceKind::Box => &[Read, Create, Update, Delete, Transfer, Restore],
+        ResourceKind::Box => &[Read, Create, Update, Delete, Watch, Transfer, Restore],
         ResourceKind::Version => &[Read, Create, Update, Delete, Release, Revoke],
         ResourceKind::File => &[Read, Upload, Replace, Download, Delete, Verify],
         ResourceKind::Policy | ResourceKind::Storage => &[Read, Update],

@@ -43,6 +43,7 @@ pub(crate) mod tokens;
 pub(crate) mod uploads;
 pub(crate) mod verify;
 pub(crate) mod versions;
+pub(crate) mod watches;
 
 use std::{collections::BTreeMap, sync::Arc};
 

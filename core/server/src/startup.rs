@@ -51,7 +51,7 @@ const LOCAL_PLUGIN: &str = "local";
 const BODY_GRACE: Duration = Duration::from_secs(5);
 /// How often the signing keys are looked at: whether one is old, and whether another server has a new one.
 const KEYS_INTERVAL: Duration = Duration::from_mins(1);
-/// How often counters are written to the catalog.
+/// How often counters are written to the catalog, and watchers told of releases.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why the server could not start.
@@ -358,6 +358,15 @@ fn background(app: &Arc<App>) -> JoinSet<()> {
         loop {
             ticks.tick().await;
             flush(&flushing).await;
+        }
+    });
+    let (telling, mut ticks) = every(app, FLUSH_INTERVAL);
+    tasks.spawn(async move {
+        loop {
+            ticks.tick().await;
+            if let Err(error) = telling.tell_watchers().await {
+                warn!(cause = error.causes(), "could not tell watchers of a release; trying again");
+            }
         }
     });
     let (tending, mut ticks) = every(app, KEYS_INTERVAL);

@@ -111,6 +111,8 @@ words! {
         Release = "release",
         /// Withdraw a released version.
         Revoke = "revoke",
+        /// Hear of what becomes of a thing.
+        Watch = "watch",
         /// Hand a thing over to another organization.
         Transfer = "transfer",
         /// Bring back what was deleted, and see what can be brought back.

@@ -43,6 +43,7 @@ pub const RESERVED_NAMES: &[&str] = &[
     "settings",
     "setup",
     "static",
+    "stop-watching",
     "system",
     "user",
     "users",

@@ -31,7 +31,7 @@ pub struct Asset {
 pub fn asset(path: &str) -> Option<Asset> {
     let path = match path {
         "" => "index.html",
-        "reset-password" | "verify-email" => "account.html",
+        "reset-password" | "verify-email" | "stop-watching" => "account.html",
         other => other,
     };
     let file = Page::get(path)?;
@@ -70,10 +70,14 @@ mod tests {
 
     #[test]
     fn links_in_messages_lead_to_a_form_each() {
-        for path in ["reset-password", "verify-email"] {
+        for (path, api) in [
+            ("reset-password", "/api/auth/reset-password"),
+            ("verify-email", "/api/auth/verify-email"),
+            ("stop-watching", "/api/watches/stop"),
+        ] {
             let text = String::from_utf8(asset(path).unwrap().bytes.into_owned()).unwrap();
             assert!(text.contains(&format!("id=\"{path}\"")), "{path}");
-            assert!(text.contains(&format!("data-path=\"/api/auth/{path}\"")), "{path}");
+            assert!(text.contains(&format!("data-path=\"{api}\"")), "{path}");
         }
     }
 

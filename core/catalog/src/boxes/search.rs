@@ -153,17 +153,17 @@ pub(crate) async fn list_within(
     let counted = count(catalog, wanted(visible), total_max).await?;
     let scored = terms.get(..texts).unwrap_or_default();
     let mut rows = filter
-        .ordered(select_columns(wanted(unindexed(filter.visible()))), scored, plan)
+        .ordered(select_summaries(wanted(unindexed(filter.visible()))), scored, plan)
         .offset(page.offset())
         // one more than the page, to know whether it is the last one
         .limit(page.size() + 1)
-        .into_model::<Row>()
+        .into_model::<SummaryRow>()
         .all(catalog.reader())
         .await?;
     let seen = page.offset() + rows.len() as u64;
     let total = if counted > total_max { Ord::max(seen, total_max) } else { counted };
     rows.truncate(usize::try_from(page.size()).unwrap_or(usize::MAX));
-    let items = rows.into_iter().map(from_row).collect::<Result<_>>()?;
+    let items = rows.into_iter().map(summary_of).collect::<Result<_>>()?;
     Ok(Paged { items, total })
 }
 
@@ -323,8 +323,9 @@ fn words_of_box(term: &Term) -> SelectStatement {
         .take()
 }
 
+/// What [`select_summaries`] selects.
 #[derive(Debug, FromQueryResult)]
-struct Row {
+pub(crate) struct SummaryRow {
     id: Uuid,
     organization: String,
     name: String,
@@ -338,7 +339,7 @@ struct Row {
 }
 
 /// What lists show: not the long texts, which would be most of the page.
-fn select_columns(select: Select<table::Entity>) -> Select<table::Entity> {
+pub(crate) fn select_summaries(select: Select<table::Entity>) -> Select<table::Entity> {
     select
         .select_only()
         .columns([
@@ -356,7 +357,7 @@ fn select_columns(select: Select<table::Entity>) -> Select<table::Entity> {
         .join(JoinType::InnerJoin, to_organization())
 }
 
-fn from_row(row: Row) -> Result<BoxSummary> {
+pub(crate) fn summary_of(row: SummaryRow) -> Result<BoxSummary> {
     Ok(BoxSummary {
         id: BoxId(row.id),
         organization: stored("organizations.name", OrganizationName::parse(&row.organization))?,

@@ -65,6 +65,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::blobs::Entity));
     all.extend(columns_of(entity::box_artworks::Entity));
     all.extend(columns_of(entity::box_downloads::Entity));
+    all.extend(columns_of(entity::box_watches::Entity));
     all.extend(columns_of(entity::box_words::Entity));
     all.extend(columns_of(entity::boxes::Entity));
     all.extend(columns_of(entity::former_box_names::Entity));
@@ -78,6 +79,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::second_factors::Entity));
     all.extend(columns_of(entity::quotas::Entity));
     all.extend(columns_of(entity::resumable_uploads::Entity));
+    all.extend(columns_of(entity::release_notices::Entity));
     all.extend(columns_of(entity::service_accounts::Entity));
     all.extend(columns_of(entity::sessions::Entity));
     all.extend(columns_of(entity::settings::Entity));

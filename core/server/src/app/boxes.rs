@@ -197,7 +197,12 @@ impl App {
     }
 
     /// Whether the policy lets the caller see a box.
-    fn may_read_box(&self, policy: &Policy, identity: &Identity, found: &BoxSummary) -> bool {
+    pub(super) fn may_read_box(
+        &self,
+        policy: &Policy,
+        identity: &Identity,
+        found: &BoxSummary,
+    ) -> bool {
         let resource = Resource::Box(found.organization.clone(), Some(found.name.clone()));
         let creator =
             identity.caller().is_some_and(|caller| found.created_by == Some(caller.user_id));

@@ -6,7 +6,7 @@ use boxvault_catalog::{
 };
 use boxvault_types::{
     error::ErrorCode,
-    identity::Caller,
+    identity::{Caller, Identity},
     ids::UserId,
     names::OrganizationName,
     params::{ListQuery, account::PreferencesParams},
@@ -78,7 +78,11 @@ impl App {
     }
 
     /// Everything that the server knows of the caller.
-    pub(crate) async fn export_account(&self, caller: &Caller) -> Result<ExportView> {
+    pub(crate) async fn export_account(
+        &self,
+        identity: &Identity,
+        caller: &Caller,
+    ) -> Result<ExportView> {
         // one page is more than anybody has; what lies beyond is told by the lists themselves
         let all = || ListQuery {
             per_page: Some(self.config.limits.page_size_max.into()),
@@ -90,6 +94,7 @@ impl App {
             second_factor: self.second_factor(caller.user_id).await?,
             sessions: self.list_sessions(caller, all()).await?.0,
             tokens: self.list_tokens(caller, all()).await?.0,
+            watches: self.list_watches(identity, caller, all()).await?.0,
         })
     }
 

@@ -21,3 +21,4 @@ pub(crate) mod system;
 pub(crate) mod uploads;
 pub(crate) mod users;
 pub(crate) mod versions;
+pub(crate) mod watches;

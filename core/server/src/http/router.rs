@@ -3,6 +3,7 @@
 use boxvault_types::action::{
     Action::{
         Create, Delete, Download, Read, Release, Restore, Revoke, Transfer, Update, Upload, Verify,
+        Watch,
     },
     ResourceKind as On,
 };
@@ -11,7 +12,7 @@ use super::{
     api::{
         account, architectures, badges, box_pages, boxes, files, invitations, organizations,
         organizations::lives, profile, providers, recovery, second_factor, service_accounts,
-        sign_in, storage, system, uploads, users, versions,
+        sign_in, storage, system, uploads, users, versions, watches,
     },
     openapi,
     routes::{ApiRouter, endpoint},
@@ -63,6 +64,7 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Create,   On::Token,        endpoint!(account::create_token))
         .add(Read,     On::Token,        endpoint!(account::read_token))
         .add(Delete,   On::Token,        endpoint!(account::delete_token))
+        .add(Read,     On::Profile,      endpoint!(watches::list_watches))
         // everybody's account
         .add(Read,     On::User,         endpoint!(users::list_users))
         .add(Create,   On::User,         endpoint!(users::create_user))
@@ -116,6 +118,9 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Restore,  On::Box,          endpoint!(boxes::restore_box))
         .add(Read,     On::Box,          endpoint!(box_pages::read_rendered_box))
         .add(Read,     On::Version,      endpoint!(box_pages::read_rendered_version))
+        .add(Watch,    On::Box,          endpoint!(watches::watch_box))
+        .add(Watch,    On::Box,          endpoint!(watches::unwatch_box))
+        .add(Update,   On::Account,      endpoint!(watches::stop_watching))
         .add(Read,     On::Box,          endpoint!(box_pages::read_artwork))
         .add(Read,     On::Box,          endpoint!(badges::read_box_downloads))
         .add(Read,     On::Box,          endpoint!(badges::read_badge))

@@ -32,6 +32,17 @@ pub(crate) enum Template {
     },
     /// Tells that signing in does or does not need a code from now on.
     SecondFactorChanged { username: String, enabled: bool },
+    /// Tells whoever watches a box, `organization/box`, of a new version.
+    Released { name: String, version: String, link: String, stop: Stop },
+}
+
+/// The way out of messages that nobody has to get.
+#[derive(Debug, Clone)]
+pub(crate) struct Stop {
+    /// The page for people.
+    pub(crate) page: String,
+    /// Where mail programs post their one click (RFC 8058).
+    pub(crate) address: String,
 }
 
 /// The words of one message.
@@ -41,6 +52,7 @@ struct Words {
     subject: String,
     paragraphs: Vec<String>,
     link: Option<Link>,
+    stop: Option<Stop>,
 }
 
 struct Link {
@@ -113,6 +125,7 @@ impl Template {
                     [format!("Signing in to the account {username} {needs}."), NOT_YOU.to_owned()],
                 )
             }
+            Self::Released { name, version, link, stop } => released(name, version, link, stop),
         }
     }
 }
@@ -121,9 +134,25 @@ impl Template {
 const NOT_YOU: &str =
     "If it was not you, reset the password now, and tell whoever runs the server.";
 
+fn released(name: &str, version: &str, link: &str, stop: &Stop) -> Words {
+    Words {
+        link: Some(Link { label: "Look at the box", url: link.to_owned() }),
+        stop: Some(stop.clone()),
+        ..told(
+            "released",
+            &format!("{name} {version} was released"),
+            [
+                format!("Version {version} of {name} was released."),
+                "You get this message because you watch this box.".to_owned(),
+            ],
+        )
+    }
+}
+
 /// A message without a link.
 fn told<const N: usize>(kind: &'static str, subject: &str, paragraphs: [String; N]) -> Words {
-    Words { kind, subject: subject.to_owned(), paragraphs: paragraphs.into(), link: None }
+    let paragraphs = paragraphs.into();
+    Words { kind, subject: subject.to_owned(), paragraphs, link: None, stop: None }
 }
 
 /// A message to somebody.
@@ -143,13 +172,15 @@ impl Mail {
     pub(crate) fn write(self, server: &str) -> Result<(&'static str, Letter)> {
         let words = self.template.words();
         let (paragraphs, link) = (&words.paragraphs, words.link.as_ref());
-        let text = TextPart { paragraphs, link, server };
-        let html = HtmlPart { paragraphs, link, server, subject: &words.subject };
+        let stop = words.stop.as_ref().map(|stop| stop.page.as_str());
+        let text = TextPart { paragraphs, link, stop, server };
+        let html = HtmlPart { paragraphs, link, stop, server, subject: &words.subject };
         let letter = Letter {
             to: self.to,
             text: text.render().map_err(AppError::internal)?,
             html: html.render().map_err(AppError::internal)?,
             subject: words.subject,
+            unsubscribe: words.stop.map(|stop| stop.address),
         };
         Ok((words.kind, letter))
     }
@@ -162,6 +193,9 @@ pub(crate) struct Letter {
     pub(crate) subject: String,
     pub(crate) text: String,
     pub(crate) html: String,
+    /// Where mail programs post that the reader wants no more of these.
+    #[serde(default)]
+    pub(crate) unsubscribe: Option<String>,
 }
 
 #[derive(askama::Template)]
@@ -169,6 +203,7 @@ pub(crate) struct Letter {
 struct TextPart<'a> {
     paragraphs: &'a [String],
     link: Option<&'a Link>,
+    stop: Option<&'a str>,
     server: &'a str,
 }
 
@@ -177,6 +212,7 @@ struct TextPart<'a> {
 struct HtmlPart<'a> {
     paragraphs: &'a [String],
     link: Option<&'a Link>,
+    stop: Option<&'a str>,
     server: &'a str,
     subject: &'a str,
 }

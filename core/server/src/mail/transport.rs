@@ -34,6 +34,9 @@ use crate::{
 /// Any other refusal may pass, since it can come from how the two servers are set up.
 const FINAL_CODES: &[u16] = &[550, 551, 552, 553, 556];
 
+/// A line of a message has at most 998 characters (RFC 5322); this leaves room for the header's name.
+const HEADER_CHARS_MAX: usize = 900;
+
 /// Why messages cannot be sent with this configuration.
 #[derive(Debug, Error)]
 pub enum MailSetupError {
@@ -171,17 +174,32 @@ impl Transport {
         let to = Mailbox::new(None, letter.to.parse().map_err(|error| refused(Box::new(error)))?);
         // names of things stand in subjects; a line end would begin another header
         let subject: String = letter.subject.chars().filter(|c| !c.is_control()).collect();
-        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
-        Message::builder()
+        let raw = |name, value: String| {
+            let name = HeaderName::new_from_ascii_str(name);
+            HeaderValue::dangerous_new_pre_encoded(name, value.clone(), value)
+        };
+        let mut message = Message::builder();
+        if let Some(address) = letter.unsubscribe.filter(|address| is_plain(address)) {
+            message = message
+                .raw_header(raw("List-Unsubscribe", format!("<{address}>")))
+                .raw_header(raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+        }
+        message
             .from(self.from.clone())
             .to(to)
             .subject(subject)
             .date(SystemTime::from(written_at))
             .message_id(Some(format!("<{id}@{}>", self.domain)))
-            .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+            .raw_header(raw("Auto-Submitted", "auto-generated".to_owned()))
             .multipart(MultiPart::alternative_plain_html(letter.text, letter.html))
             .map_err(|error| refused(Box::new(error)))
     }
+}
+
+/// Whether an address stands in a header as it is, unbroken, as RFC 8058 wants it.
+fn is_plain(address: &str) -> bool {
+    address.len() <= HEADER_CHARS_MAX
+        && address.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>'))
 }
 
 fn tls(server: &str, tls: MailTls, ca_file: Option<&Path>) -> Result<Tls, MailSetupError> {
@@ -231,6 +249,7 @@ mod tests {
             subject: subject.to_owned(),
             text: "text".to_owned(),
             html: "<p>html</p>".to_owned(),
+            unsubscribe: None,
         }
     }
 
@@ -249,6 +268,29 @@ mod tests {
         assert!(text.contains("Message-ID: <1@boxes.example.com>"), "{text}");
         assert!(text.contains("Auto-Submitted: auto-generated"), "{text}");
         assert!(text.contains("text/plain") && text.contains("text/html"), "{text}");
+    }
+
+    #[test]
+    fn a_mail_program_is_told_how_to_stop_messages_and_nothing_else_gets_in_by_that() {
+        let address = format!("https://boxes.example.com/stop?token={}", "a".repeat(200));
+        let text_of = |unsubscribe: &str| {
+            let unsubscribe = Some(unsubscribe.to_owned());
+            let letter = Letter { unsubscribe, ..letter("ann@example.com", "s") };
+            let message = transport().message("1", Utc::now(), letter).unwrap();
+            String::from_utf8(message.formatted()).unwrap()
+        };
+        let text = text_of(&address);
+        for line in [
+            &format!("List-Unsubscribe: <{address}>"),
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{text}");
+        }
+        for bad in ["https://a\r\nBcc: all@example.com", "https://a>, <https://b", &"a".repeat(999)]
+        {
+            let text = text_of(bad);
+            assert!(!text.contains("List-Unsubscribe") && !text.contains("Bcc"), "{text}");
+        }
     }
 
     #[test]

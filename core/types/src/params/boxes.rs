@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::account::Secret;
 use crate::names::{ArchitectureName, BoxName, OrganizationName, ProviderName};
 use crate::tags::BoxTag;
 use crate::version::BoxVersion;
@@ -257,4 +258,12 @@ pub struct UpdateArchitectureParams {
     pub name: Option<ArchitectureName>,
     /// True makes it the default in the place of the present one; false is refused for the default one.
     pub default_box: Option<bool>,
+}
+
+/// The end of messages about a box.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StopWatchingParams {
+    /// What stands behind `#token=` in the link.
+    pub token: Secret,
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::boxes::WatchView;
 use crate::identity::{Role, TokenScope};
 use crate::ids::{SessionId, TokenId, UserId};
 
@@ -126,6 +127,8 @@ pub struct ExportView {
     pub sessions: Vec<SessionView>,
     /// The API tokens, without the tokens themselves.
     pub tokens: Vec<TokenView>,
+    /// The watched boxes, as far as the caller may still see them.
+    pub watches: Vec<WatchView>,
 }
 
 /// A new or refreshed session.

@@ -47,6 +47,31 @@ pub struct BoxView {
     pub updated_at: DateTime<Utc>,
 }
 
+/// A box that somebody watches.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchView {
+    /// Never changes.
+    pub id: BoxId,
+    /// The second half of `organization/box`.
+    #[schema(example = "debian12")]
+    pub name: String,
+    /// Whose it is.
+    #[schema(example = "acme")]
+    pub organization: String,
+    /// One line.
+    pub short_description: String,
+    /// Since when.
+    pub watched_since: DateTime<Utc>,
+}
+
+/// Whether somebody watches a box.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WatchStateView {
+    /// Whether they do.
+    pub watched: bool,
+}
+
 /// How often a box was fetched.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -90,7 +90,7 @@ pub(crate) async fn leave_organization(
 )]
 #[handler]
 pub(crate) async fn export_account(call: Call) -> Result<Reply<ExportView>> {
-    let view = call.app.export_account(call.caller()?).await?;
+    let view = call.app.export_account(&call.identity, call.caller()?).await?;
     Ok(Reply::ok("what the server knows of you", view))
 }
 
