@@ -18,26 +18,32 @@ call() {
   printf 'header = "x-access-token: %s"\n' "$TOKEN" | curl --config - --silent --show-error "$@"
 }
 
-# create PATH JSON: 201 is new, 409 was there before.
-create() {
-  answer=$(call --write-out '\n%{http_code}' --json "$2" "$SERVER$1")
+# make COLLECTION NAME JSON: makes what is not there. 409: somebody else has made it since.
+make() {
+  exists "$1/$2" && return
+  answer=$(call --write-out '\n%{http_code}' --json "$3" "$SERVER$1")
   case ${answer##*
 } in
   201 | 409) ;;
   *) printf 'POST %s: %s\n' "$1" "$answer" >&2 && exit 1 ;;
   esac
 }
+exists() {
+  [ "$(call --output /dev/null --write-out '%{http_code}' "$SERVER$1")" = 200 ]
+}
 
-boxes=/api/organization/$organization/box
+organizations=/api/organization
+boxes=$organizations/$organization/box
 versions=$boxes/$box/version
 providers=$versions/$version/provider
 architectures=$providers/$provider/architecture
 
-create /api/organization "{\"name\": \"$organization\"}"
-create "$boxes" "{\"name\": \"$box\", \"isPublic\": ${PUBLIC:-false}}"
-create "$versions" "{\"versionNumber\": \"$version\"}"
-create "$providers" "{\"name\": \"$provider\"}"
-create "$architectures" "{\"name\": \"$architecture\"}"
+# A token that is good for one box alone cannot see its organization.
+exists "$boxes/$box" || make "$organizations" "$organization" "{\"name\": \"$organization\"}"
+make "$boxes" "$box" "{\"name\": \"$box\", \"isPublic\": ${PUBLIC:-false}}"
+make "$versions" "$version" "{\"versionNumber\": \"$version\"}"
+make "$providers" "$provider" "{\"name\": \"$provider\"}"
+make "$architectures" "$architecture" "{\"name\": \"$architecture\"}"
 
 # The server compares what it receives with this, and computes its own SHA-256 in any case.
 checksum=$(sha256sum "$file") && checksum=${checksum%% *}

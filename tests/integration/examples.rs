@@ -103,6 +103,17 @@ async fn a_damaged_part_is_noticed() {
 }
 
 #[tokio::test]
+async fn the_tour_of_the_api_ends_where_it_says() {
+    if curl_is_missing("the_tour_of_the_api_ends_where_it_says") {
+        return;
+    }
+    let program = workspace::boxvault().to_str().unwrap();
+    let toured = script("tour.sh", &examples(), &[], &[("BOXVAULT_BIN", program)]).await;
+    assert!(toured.status.success(), "{}", text(&toured));
+    assert!(text(&toured).contains("That was the tour"), "{}", text(&toured));
+}
+
+#[tokio::test]
 async fn scripts_without_arguments_say_how_to_use_them() {
     for name in ["publish.sh", "fetch.sh"] {
         let output = script(name, &examples(), &[], &[]).await;

@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{
-        Mailbox, MultiPart,
-        header::{HeaderName, HeaderValue},
+        Body, Mailbox, MultiPart, SinglePart,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
     transport::smtp::{
         authentication::Credentials,
@@ -191,7 +191,11 @@ impl Transport {
             .date(SystemTime::from(written_at))
             .message_id(Some(format!("<{id}@{}>", self.domain)))
             .raw_header(raw("Auto-Submitted", "auto-generated".to_owned()))
-            .multipart(MultiPart::alternative_plain_html(letter.text, letter.html))
+            .multipart(
+                MultiPart::alternative()
+                    .singlepart(plain(&letter.text))
+                    .singlepart(SinglePart::html(letter.html)),
+            )
             .map_err(|error| refused(Box::new(error)))
     }
 }
@@ -200,6 +204,20 @@ impl Transport {
 fn is_plain(address: &str) -> bool {
     address.len() <= HEADER_CHARS_MAX
         && address.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>'))
+}
+
+/// The text as it stands, where mail allows that: a link stays in one piece, so that whoever opens the file of a message
+/// can copy it from there.
+fn plain(text: &str) -> SinglePart {
+    /// What a line may have (RFC 5322, section 2.1.1).
+    const LINE_BYTES_MAX: usize = 998;
+    if text.is_ascii() && text.lines().all(|line| line.len() <= LINE_BYTES_MAX) {
+        let lines: String = text.lines().flat_map(|line| [line, "\r\n"]).collect();
+        let body =
+            Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit);
+        return SinglePart::builder().header(ContentType::TEXT_PLAIN).body(body);
+    }
+    SinglePart::plain(text.to_owned())
 }
 
 fn tls(server: &str, tls: MailTls, ca_file: Option<&Path>) -> Result<Tls, MailSetupError> {
