@@ -85,6 +85,7 @@ pub fn service(app: Arc<App>) -> Result<Service> {
         .push(page("reset-password", web::read_page, web::read_page))
         .push(page("verify-email", web::read_page, web::read_page))
         .push(page("stop-watching", web::read_page, web::read_page))
+        .push(page("invitation", web::read_page, web::read_page))
         .push(page("assets/{**path}", web::read_page, web::read_page))
         .push(page("api-docs/openapi.json", document.clone(), document))
         .push(page("api-docs/{**path}", swagger.clone(), swagger));

@@ -26,6 +26,7 @@ pub const RESERVED_NAMES: &[&str] = &[
     "discover",
     "favicon.ico",
     "health",
+    "invitation",
     "invite",
     "login",
     "logout",

@@ -1,27 +1,61 @@
 // What a link in a message stands for. Its token stands behind "#", so that it reached no server on the way here.
-const form = document.getElementById(location.pathname.replaceAll("/", ""));
+const place = document.getElementById(location.pathname.replaceAll("/", ""));
 const outcome = document.getElementById("outcome");
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
+let invitation;
 
-if (form && token) {
-  form.hidden = false;
-} else {
-  outcome.textContent = "This link is not complete. Open it as it stands in the message.";
+async function post(path, body, accessToken) {
+  const headers = { "content-type": "application/json" };
+  if (accessToken) headers["x-access-token"] = accessToken;
+  try {
+    const reply = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+    return await reply.json();
+  } catch {
+    return { success: false, message: "The server cannot be reached. Try again." };
+  }
 }
 
-form?.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const body = { token, ...Object.fromEntries(new FormData(form)) };
-  try {
-    const reply = await fetch(form.dataset.path, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    const answer = await reply.json();
-    outcome.textContent = answer.message;
-    form.hidden = answer.success;
-  } catch {
-    outcome.textContent = "The server cannot be reached. Try again.";
+// What a form does that is not sent with the token to its path alone; the answer is the API's.
+const actions = {
+  signUp: (fields) => post("/api/auth/signup", { ...fields, email: invitation.email, invitation: token }),
+  signInAndAccept: async (fields) => {
+    const session = await post("/api/auth/signin", fields);
+    if (!session.success) return session;
+    const { accessToken } = session.data;
+    const joined = await post("/api/invitations/accept", { token }, accessToken);
+    await post("/api/auth/signout", {}, accessToken);
+    return joined;
+  },
+  decline: () => post("/api/invitations/decline", { token }),
+};
+
+async function show() {
+  if (!place || !token) {
+    outcome.textContent = "This link is not complete. Open it as it stands in the message.";
+    return;
   }
+  if (place.id === "invitation") {
+    const opened = await post("/api/invitations/open", { token });
+    if (!opened.success) {
+      outcome.textContent = opened.message;
+      return;
+    }
+    invitation = opened.data;
+    const { invitedBy, email, organization, role } = invitation;
+    const who = invitedBy ?? "Somebody";
+    document.getElementById("invited").textContent = `${who} invites ${email} to ${organization}, as ${role}.`;
+  }
+  place.hidden = false;
+}
+
+document.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const filled = [...new FormData(event.target)].filter(([, value]) => value !== "");
+  const fields = Object.fromEntries(filled);
+  const { action, path } = event.target.dataset;
+  const answer = await (action ? actions[action](fields) : post(path, { token, ...fields }));
+  outcome.textContent = answer.message;
+  place.hidden = answer.success;
 });
+
+show();
