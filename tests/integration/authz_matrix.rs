@@ -77,6 +77,9 @@ struct World {
     cases: Vec<Case>,
 }
 
+/// What has no entity tag refuses `If-Match` before its handler looks closer at the caller. These destroy nothing here.
+const WITHOUT_TAGS: [&str; 3] = ["watch_box", "unwatch_box", "restore_organization"];
+
 #[tokio::test]
 async fn every_caller_gets_at_every_route_what_the_table_says() {
     let world = World::build().await;
@@ -190,8 +193,8 @@ async fn head_is_answered_as_get_without_a_body() {
             assert_eq!(head.status, get.status, "{name}");
             assert!(head.bytes.is_empty(), "{name} has a body");
             for header in ["content-type", "content-length", "etag", "accept-ranges"] {
-                // the numbers of the server change with every request
-                if case.id != "read_metrics" {
+                // what is made anew for each request: the server's numbers, and a link with its time
+                if !["read_metrics", "read_download_link"].contains(&&*case.id) {
                     assert_eq!(head.header(header), get.header(header), "{header} of {name}");
                 }
             }
@@ -323,6 +326,7 @@ impl World {
         let request = self.anonymous.request(method.clone(), path);
         match *method {
             Method::GET | Method::HEAD => request,
+            _ if WITHOUT_TAGS.contains(&&*case.id) => request,
             Method::DELETE => request.header("if-match", "\"never\""),
             _ if case.action == "file:upload" => request.body("no box"),
             _ if ends_sessions(case) => request,
@@ -588,7 +592,7 @@ fn expected(case: &Case, caller: &str) -> String {
         "profile" | "token" => yes_or(caller != "anonymous" && !limited, refused),
         "user" if case.path.contains("{username}") => yes_or(root, "404"),
         "user" => yes_or(root, refused),
-        "storage" if case.variant == "-" => yes_or(root, refused),
+        "storage" | "audit" if case.variant == "-" => yes_or(root, refused),
         "organization" if case.id == "list_deleted_organizations" && caller == "anonymous" => {
             refused.to_owned()
         }
@@ -643,8 +647,12 @@ fn in_organization(
     }
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {
-        _ if outsider => reads && !matches!(noun, "member" | "storage" | "service" | "invitation"),
+        _ if outsider => {
+            let own = ["member", "storage", "audit", "service", "invitation"];
+            reads && !own.contains(&noun)
+        }
         (_, "storage", "update") | (_, "suspension", _) => caller == "platform-admin",
+        (_, "audit", _) => matches!(caller, "admin" | "owner" | "platform-admin" | "limited-token"),
         ("limited-token", ..) => reads,
         ("admin", "organization", _) => verb != "delete",
         ("platform-admin" | "owner" | "admin", ..) | (_, "box", "create") => true,

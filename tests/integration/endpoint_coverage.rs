@@ -356,6 +356,8 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
         "list_versions",
         "list_providers",
         "list_architectures",
+        "list_audit",
+        "list_organization_audit",
     ] {
         let list = recorder.call(admin, id, 200, nothing()).await;
         assert!(list.json()["page"]["total"].as_u64() >= Some(1), "{id} is empty");
@@ -379,6 +381,9 @@ async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
     recorder.call(admin, "list_stores", 200, nothing()).await;
     recorder.call(admin, "list_damaged_files", 200, nothing()).await;
     recorder.call(admin, "set_quota", 200, body(json!({ "bytes": 1_u64 << 40 }))).await;
+    for id in ["export_audit", "export_organization_audit"] {
+        recorder.call(admin, id, 200, nothing()).await;
+    }
     for id in ["download_file", "download_box", "download_default_box"] {
         let found = recorder.call(anonymous, id, 200, nothing()).await;
         unchanged(recorder, anonymous, id, &found, &[]).await;

@@ -6,6 +6,10 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod audit_accounts;
+#[cfg(test)]
 mod authz_matrix;
 #[cfg(test)]
 mod badges;
@@ -15,6 +19,8 @@ mod box_life;
 mod box_pages;
 #[cfg(test)]
 mod boxes;
+#[cfg(test)]
+mod conditions;
 #[cfg(test)]
 mod discover;
 #[cfg(test)]

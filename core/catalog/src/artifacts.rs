@@ -26,7 +26,7 @@ use crate::rows::{checksum, digest, insert, stored, stored_some};
 use crate::versions::VersionStatus;
 use crate::{Catalog, CatalogError, Noun, Page, Paged, Result, boxes, paging, providers, versions};
 
-mod locate;
+pub(crate) mod locate;
 
 /// An architecture of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +133,7 @@ pub async fn create(catalog: &Catalog, new: NewArtifact) -> Result<Artifact> {
     versions::lock_unreleased(&transaction, provider.version_id).await?;
     let current = default_of(new.provider_id.0).one(&transaction).await?;
     if new.default_architecture && current.is_some() {
-        unset_default(&transaction, new.provider_id.0).await?;
+        unset_default(&transaction, new.provider_id.0, now).await?;
     }
     let is_default = new.default_architecture || current.is_none();
     let row = table::Model {
@@ -229,13 +229,13 @@ pub async fn update(
     }
     match changes.default_architecture {
         Some(true) if !is_default => {
-            unset_default(&transaction, provider_id).await?;
+            unset_default(&transaction, provider_id, now).await?;
             row.default_mark = Set(Some(true));
         }
         Some(false) if is_default => {
             if let Some(heir) = heir_of(&transaction, provider_id, id.0).await? {
-                unset_default(&transaction, provider_id).await?;
-                set_default(&transaction, heir).await?;
+                unset_default(&transaction, provider_id, now).await?;
+                set_default(&transaction, heir, now).await?;
                 row.default_mark = Set(None);
             }
         }
@@ -253,6 +253,7 @@ pub async fn update(
 /// # Errors
 /// `NotFound(Architecture)`; `Conflict(VersionReleased)`.
 pub async fn delete(catalog: &Catalog, id: ArtifactId) -> Result<()> {
+    let now = catalog.now();
     let transaction = catalog.begin().await?;
     let (row, _) = lock(&transaction, id).await?;
     let heir = match row.default_mark {
@@ -261,7 +262,7 @@ pub async fn delete(catalog: &Catalog, id: ArtifactId) -> Result<()> {
     };
     table::Entity::delete_by_id(id.0).exec(&transaction).await?;
     if let Some(heir) = heir {
-        set_default(&transaction, heir).await?;
+        set_default(&transaction, heir, now).await?;
     }
     transaction.commit().await?;
     Ok(())
@@ -338,18 +339,25 @@ async fn heir_of<C: ConnectionTrait>(
     Ok(row.map(|row| row.id))
 }
 
-async fn unset_default<C: ConnectionTrait>(db: &C, provider_id: Uuid) -> Result<()> {
+async fn unset_default<C: ConnectionTrait>(
+    db: &C,
+    provider_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<()> {
     table::Entity::update_many()
         .col_expr(table::Column::DefaultMark, Expr::value(None::<bool>))
+        .col_expr(table::Column::UpdatedAt, Expr::value(now))
         .filter(table::Column::ProviderId.eq(provider_id))
+        .filter(table::Column::DefaultMark.eq(true))
         .exec(db)
         .await?;
     Ok(())
 }
 
-async fn set_default<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<()> {
+async fn set_default<C: ConnectionTrait>(db: &C, id: Uuid, now: DateTime<Utc>) -> Result<()> {
     table::Entity::update_many()
         .col_expr(table::Column::DefaultMark, Expr::value(Some(true)))
+        .col_expr(table::Column::UpdatedAt, Expr::value(now))
         .filter(table::Column::Id.eq(id))
         .exec(db)
         .await?;

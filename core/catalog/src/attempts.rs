@@ -82,7 +82,7 @@ pub async fn record_failure(
     back_off: &BackOff,
 ) -> Result<Attempts> {
     let now = catalog.now();
-    let transaction = catalog.begin().await?;
+    let transaction = catalog.begin_aside().await?;
     let stale = now - delta(back_off.forget_after);
     table::Entity::delete_many()
         .filter(table::Column::AttemptKey.eq(key.0.as_str()))

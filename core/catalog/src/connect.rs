@@ -24,7 +24,7 @@ use thiserror::Error;
 
 use crate::clock::whole_micros;
 use crate::migration::Migrator;
-use crate::{CatalogError, Clock, Result, SystemClock};
+use crate::{CatalogError, Clock, Result, SystemClock, held};
 
 /// How long a statement waits for a lock that somebody else holds.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -233,13 +233,24 @@ impl Catalog {
         &self.inner.reader
     }
 
-    /// The connections to write one statement with. For more than one, [`Catalog::begin`].
+    /// The connections to write one statement with, that changes nothing a caller may have seen an `ETag` of. For
+    /// everything else, [`Catalog::begin`].
     pub(crate) fn writer(&self) -> &DatabaseConnection {
+        held::pass_by();
         &self.inner.writer
     }
 
-    /// Begins a write transaction; it is rolled back when dropped without a commit.
+    /// Begins a write transaction; it is rolled back when dropped without a commit. The first one of a request is
+    /// held to what its caller has seen.
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction> {
+        let transaction = self.begin_aside().await?;
+        held::compare(&transaction).await?;
+        Ok(transaction)
+    }
+
+    /// Begins a write transaction that changes nothing which a request is about: what is counted, queued and kept
+    /// beside it.
+    pub(crate) async fn begin_aside(&self) -> Result<DatabaseTransaction> {
         let immediate = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()

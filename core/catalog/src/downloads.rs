@@ -41,7 +41,7 @@ pub async fn add(catalog: &Catalog, counts: &[(ArtifactId, u32)]) -> Result<()> 
     if sums.is_empty() {
         return Ok(());
     }
-    let transaction = catalog.begin().await?;
+    let transaction = catalog.begin_aside().await?;
     for some in sums.chunks(CHUNK) {
         let counts = some.iter().copied().collect::<BTreeMap<_, _>>();
         add_chunk(catalog, &transaction, &counts).await?;

@@ -18,6 +18,7 @@ pub mod box_watches;
 pub mod box_words;
 pub mod boxes;
 pub mod former_box_names;
+pub mod idempotency_keys;
 pub mod invitations;
 pub mod mail_outbox;
 pub mod memberships;

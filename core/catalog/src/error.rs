@@ -159,6 +159,9 @@ pub enum ConflictReason {
     /// Somebody else changed it at the same time.
     #[error("it was changed by somebody else at the same time")]
     LostRace,
+    /// It has changed since its caller looked ([`crate::Held`]).
+    #[error("it was changed since you read it; read it again, then send its new ETag as If-Match")]
+    Stale,
     /// An organization always has an owner.
     #[error("an organization must keep an owner")]
     LastOwner,

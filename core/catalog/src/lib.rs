@@ -11,6 +11,7 @@ mod clock;
 mod connect;
 mod entity;
 mod error;
+mod held;
 mod migration;
 mod paging;
 mod rows;
@@ -23,6 +24,7 @@ pub mod avatars;
 pub mod blobs;
 pub mod boxes;
 pub mod downloads;
+pub mod idempotency;
 pub mod invitations;
 pub mod links;
 pub mod memberships;
@@ -52,6 +54,7 @@ pub mod testing;
 pub use clock::{Clock, SystemClock};
 pub use connect::{Catalog, Database, Options, QueryFacts, QueryObserver};
 pub use error::{CatalogError, ConflictReason, Noun, Source, Taken};
+pub use held::{Held, Thing, state_at};
 pub use paging::{Order, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, Paged};
 
 /// What every function of the catalog answers.

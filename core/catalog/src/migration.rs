@@ -23,6 +23,8 @@ mod m20261125_000403_create_verifications;
 mod m20261125_000404_box_search;
 mod m20261125_000405_box_pages;
 mod m20261125_000406_box_watches;
+mod m20261125_000501_widen_audit;
+mod m20261125_000502_create_idempotency_keys;
 
 pub(crate) struct Migrator;
 
@@ -45,6 +47,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000404_box_search::Migration),
             Box::new(m20261125_000405_box_pages::Migration),
             Box::new(m20261125_000406_box_watches::Migration),
+            Box::new(m20261125_000501_widen_audit::Migration),
+            Box::new(m20261125_000502_create_idempotency_keys::Migration),
         ]
     }
 }

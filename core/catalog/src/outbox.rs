@@ -127,7 +127,7 @@ pub async fn claim(catalog: &Catalog, limit: u64, lease: Duration) -> Result<Vec
     if due().limit(1).one(catalog.reader()).await?.is_none() {
         return Ok(Vec::new());
     }
-    let transaction = catalog.begin().await?;
+    let transaction = catalog.begin_aside().await?;
     let rows = due()
         .order_by_asc(table::Column::NextAttemptAt)
         .order_by_asc(table::Column::Id)

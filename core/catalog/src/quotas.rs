@@ -4,6 +4,7 @@
 //! what another one stored.
 
 use boxvault_types::ids::{ArtifactId, OrganizationId};
+use chrono::{DateTime, Utc};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -23,6 +24,15 @@ pub struct Quota {
     pub bytes: Option<i64>,
     /// The bytes of one file.
     pub file_bytes: Option<i64>,
+}
+
+/// A quota, and since when.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// The quota.
+    pub quota: Quota,
+    /// When it was last set, if ever.
+    pub set_at: Option<DateTime<Utc>>,
 }
 
 /// What holds, the default included. `None`: there is no limit.
@@ -112,14 +122,16 @@ impl Room {
 }
 
 /// What a platform admin allowed an organization.
-pub async fn find(catalog: &Catalog, id: OrganizationId) -> Result<Quota> {
+pub async fn find(catalog: &Catalog, id: OrganizationId) -> Result<Allowance> {
     find_in(catalog.reader(), id).await
 }
 
-async fn find_in<C: ConnectionTrait>(db: &C, id: OrganizationId) -> Result<Quota> {
+async fn find_in<C: ConnectionTrait>(db: &C, id: OrganizationId) -> Result<Allowance> {
     let row = table::Entity::find_by_id(id.0).one(db).await?;
-    Ok(row
-        .map_or_else(Quota::default, |row| Quota { bytes: row.bytes, file_bytes: row.file_bytes }))
+    Ok(row.map_or_else(Allowance::default, |row| Allowance {
+        quota: Quota { bytes: row.bytes, file_bytes: row.file_bytes },
+        set_at: Some(row.updated_at),
+    }))
 }
 
 /// Allows an organization so much, in the place of what it was allowed before.
@@ -131,7 +143,7 @@ pub async fn put(
     id: OrganizationId,
     quota: Quota,
     entry: NewEntry,
-) -> Result<()> {
+) -> Result<Allowance> {
     let now = catalog.now();
     let transaction = catalog.begin().await?;
     let row = table::Model {
@@ -155,7 +167,7 @@ pub async fn put(
         .map_err(|error| CatalogError::from(error).without_parent(Noun::Organization))?;
     audit::insert_in(&transaction, now, vec![entry]).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(Allowance { quota, set_at: Some(now) })
 }
 
 /// What is left for a file that takes the place of one with `replaced` bytes. Nothing is held: see the commit.
@@ -165,7 +177,7 @@ pub async fn room(
     replaced: i64,
     default: Limits,
 ) -> Result<Room> {
-    let limits = find(catalog, id).await?.over(default);
+    let limits = find(catalog, id).await?.quota.over(default);
     let used = match limits.bytes {
         Some(_) => usage::bytes_of(catalog.reader(), id).await?,
         None => 0,
@@ -200,7 +212,7 @@ pub(crate) async fn hold_organization<C: ConnectionTrait>(
     id: OrganizationId,
     default: Limits,
 ) -> Result<Room> {
-    let limits = find_in(db, id).await?.over(default);
+    let limits = find_in(db, id).await?.quota.over(default);
     let used = match limits.bytes {
         Some(_) => {
             organizations::lock(db, id).await?;

@@ -15,6 +15,7 @@ use sea_orm::{
     IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
+use crate::audit::{self, NewEntry};
 use crate::entity::{resumable_uploads as table, upload_parts as part_rows, users as user_rows};
 use crate::rows::{checksum, clean, insert};
 use crate::{Catalog, CatalogError, ConflictReason, Noun, PAGE_SIZE_MAX, Result, artifacts};
@@ -51,7 +52,7 @@ pub struct ResumableUpload {
 }
 
 /// An upload to begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewResumable {
     /// Its id.
     pub id: UploadId,
@@ -67,6 +68,8 @@ pub struct NewResumable {
     pub metadata: String,
     /// Whether it is a piece of another upload.
     pub is_piece: bool,
+    /// The row of the audit log.
+    pub audit: Option<NewEntry>,
 }
 
 /// A part, or what is being written to become one.
@@ -137,6 +140,7 @@ pub async fn create(
         held_until: None,
     };
     insert(&transaction, row.clone()).await?;
+    audit::insert_in(&transaction, now, Vec::from_iter(new.audit)).await?;
     transaction.commit().await?;
     from_row(row)
 }
@@ -356,10 +360,17 @@ pub(crate) async fn finish<C: ConnectionTrait>(
     Ok(())
 }
 
-/// Forgets an upload, once its parts are gone. Tells whether there was a row.
-pub async fn remove(catalog: &Catalog, id: UploadId) -> Result<bool> {
-    let gone = table::Entity::delete_by_id(id.0).exec(catalog.writer()).await?;
-    Ok(gone.rows_affected > 0)
+/// Forgets an upload, once its parts are gone, and writes into the audit log who wanted it gone. Tells whether there
+/// was a row.
+pub async fn remove(catalog: &Catalog, id: UploadId, audit: Option<NewEntry>) -> Result<bool> {
+    let transaction = catalog.begin_aside().await?;
+    let gone = table::Entity::delete_by_id(id.0).exec(&transaction).await?;
+    if gone.rows_affected == 0 {
+        return Ok(false);
+    }
+    audit::insert_in(&transaction, catalog.now(), Vec::from_iter(audit)).await?;
+    transaction.commit().await?;
+    Ok(true)
 }
 
 /// Lists uploads to which nothing came for this long, oldest first, at most 200 at once.

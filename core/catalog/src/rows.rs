@@ -71,14 +71,18 @@ pub(crate) fn matches<C: ColumnTrait>(column: C, q: Option<&str>) -> Option<Simp
     if q.is_empty() {
         return None;
     }
-    let mut pattern = String::with_capacity(q.len() + 2);
-    pattern.push('%');
-    for c in q.chars() {
-        if matches!(c, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
+    let pattern = format!("%{}%", escape_like(&q));
     Some(Expr::col(column.as_column_ref()).like(LikeExpr::new(pattern).escape('!')))
+}
+
+/// A text as part of a `LIKE` pattern with the escape `!`, where it stands for itself.
+pub(crate) fn escape_like(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '!') {
+            escaped.push('!');
+        }
+        escaped.push(c);
+    }
+    escaped
 }

@@ -226,7 +226,10 @@ pub async fn update(
         let since = suspended.then_some(now);
         update = update.col_expr(table::Column::SuspendedAt, Expr::value(since));
     }
-    found(update.exec(catalog.writer()).await?.rows_affected)?;
+    let transaction = catalog.begin().await?;
+    let changed = update.exec(&transaction).await?;
+    transaction.commit().await?;
+    found(changed.rows_affected)?;
     read(catalog, organization, name).await
 }
 
@@ -240,13 +243,15 @@ pub async fn set_secret(
     name: &ServiceAccountName,
     secret: Secret,
 ) -> Result<ServiceAccount> {
+    let transaction = catalog.begin().await?;
     let changed = one(organization, name)
         .col_expr(table::Column::SecretHash, Expr::value(secret.hash.to_vec()))
         .col_expr(table::Column::SponsorId, Expr::value(Some(secret.sponsor.0)))
         .col_expr(table::Column::ExpiresAt, Expr::value(whole_micros(secret.expires_at)))
         .col_expr(table::Column::UpdatedAt, Expr::value(catalog.now()))
-        .exec(catalog.writer())
+        .exec(&transaction)
         .await?;
+    transaction.commit().await?;
     found(changed.rows_affected)?;
     read(catalog, organization, name).await
 }
@@ -260,11 +265,13 @@ pub async fn delete(
     organization: OrganizationId,
     name: &ServiceAccountName,
 ) -> Result<()> {
+    let transaction = catalog.begin().await?;
     let gone = table::Entity::delete_many()
         .filter(table::Column::OrganizationId.eq(organization.0))
         .filter(table::Column::NameKey.eq(name.key()))
-        .exec(catalog.writer())
+        .exec(&transaction)
         .await?;
+    transaction.commit().await?;
     found(gone.rows_affected)
 }
 

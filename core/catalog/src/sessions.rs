@@ -190,7 +190,10 @@ pub async fn revoke(catalog: &Catalog, user: UserId, id: SessionId) -> Result<()
 
 /// Ends all sessions of a user; tells how many.
 pub async fn revoke_all(catalog: &Catalog, user: UserId) -> Result<u64> {
-    revoke_all_in(catalog.writer(), catalog.now(), user).await
+    let transaction = catalog.begin().await?;
+    let ended = revoke_all_in(&transaction, catalog.now(), user).await?;
+    transaction.commit().await?;
+    Ok(ended)
 }
 
 pub(crate) async fn revoke_all_in<C: ConnectionTrait>(
@@ -203,7 +206,10 @@ pub(crate) async fn revoke_all_in<C: ConnectionTrait>(
 
 /// Ends all sessions of a user but one; tells how many.
 pub async fn revoke_others(catalog: &Catalog, user: UserId, keep: SessionId) -> Result<u64> {
-    revoke_others_in(catalog.writer(), catalog.now(), user, keep).await
+    let transaction = catalog.begin().await?;
+    let ended = revoke_others_in(&transaction, catalog.now(), user, keep).await?;
+    transaction.commit().await?;
+    Ok(ended)
 }
 
 pub(crate) async fn revoke_others_in<C: ConnectionTrait>(

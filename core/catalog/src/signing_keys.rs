@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
+use crate::audit::{self, NewEntry};
 use crate::clock::whole_micros;
 use crate::entity::{settings as setting_rows, signing_keys as table};
 use crate::rows::insert;
@@ -69,7 +70,7 @@ pub async fn retire(catalog: &Catalog, kid: &str, at: DateTime<Utc>) -> Result<b
 
 /// The newest key that is not retired; without any, this one. Several servers that start at once get the same.
 pub async fn first_or_insert(catalog: &Catalog, candidate: SigningKey) -> Result<SigningKey> {
-    let transaction = catalog.begin().await?;
+    let transaction = catalog.begin_aside().await?;
     setting_rows::Entity::find_by_id(FIRST_KEY_LOCK).lock_exclusive().one(&transaction).await?;
     if let Some(row) = unretired(catalog.now()).one(&transaction).await? {
         return Ok(from_row(row));
@@ -81,14 +82,15 @@ pub async fn first_or_insert(catalog: &Catalog, candidate: SigningKey) -> Result
 }
 
 /// Adds a key, unless the newest one was made after a moment; the others are retired at another one, so that what
-/// they signed holds until then. Tells whether it was added. Of several servers that want to at once, one does.
+/// they signed holds until then. The audit log says by whom. Tells whether it was added. Of several servers that want to at once, one does.
 pub async fn rotate(
     catalog: &Catalog,
     candidate: SigningKey,
     unless_made_after: DateTime<Utc>,
     retire_others_at: DateTime<Utc>,
+    entry: NewEntry,
 ) -> Result<bool> {
-    let transaction = catalog.begin().await?;
+    let transaction = catalog.begin_aside().await?;
     setting_rows::Entity::find_by_id(FIRST_KEY_LOCK).lock_exclusive().one(&transaction).await?;
     let newest = unretired(catalog.now()).one(&transaction).await?;
     if newest.is_some_and(|row| row.created_at > unless_made_after) {
@@ -100,6 +102,7 @@ pub async fn rotate(
         .exec(&transaction)
         .await?;
     insert(&transaction, to_row(candidate)).await?;
+    audit::insert_in(&transaction, catalog.now(), vec![entry]).await?;
     transaction.commit().await?;
     Ok(true)
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod box_life;
 mod box_search;
 mod boxes;
+mod conditions;
 mod connection;
 mod credentials;
 mod files;

@@ -471,7 +471,10 @@ pub async fn record_sign_in(catalog: &Catalog, id: UserId) -> Result<()> {
 }
 
 async fn set(catalog: &Catalog, id: UserId, column: table::Column, to: Expr) -> Result<()> {
-    set_in(catalog.writer(), catalog.now(), id, column, to).await
+    let transaction = catalog.begin().await?;
+    set_in(&transaction, catalog.now(), id, column, to).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 async fn set_in<C: ConnectionTrait>(

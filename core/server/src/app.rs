@@ -6,6 +6,7 @@ pub(crate) mod access;
 pub(crate) mod access_tokens;
 pub(crate) mod accounts;
 pub(crate) mod artifacts;
+pub(crate) mod audit;
 pub(crate) mod avatars;
 pub(crate) mod badges;
 pub(crate) mod box_artwork;
@@ -47,11 +48,12 @@ pub(crate) mod watches;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use arc_swap::ArcSwap;
 use boxvault_catalog::Catalog;
 use boxvault_plugin_sdk::AuthProvider;
 use boxvault_policy::PolicyHandle;
 use boxvault_transfer::LocalFiles;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, RwLock, Semaphore};
 
 use crate::{
     config::{Config, PublicUrl},
@@ -79,9 +81,14 @@ pub struct App {
     pub(crate) download_links: download_links::DownloadLinks,
     pub(crate) renderings: markdown::Renderings,
     pub(crate) downloads: downloads::DownloadCounter,
+    pub(crate) refusals: audit::Refusals,
+    /// The digest of the policy that the audit log knows to be in force here.
+    pub(crate) recorded_policy: ArcSwap<String>,
     pub(crate) token_uses: tokens::TokenUses,
     pub(crate) local_files: LocalFiles,
     pub(crate) upload_permits: Arc<Semaphore>,
+    /// Held by each change that runs, also when its client is gone, so that who stops the server can wait for them.
+    pub(crate) changes: Arc<RwLock<()>>,
     /// Wakes whoever verifies.
     pub(crate) verification_wanted: Notify,
     pub(crate) metrics: Arc<Metrics>,

@@ -40,7 +40,7 @@ pub use self::{
     public_url::PublicUrl,
     secret::{REDACTED, Secret},
     sections::{
-        AuthConfig, BoxesConfig, DatabaseConfig, LogConfig, LogFormat, MetricsAccess,
+        AuditConfig, AuthConfig, BoxesConfig, DatabaseConfig, LogConfig, LogFormat, MetricsAccess,
         MetricsConfig, OrganizationsConfig, PluginsConfig, PolicyConfig, ServerConfig, SignUp,
         StorageConfig,
     },
@@ -74,6 +74,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// What a caller may cost.
     pub limits: LimitsConfig,
+    /// The record of who did what.
+    pub audit: AuditConfig,
     /// Log lines.
     pub log: LogConfig,
     /// Numbers for monitoring.
@@ -95,6 +97,7 @@ impl Default for Config {
             organizations: OrganizationsConfig::default(),
             policy: PolicyConfig::default(),
             limits: LimitsConfig::default(),
+            audit: AuditConfig::default(),
             log: LogConfig::default(),
             metrics: MetricsConfig::default(),
         }

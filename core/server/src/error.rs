@@ -181,6 +181,7 @@ fn conflict_code(why: ConflictReason) -> ErrorCode {
         ConflictReason::VersionEmpty => ErrorCode::VersionEmpty,
         ConflictReason::VersionState => ErrorCode::VersionState,
         ConflictReason::LostRace => ErrorCode::LostRace,
+        ConflictReason::Stale => ErrorCode::PreconditionFailed,
         ConflictReason::LastOwner => ErrorCode::LastOwner,
         ConflictReason::LastAdmin => ErrorCode::LastAdmin,
         ConflictReason::TooManyUploads => ErrorCode::TooManyUploads,

@@ -95,6 +95,7 @@ pub fn service(app: Arc<App>) -> Result<Service> {
         service = service.hoop(cors(&app.config.server.cors_allowed_origins).into_handler());
     }
     Ok(service
+        .hoop(hoops::record::RecordRefusal::new(Arc::clone(&app), &routes.mounted))
         .hoop(SharedApp(Arc::clone(&app)))
         .hoop(hoops::authenticate::Authenticate(app))
         .hoop(rate_limit))
@@ -121,6 +122,7 @@ fn cors(origins: &[String]) -> Cors {
             [
                 "authorization",
                 "content-type",
+                "idempotency-key",
                 "if-match",
                 "if-none-match",
                 "range",
@@ -141,6 +143,7 @@ fn cors(origins: &[String]) -> Cors {
             [
                 "content-range",
                 "etag",
+                "idempotency-replayed",
                 "link",
                 "location",
                 "repr-digest",

@@ -52,6 +52,7 @@ pub(crate) struct Metrics {
     decisions: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     sign_ins: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     swept: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    audited: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     policy_problems: Gauge<i64, AtomicI64>,
     verified: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     damaged_files: Gauge<i64, AtomicI64>,
@@ -78,6 +79,7 @@ impl Metrics {
             decisions: Family::default(),
             sign_ins: Family::default(),
             swept: Family::default(),
+            audited: Family::default(),
             policy_problems: Gauge::default(),
             verified: Family::default(),
             damaged_files: Gauge::default(),
@@ -126,6 +128,7 @@ impl Metrics {
             metrics.policy_problems.clone(),
         );
         registry.register("sign_ins", "Sign-ins by outcome", metrics.sign_ins.clone());
+        metrics.register_audit(&mut registry);
         registry.register("swept", "Leftovers removed, by kind", metrics.swept.clone());
         metrics.register_verification(&mut registry);
         metrics.register_mail(&mut registry);
@@ -208,6 +211,20 @@ impl Metrics {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.mail_queue.get_or_create(&StateLabels { state }).set(count);
         }
+    }
+
+    fn register_audit(&self, registry: &mut Registry) {
+        registry.register(
+            "audit_entries",
+            "Rows of the audit log by kind: change, refusal, and what was dropped or failed",
+            self.audited.clone(),
+        );
+    }
+
+    /// Counts rows of the audit log, or what did not become one.
+    pub(crate) fn audited(&self, outcome: &'static str, count: usize) {
+        let counter = self.audited.get_or_create(&OutcomeLabels { outcome });
+        counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// Counts what the sweep removed.

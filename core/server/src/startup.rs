@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use boxvault_catalog::{Catalog, CatalogError, Options};
 use boxvault_plugin_host::{LoadError, PluginHost};
 use boxvault_plugin_sdk::{AuthProvider, PluginError, StorageBackend};
@@ -26,15 +27,26 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{Notify, Semaphore, watch},
     task::JoinSet,
+    time::timeout,
 };
 use tracing::{error, info, warn};
 
 use crate::{
     app::{
-        App, access_tokens::AccessTokens, catalogue::CatalogueCache, download_links::DownloadLinks,
-        downloads::DownloadCounter, identify::IdentityCache, local_auth::LocalAuth,
-        markdown::Renderings, outbox::Postbox, passwords::Passwords, sealing::Sealer,
-        stores::Stores, tokens::TokenUses,
+        App,
+        access_tokens::AccessTokens,
+        audit::{By, Refusals},
+        catalogue::CatalogueCache,
+        download_links::DownloadLinks,
+        downloads::DownloadCounter,
+        identify::IdentityCache,
+        local_auth::LocalAuth,
+        markdown::Renderings,
+        outbox::Postbox,
+        passwords::Passwords,
+        sealing::Sealer,
+        stores::Stores,
+        tokens::TokenUses,
     },
     config::Config,
     data_dir::{DataDir, DataDirError},
@@ -148,8 +160,11 @@ async fn open_app_at(
         renderings: Renderings::new(),
         downloads: DownloadCounter::default(),
         token_uses: TokenUses::default(),
+        recorded_policy: ArcSwap::default(),
+        refusals: Refusals::new(config.audit.refusals_waiting_max),
         local_files,
         upload_permits: Arc::new(Semaphore::new(config.limits.uploads_concurrent_max)),
+        changes: Arc::default(),
         verification_wanted: Notify::new(),
         metrics: Arc::new(Metrics::new()),
         config: config.clone(),
@@ -289,10 +304,18 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
             error!(%error, "a listener ended badly");
         }
     }
+    finish_changes(&app, patience).await;
     background.shutdown().await;
     app.close().await?;
     info!("stopped");
     Ok(())
+}
+
+/// Waits for changes whose clients are gone: nothing else does.
+async fn finish_changes(app: &App, patience: Duration) {
+    if timeout(patience, app.changes.write()).await.is_err() {
+        warn!("a change whose client is gone did not end in time, and is cut off");
+    }
 }
 
 /// Every connection is an open file, and one that sends a file has two.
@@ -374,7 +397,7 @@ fn background(app: &Arc<App>) -> JoinSet<()> {
         loop {
             ticks.tick().await;
             let age = tending.config.auth.signing_key_max_age.into();
-            if let Err(error) = tending.rotate_signing_key(age).await {
+            if let Err(error) = tending.rotate_signing_key(age, By::Server).await {
                 warn!(cause = error.causes(), "could not look at the signing keys; trying again");
             }
         }
@@ -406,11 +429,17 @@ fn background(app: &Arc<App>) -> JoinSet<()> {
 }
 
 async fn flush(app: &App) {
-    for outcome in [app.flush_downloads().await, app.flush_token_uses().await] {
+    let outcomes = [
+        app.flush_downloads().await,
+        app.flush_token_uses().await,
+        app.flush_refusals().await,
+        app.record_policy().await,
+    ];
+    for outcome in outcomes {
         if let Err(error) = outcome {
             warn!(
                 cause = error.causes(),
-                "could not write counters; they are kept and tried again"
+                "could not write counters or rows of the audit log; they are kept and tried again"
             );
         }
     }

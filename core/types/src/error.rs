@@ -163,6 +163,10 @@ codes! {
     LastAdmin = "LAST_ADMIN", Conflict;
     /// The upload stands at another offset; ask for it and continue there.
     OffsetMismatch = "OFFSET_MISMATCH", Conflict;
+    /// Another request with the same `Idempotency-Key` is running; `Retry-After` tells when to ask again.
+    IdempotencyKeyInUse = "IDEMPOTENCY_KEY_IN_USE", Conflict;
+    /// The request with this `Idempotency-Key` was sent before, and its answer is not there to be given again.
+    IdempotencyAnswerGone = "IDEMPOTENCY_ANSWER_GONE", Conflict;
     /// `If-Match` names an older state.
     PreconditionFailed = "PRECONDITION_FAILED", PreconditionFailed;
     /// The version of the protocol is missing, or not spoken here.
@@ -187,6 +191,8 @@ codes! {
     NotABox = "NOT_A_BOX", Unprocessable;
     /// The box is for another provider than the one it was uploaded to.
     ProviderMismatch = "PROVIDER_MISMATCH", Unprocessable;
+    /// The `Idempotency-Key` was used before, with another body.
+    IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", Unprocessable;
     /// Too many requests; `Retry-After` tells when to come back.
     RateLimited = "RATE_LIMITED", TooManyRequests;
     /// As many uploads are unfinished as one user may have.

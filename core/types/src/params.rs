@@ -4,6 +4,7 @@
 //! not silently ignored.
 
 pub mod account;
+pub mod audit;
 pub mod boxes;
 pub mod invitations;
 pub mod organizations;

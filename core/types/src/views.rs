@@ -3,6 +3,7 @@
 //! Every answer of the API is an [`Envelope`]; every failure an [`ErrorEnvelope`].
 
 pub mod account;
+pub mod audit;
 pub mod boxes;
 pub mod files;
 pub mod invitations;

@@ -19,6 +19,8 @@ pub struct Model {
     pub request_id: Option<String>,
     pub policy_digest: Option<String>,
     pub detail: Option<String>,
+    pub organization_id: Option<Uuid>,
+    pub status: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -23,14 +23,16 @@ const PURGE_CHUNK: u64 = 100;
 /// `NotFound(Organization)`.
 pub async fn suspend(catalog: &Catalog, id: OrganizationId, reason: &str) -> Result<()> {
     let now = catalog.now();
+    let transaction = catalog.begin().await?;
     let changed = table::Entity::update_many()
         .col_expr(table::Column::SuspendedAt, Expr::value(Some(now)))
         .col_expr(table::Column::SuspendedReason, Expr::value(Some(clean(reason))))
         .col_expr(table::Column::UpdatedAt, Expr::value(now))
         .filter(table::Column::Id.eq(id.0))
         .filter(table::Column::DeletedAt.is_null())
-        .exec(catalog.writer())
+        .exec(&transaction)
         .await?;
+    transaction.commit().await?;
     found(changed.rows_affected)
 }
 
@@ -39,14 +41,16 @@ pub async fn suspend(catalog: &Catalog, id: OrganizationId, reason: &str) -> Res
 /// # Errors
 /// `NotFound(Organization)`.
 pub async fn resume(catalog: &Catalog, id: OrganizationId) -> Result<()> {
+    let transaction = catalog.begin().await?;
     let changed = table::Entity::update_many()
         .col_expr(table::Column::SuspendedAt, Expr::value(None::<DateTime<Utc>>))
         .col_expr(table::Column::SuspendedReason, Expr::value(None::<String>))
         .col_expr(table::Column::UpdatedAt, Expr::value(catalog.now()))
         .filter(table::Column::Id.eq(id.0))
         .filter(table::Column::DeletedAt.is_null())
-        .exec(catalog.writer())
+        .exec(&transaction)
         .await?;
+    transaction.commit().await?;
     found(changed.rows_affected)
 }
 
@@ -55,12 +59,14 @@ pub async fn resume(catalog: &Catalog, id: OrganizationId) -> Result<()> {
 /// # Errors
 /// `NotFound(Organization)`.
 pub async fn delete(catalog: &Catalog, id: OrganizationId) -> Result<()> {
+    let transaction = catalog.begin().await?;
     let changed = table::Entity::update_many()
         .col_expr(table::Column::DeletedAt, Expr::value(Some(catalog.now())))
         .filter(table::Column::Id.eq(id.0))
         .filter(table::Column::DeletedAt.is_null())
-        .exec(catalog.writer())
+        .exec(&transaction)
         .await?;
+    transaction.commit().await?;
     found(changed.rows_affected)
 }
 
@@ -70,12 +76,14 @@ pub async fn delete(catalog: &Catalog, id: OrganizationId) -> Result<()> {
 /// `NotFound(Organization)` when it is not deleted, or was so for too long.
 pub async fn restore(catalog: &Catalog, id: OrganizationId, within: Duration) -> Result<()> {
     let since = before(catalog, within);
+    let transaction = catalog.begin().await?;
     let changed = table::Entity::update_many()
         .col_expr(table::Column::DeletedAt, Expr::value(None::<DateTime<Utc>>))
         .filter(table::Column::Id.eq(id.0))
         .filter(table::Column::DeletedAt.gt(since))
-        .exec(catalog.writer())
+        .exec(&transaction)
         .await?;
+    transaction.commit().await?;
     found(changed.rows_affected)
 }
 

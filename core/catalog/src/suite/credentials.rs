@@ -13,7 +13,7 @@ use crate::audit::{self, AuditFilter, NewEntry};
 use crate::sessions::{self, NewSession, Refresh, Rotation};
 use crate::signing_keys::{self, SigningKey};
 use crate::tokens::{self, NewToken};
-use crate::{Catalog, CatalogError, Noun, Page, Taken, settings, users};
+use crate::{Catalog, CatalogError, Noun, Page, Taken, organizations, settings, users};
 
 pub(super) fn new_session(catalog: &Catalog, user_id: UserId, hash: u8) -> NewSession {
     NewSession {
@@ -176,7 +176,9 @@ on_each_database! {
         signing_keys::first_or_insert(catalog, key(catalog, "k1")).await.unwrap();
         let rotate = async |kid: &str, age: TimeDelta| {
             let (now, fresh) = (catalog.now(), key(catalog, kid));
-            signing_keys::rotate(catalog, fresh, now - age, now + TimeDelta::hours(1)).await.unwrap()
+            let (made_after, retire_at) = (now - age, now + TimeDelta::hours(1));
+            let entry = NewEntry { object: kid.to_owned(), ..NewEntry::default() };
+            signing_keys::rotate(catalog, fresh, made_after, retire_at, entry).await.unwrap()
         };
         let kids = async || -> Vec<String> {
             let keys = signing_keys::list(catalog).await.unwrap();
@@ -190,6 +192,9 @@ on_each_database! {
         db.clock.advance(Duration::from_hours(2));
         assert_eq!(kids().await, ["k2"]);
         assert!(rotate("k4", TimeDelta::zero()).await, "at once");
+        let log = audit::list(catalog, &AuditFilter::default(), Page::default()).await.unwrap();
+        let rows: Vec<_> = log.items.iter().map(|row| &*row.object).collect();
+        assert_eq!(rows, ["k4", "k2"], "what was not done is in no log");
         assert_eq!(kids().await, ["k4", "k2"]);
     }
 
@@ -224,43 +229,93 @@ on_each_database! {
 
     async fn audit_rows_are_filtered_and_newest_first(db) {
         let catalog = &db.catalog;
-        let anna = UserId::new();
-        let entry = |action: &str, organization: Option<&str>, actor_id| NewEntry {
-            actor_id,
-            actor_name: Some("anna".to_owned()),
+        let acme = organization(catalog, "Acme", user(catalog, "owner").await.id).await;
+        let entry = |action: &str, organization: Option<&str>, actor: Option<&str>| NewEntry {
+            actor_name: actor.map(str::to_owned),
             credential: "token".to_owned(),
             action: action.to_owned(),
             organization: organization.map(organization_name),
-            object: "box/debian".to_owned(),
-            allowed: true,
+            object: "box/debian/version/1.0".to_owned(),
+            allowed: action != "read",
+            status: Some(200),
             detail: Some(serde_json::json!({"from": "a", "to": ["b"]})),
             ..NewEntry::default()
         };
-        audit::insert(catalog, vec![entry("create", Some("Acme"), Some(anna))]).await.unwrap();
+        audit::insert(catalog, vec![entry("create", Some("Acme"), Some("anna"))]).await.unwrap();
         let between = catalog.now();
-        let rows = vec![entry("read", None, None), entry("delete", Some("acme"), None)];
+        let mut rows = vec![entry("read", None, None), entry("delete", Some("acme"), None)];
+        rows[0].object = "box/debian_".to_owned();
         audit::insert(catalog, rows).await.unwrap();
+        audit::insert(catalog, vec![entry("update", Some("gone"), None)]).await.unwrap();
         audit::insert(catalog, Vec::new()).await.unwrap();
         let actions = |filter: AuditFilter| async move {
             let page = audit::list(catalog, &filter, Page::default()).await.unwrap();
             page.items.into_iter().map(|row| row.action).collect::<Vec<_>>()
         };
-        assert_eq!(actions(AuditFilter::default()).await, ["delete", "read", "create"]);
-        let acme = Some(organization_name("ACME"));
-        let filter = AuditFilter { organization: acme, ..AuditFilter::default() };
-        assert_eq!(actions(filter).await, ["delete", "create"]);
-        let filter = AuditFilter { actor_id: Some(anna), ..AuditFilter::default() };
-        assert_eq!(actions(filter).await, ["create"]);
-        let filter = AuditFilter { until: Some(between), ..AuditFilter::default() };
-        assert_eq!(actions(filter).await, ["create"]);
-        let filter = AuditFilter { since: Some(between), ..AuditFilter::default() };
-        assert_eq!(actions(filter).await, ["delete", "read"]);
-        let page = audit::list(catalog, &AuditFilter::default(), Page::default()).await.unwrap();
-        let expected = entry("delete", Some("acme"), None).detail;
-        assert_eq!(page.items[0].detail, expected);
-        let many = (0..1_201).map(|_| entry("upload", None, None)).collect();
-        audit::insert(catalog, many).await.unwrap();
-        let page = audit::list(catalog, &AuditFilter::default(), Page::default()).await.unwrap();
-        assert_eq!(page.total, 1_204);
+        let all = AuditFilter::default;
+        assert_eq!(actions(all()).await, ["update", "delete", "read", "create"]);
+        let of_acme = || AuditFilter { organization: Some(acme.id), ..all() };
+        assert_eq!(actions(of_acme()).await, ["delete", "create"]);
+        for (filter, expected) in [
+            (AuditFilter { actor: Some("anna".parse().unwrap()), ..all() }, "create"),
+            (AuditFilter { until: Some(between), ..all() }, "create"),
+            (AuditFilter { action: Some("delete".to_owned()), ..all() }, "delete"),
+            (AuditFilter { allowed: Some(false), ..all() }, "read"),
+            (AuditFilter { object: Some("box/debian".to_owned()), since: Some(between), ..of_acme() }, "delete"),
+            (AuditFilter { object: Some("box/debian_".to_owned()), ..all() }, "read"),
+        ] {
+            assert_eq!(actions(filter.clone()).await, [expected], "{filter:?}");
+        }
+        for nothing in ["box/deb", "box/debian/ver", "box/%"] {
+            let filter = AuditFilter { object: Some(nothing.to_owned()), ..all() };
+            assert_eq!(actions(filter).await, Vec::<String>::new(), "{nothing}");
+        }
+        let page = audit::list(catalog, &of_acme(), Page::default()).await.unwrap();
+        assert_eq!(page.items[0].detail, entry("delete", None, None).detail);
+        assert_eq!(page.items[0].status, Some(200));
+    }
+
+    async fn the_history_of_an_organization_is_not_that_of_the_next_one_with_its_name(db) {
+        let catalog = &db.catalog;
+        let owner = user(catalog, "owner").await.id;
+        let first = organization(catalog, "acme", owner).await;
+        let entry = |action: &str| NewEntry {
+            action: action.to_owned(),
+            organization: Some(organization_name("acme")),
+            ..NewEntry::default()
+        };
+        audit::insert(catalog, vec![entry("create")]).await.unwrap();
+        organizations::delete(catalog, first.id).await.unwrap();
+        organizations::purge_deleted(catalog, Duration::ZERO).await.unwrap();
+        let of = |organization| AuditFilter { organization, ..AuditFilter::default() };
+        let second = organization(catalog, "acme", owner).await;
+        audit::insert(catalog, vec![entry("update")]).await.unwrap();
+        for (id, expected) in [(first.id, "create"), (second.id, "update")] {
+            let page = audit::list(catalog, &of(Some(id)), Page::default()).await.unwrap();
+            let actions: Vec<_> = page.items.iter().map(|row| &*row.action).collect();
+            assert_eq!(actions, [expected]);
+        }
+    }
+
+    async fn the_whole_audit_log_is_read_piece_by_piece_and_forgotten_by_age(db) {
+        let catalog = &db.catalog;
+        let all = AuditFilter::default();
+        let many = (0..1_201).map(|n| NewEntry { object: format!("box/{n}"), ..NewEntry::default() });
+        audit::insert(catalog, many.collect()).await.unwrap();
+        let (mut seen, mut last) = (std::collections::BTreeSet::new(), None);
+        loop {
+            let piece = audit::read_on(catalog, &all, last.as_ref(), 500).await.unwrap();
+            assert!(piece.len() <= 500);
+            seen.extend(piece.iter().map(|entry| entry.object.clone()));
+            let Some(entry) = piece.into_iter().next_back() else { break };
+            last = Some(entry);
+        }
+        assert_eq!(seen.len(), 1_201);
+        let day = Duration::from_hours(24);
+        assert_eq!(audit::forget_older_than(catalog, day).await.unwrap(), 0);
+        let now = Duration::ZERO;
+        assert_eq!(audit::forget_older_than(catalog, now).await.unwrap(), 1_201);
+        let page = audit::list(catalog, &all, Page::default()).await.unwrap();
+        assert_eq!((page.total, page.items.len()), (0, 0));
     }
 }

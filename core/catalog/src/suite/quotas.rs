@@ -7,7 +7,7 @@ use super::fixture::{
 };
 use super::on_each_database;
 use crate::audit::{self, AuditFilter, NewEntry};
-use crate::quotas::{self, Limits, OverQuota, Quota};
+use crate::quotas::{self, Allowance, Limits, OverQuota, Quota};
 use crate::uploads::{self, Received};
 use crate::usage::{self, StoreContents, StoreUsage, Usage, UsageSort};
 use crate::{Catalog, CatalogError, Noun, Order, Page, artifacts, blobs};
@@ -106,13 +106,14 @@ on_each_database! {
         let catalog = &db.catalog;
         let tree = tree(catalog).await;
         let acme = tree.organization.id;
-        assert_eq!(quotas::find(catalog, acme).await.unwrap(), Quota::default());
+        assert_eq!(quotas::find(catalog, acme).await.unwrap(), Allowance::default());
         for quota in [
             Quota { bytes: Some(100), file_bytes: None },
             Quota { bytes: None, file_bytes: Some(i64::MAX) },
         ] {
-            quotas::put(catalog, acme, quota, set()).await.unwrap();
-            assert_eq!(quotas::find(catalog, acme).await.unwrap(), quota);
+            let put = quotas::put(catalog, acme, quota, set()).await.unwrap();
+            assert_eq!(put.quota, quota);
+            assert_eq!(quotas::find(catalog, acme).await.unwrap(), put);
         }
         let log = audit::list(catalog, &AuditFilter::default(), Page::default()).await.unwrap();
         assert_eq!(log.total, 2);
@@ -122,7 +123,7 @@ on_each_database! {
         assert_eq!(log.total, 2, "what failed is not written down as done");
         crate::organizations::delete(catalog, acme).await.unwrap();
         crate::organizations::purge_deleted(catalog, Duration::ZERO).await.unwrap();
-        assert_eq!(quotas::find(catalog, acme).await.unwrap(), Quota::default());
+        assert_eq!(quotas::find(catalog, acme).await.unwrap(), Allowance::default());
     }
 
     async fn a_file_over_the_quota_is_not_committed(db) {

@@ -25,6 +25,7 @@ fn new(artifact_id: ArtifactId, user: UserId, length: i64) -> NewResumable {
         checksum: None,
         metadata: "filename d2Vi".to_owned(),
         is_piece: false,
+        audit: None,
     }
 }
 
@@ -65,8 +66,8 @@ on_each_database! {
         assert!(lost(&resumable::confirm(catalog, id, "one", 4, 11).await));
         resumable::forget_parts(catalog, &[dust.id]).await.unwrap();
         assert_eq!(blobs::known_keys(catalog, "main", &asked).await.unwrap(), [first.key]);
-        assert!(resumable::remove(catalog, id).await.unwrap());
-        assert!(!resumable::remove(catalog, id).await.unwrap());
+        assert!(resumable::remove(catalog, id, None).await.unwrap());
+        assert!(!resumable::remove(catalog, id, None).await.unwrap());
     }
 
     async fn one_at_a_time_writes_and_a_lease_that_nobody_renews_ends(db) {
@@ -107,7 +108,7 @@ on_each_database! {
         assert_eq!(begun.len(), 3, "{outcomes:?}");
         let other = user(&db.catalog, "berta").await;
         resumable::create(&db.catalog, new(tree.artifact.id, other.id, 10), 3).await.unwrap();
-        resumable::remove(&db.catalog, begun[0].id).await.unwrap();
+        resumable::remove(&db.catalog, begun[0].id, None).await.unwrap();
         resumable::create(&db.catalog, new(tree.artifact.id, tree.user.id, 10), 3).await.unwrap();
         let more = resumable::create(&db.catalog, new(tree.artifact.id, tree.user.id, 10), 3).await;
         let why = ConflictReason::TooManyUploads;

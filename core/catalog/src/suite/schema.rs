@@ -70,6 +70,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::boxes::Entity));
     all.extend(columns_of(entity::former_box_names::Entity));
     all.extend(columns_of(entity::mail_outbox::Entity));
+    all.extend(columns_of(entity::idempotency_keys::Entity));
     all.extend(columns_of(entity::memberships::Entity));
     all.extend(columns_of(entity::invitations::Entity));
     all.extend(columns_of(entity::organization_names::Entity));

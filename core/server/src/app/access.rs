@@ -51,16 +51,21 @@ pub(crate) enum Answer {
 }
 
 impl Target {
-    /// Looks up what a decision about a resource needs: one query, and one for a version of a public box.
-    pub(crate) async fn find(app: &App, resource: Resource, action: Action) -> Result<Self> {
-        let mut target = Self {
+    /// A resource that nobody looked up.
+    pub(crate) fn unknown(resource: Resource) -> Self {
+        Self {
             resource,
             organization: None,
             vagrant_box: None,
             version: None,
             former: None,
             public_by_configuration: false,
-        };
+        }
+    }
+
+    /// Looks up what a decision about a resource needs: one query, and one for a version of a public box.
+    pub(crate) async fn find(app: &App, resource: Resource, action: Action) -> Result<Self> {
+        let mut target = Self::unknown(resource);
         match &target.resource {
             Resource::Organization(Some(name)) if action == Action::Restore => {
                 let found = organizations::find_deleted(&app.catalog, name).await?;

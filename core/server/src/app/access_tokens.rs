@@ -6,13 +6,16 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use boxvault_catalog::{Catalog, signing_keys};
-use boxvault_types::ids::{SessionId, UserId};
+use boxvault_types::{
+    action::Action,
+    ids::{SessionId, UserId},
+};
 use chrono::{DateTime, Duration, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
-use super::{App, sessions::delta};
+use super::{App, audit::By, sessions::delta};
 use crate::error::{AppError, Result};
 
 const ISSUER: &str = "boxvault";
@@ -147,12 +150,18 @@ impl App {
     ///
     /// # Errors
     /// When the catalog fails.
-    pub async fn rotate_signing_key(&self, age: std::time::Duration) -> Result<bool> {
+    pub(crate) async fn rotate_signing_key(
+        &self,
+        age: std::time::Duration,
+        by: By,
+    ) -> Result<bool> {
         let now = self.catalog.now();
         let ttl = delta(self.config.auth.access_token_ttl.into()) + RETIREMENT_MARGIN;
         let fresh = fresh_key(&self.catalog);
+        let entry = self.own_entry(by, Action::Update, "system/signing-keys");
+        let (made_after, retire_at) = (now - delta(age), now + ttl);
         let rotated =
-            signing_keys::rotate(&self.catalog, fresh, now - delta(age), now + ttl).await?;
+            signing_keys::rotate(&self.catalog, fresh, made_after, retire_at, entry).await?;
         if rotated {
             info!("access tokens are signed with a new key from now on");
         }

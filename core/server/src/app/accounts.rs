@@ -299,6 +299,7 @@ pub(crate) fn user_view(user: &User) -> UserView {
         suspended: user.suspended_at.is_some(),
         issuer: user.issuer.clone(),
         created_at: user.created_at,
+        updated_at: user.updated_at,
         last_sign_in_at: user.last_sign_in_at,
     }
 }

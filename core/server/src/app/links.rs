@@ -127,7 +127,7 @@ impl App {
     }
 
     /// Chooses a new password by the link that was sent. Ends every session and every other link of the account.
-    pub(crate) async fn reset_password(&self, params: ResetPasswordParams) -> Result<()> {
+    pub(crate) async fn reset_password(&self, params: ResetPasswordParams) -> Result<User> {
         let hash = secrets::hash(params.token.expose());
         let known = links::find(&self.catalog, LinkKind::ResetPassword, &hash).await?;
         let Some((_, user)) = known else { return Err(link_invalid()) };
@@ -146,17 +146,17 @@ impl App {
         attempts::record_success(&self.catalog, &AttemptKey::account(user.name.as_str())).await?;
         self.identities.clear();
         info!(user = %user.name, "{} has a new password, by a link", user.name);
-        Ok(())
+        Ok(user)
     }
 
     /// Proves an address by the link that was sent to it.
-    pub(crate) async fn verify_email(&self, token: &Secret) -> Result<()> {
+    pub(crate) async fn verify_email(&self, token: &Secret) -> Result<User> {
         let hash = secrets::hash(token.expose());
         let verified = links::verify_email(&self.catalog, &hash).await?;
         let Some(user) = verified else { return Err(link_invalid()) };
         self.identities.clear();
         info!(user = %user.name, "{} has proven an address", user.name);
-        Ok(())
+        Ok(user)
     }
 
     /// Asks for another address. The present one stays until the new one is proven, and is told.

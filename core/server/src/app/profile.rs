@@ -125,7 +125,13 @@ impl App {
             let place = places.iter().find(|place| place.organization_id == wanted);
             name = place.map(|place| place.organization_name.to_string());
         }
-        Ok(PreferencesView { language, theme, time_zone, default_organization: name })
+        Ok(PreferencesView {
+            language,
+            theme,
+            time_zone,
+            default_organization: name,
+            updated_at: user.updated_at,
+        })
     }
 }
 

@@ -66,7 +66,7 @@ pub(crate) struct Destination {
     pub(crate) user: Option<UserId>,
     /// Whether the caller may replace the file that is there.
     pub(crate) replace: bool,
-    /// The row of the audit log for the commit.
+    /// The row of the audit log, but for what is done.
     pub(crate) audit: NewEntry,
 }
 
@@ -100,14 +100,16 @@ impl App {
         if located.is_some_and(|located| located.version_status != VersionStatus::Unreleased) {
             return Err(super::uploads::version_released(&to.slot));
         }
+        let id = UploadId::new();
         let new = NewResumable {
-            id: UploadId::new(),
+            id,
             artifact_id: artifact.id,
             user_id: to.user,
             length: i64::try_from(new.length).map_err(AppError::internal)?,
             checksum: new.checksum,
             metadata: new.metadata,
             is_piece: new.is_piece,
+            audit: Some(step(&to.audit, "begun", id, 201)),
         };
         let open_max = self.config.limits.uploads_open_per_user_max;
         resumable::create(&self.catalog, new, open_max).await.map_err(|error| {
@@ -213,9 +215,9 @@ impl App {
             let joined =
                 resumable::join(&writer.app.catalog, writer.id, &writer.holder, &pieces).await;
             match joined {
-                Ok(joined) => writer.complete(joined, to).await,
+                Ok(joined) => Box::pin(writer.complete(joined, to)).await,
                 Err(error) => {
-                    resumable::remove(&writer.app.catalog, writer.id).await?;
+                    resumable::remove(&writer.app.catalog, writer.id, None).await?;
                     Err(error.into())
                 }
             }
@@ -231,7 +233,10 @@ impl App {
     pub(crate) async fn end_upload(self: &Arc<Self>, to: &Destination, id: UploadId) -> Result<()> {
         self.find_upload(to, id).await?;
         let (_, writer) = self.take_upload(id).await?.ok_or_else(locked)?;
-        tokio::spawn(async move { writer.remove().await }).await.map_err(AppError::internal)?
+        let audit = step(&to.audit, "aborted", id, 204);
+        tokio::spawn(async move { writer.remove(Some(audit)).await })
+            .await
+            .map_err(AppError::internal)?
     }
 
     /// Removes uploads to which nothing came for so long; tells how many.
@@ -241,7 +246,7 @@ impl App {
             let before = count;
             for upload in resumable::list_untouched(&self.catalog, age).await? {
                 let Some((_, writer)) = self.take_upload(upload.id).await? else { continue };
-                match writer.remove().await {
+                match writer.remove(None).await {
                     Ok(()) => count += 1,
                     Err(error) => warn!(
                         upload = %upload.id, cause = error.causes(),
@@ -286,6 +291,12 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// The row of the audit log for a step of an upload. A chunk is none: what it brought is told by the end.
+fn step(entry: &NewEntry, step: &str, id: UploadId, status: u16) -> NewEntry {
+    let entry = NewEntry { status: Some(status), ..entry.clone() };
+    entry.with_detail("upload", id.to_string()).with_detail("step", step)
 }
 
 fn locked() -> AppError {

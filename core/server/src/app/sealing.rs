@@ -4,7 +4,10 @@
 //! that several servers agree on it; sealing then keeps secrets out of indexes, dumps of single tables and free pages,
 //! and no more. Each sealed text names its key, so that setting one later loses nothing.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hmac,
+};
 use boxvault_catalog::{Catalog, settings};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
@@ -23,6 +26,7 @@ const KEY_ID_LEN: usize = 8;
 struct Key {
     id: [u8; KEY_ID_LEN],
     cipher: LessSafeKey,
+    mac: hmac::Key,
 }
 
 /// Seals and opens. The first key seals, each opens.
@@ -58,6 +62,17 @@ impl Sealer {
         Ok([&[FORM], key.id.as_slice(), &nonce, &body].concat())
     }
 
+    /// What stands for a text that may hold a secret: equal for equal texts, and to nobody without the key any help in
+    /// guessing one.
+    pub(crate) fn digest(&self, purpose: &str, text: &[u8]) -> Result<[u8; 32]> {
+        let key = self.keys.first().ok_or_else(|| AppError::internal("there is no sealing key"))?;
+        let mut context = hmac::Context::with_key(&key.mac);
+        context.update(&(purpose.len() as u64).to_be_bytes());
+        context.update(purpose.as_bytes());
+        context.update(text);
+        context.sign().as_ref().try_into().map_err(AppError::internal)
+    }
+
     /// Opens what was sealed for this purpose.
     ///
     /// # Errors
@@ -91,7 +106,8 @@ impl Key {
         let (id, _) = id.split_first_chunk().expect("a digest is longer than an id");
         let cipher = UnboundKey::new(&AES_256_GCM, &digest("boxvault sealing key:"))
             .map_err(|_| AppError::internal("could not make a sealing key"))?;
-        Ok(Self { id: *id, cipher: LessSafeKey::new(cipher) })
+        let mac = hmac::Key::new(hmac::HMAC_SHA256, &digest("boxvault digest key:"));
+        Ok(Self { id: *id, cipher: LessSafeKey::new(cipher), mac })
     }
 }
 
@@ -101,6 +117,18 @@ mod tests {
 
     fn sealer(keys: &[&str]) -> Sealer {
         Sealer { keys: keys.iter().map(|key| Key::new(key).unwrap()).collect() }
+    }
+
+    #[test]
+    fn a_digest_is_that_of_one_key_purpose_and_text() {
+        let digest = |key, purpose, text: &str| sealer(&[key]).digest(purpose, text.as_bytes());
+        let one = digest("one", "mail", "secret").unwrap();
+        assert_eq!(digest("one", "mail", "secret").unwrap(), one);
+        for (key, purpose, text) in
+            [("two", "mail", "secret"), ("one", "mai", "lsecret"), ("one", "mail", "secret ")]
+        {
+            assert_ne!(digest(key, purpose, text).unwrap(), one, "{key} {purpose} {text}");
+        }
     }
 
     #[test]

@@ -182,6 +182,7 @@ fn view(organization: &Organization, service: ServiceAccount) -> ServiceAccountV
         sponsor: service.sponsor.map(|name| name.to_string()),
         suspended: service.suspended_at.is_some(),
         created_at: service.created_at,
+        updated_at: service.updated_at,
         expires_at: service.expires_at,
         last_used_at: service.last_used_at,
     }

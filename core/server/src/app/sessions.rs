@@ -131,6 +131,18 @@ impl App {
         self.open_session(&user, params.stay_logged_in, device).await
     }
 
+    /// The name of the account that somebody who typed this means, if there is one; for the audit log, which does
+    /// without it when the catalog does not answer.
+    pub(crate) async fn account_named(
+        &self,
+        typed: &str,
+        issuer: Option<&str>,
+    ) -> Option<UserName> {
+        let issuer = issuer.unwrap_or(LOCAL_ISSUER);
+        let known = users::find_by_name_or_email(&self.catalog, typed).await.ok().flatten();
+        known.filter(|user| user.issuer == issuer).map(|user| user.name)
+    }
+
     /// The account that claims belong to. A provider other than the built-in one brings its accounts with it.
     async fn account_of(&self, issuer: &str, claims: Claims) -> Result<User> {
         if issuer == LOCAL_ISSUER {

@@ -6,7 +6,7 @@ use boxvault_catalog::{
     audit::NewEntry,
     boxes::OwnedBox,
     organizations::Organization,
-    quotas::{self, Limits, OverQuota, Quota, Room},
+    quotas::{self, Allowance, Limits, OverQuota, Quota, Room},
     usage::{self, BoxUsage, StoreUsage, Usage, UsageSort},
 };
 use boxvault_types::{
@@ -76,8 +76,8 @@ impl App {
             bytes: whole("bytes", params.bytes)?,
             file_bytes: whole("fileBytes", params.file_bytes)?,
         };
-        quotas::put(&self.catalog, organization.id, quota, audit).await?;
-        Ok(quota_view(quota, self.default_limits()))
+        let set = quotas::put(&self.catalog, organization.id, quota, audit).await?;
+        Ok(quota_view(set, self.default_limits()))
     }
 
     /// Every store, and what it holds: those of the configuration, and those that only rows still name.
@@ -163,13 +163,15 @@ fn whole(field: &str, bytes: Option<u64>) -> Result<Option<i64>> {
         .transpose()
 }
 
-fn quota_view(own: Quota, default: Limits) -> QuotaView {
+fn quota_view(set: Allowance, default: Limits) -> QuotaView {
+    let own = set.quota;
     let limits = own.over(default);
     QuotaView {
         bytes: limits.bytes.map(unsigned),
         file_bytes: limits.file_bytes.map(unsigned),
         bytes_is_default: own.bytes.is_none(),
         file_bytes_is_default: own.file_bytes.is_none(),
+        updated_at: set.set_at,
     }
 }
 

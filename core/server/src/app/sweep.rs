@@ -12,7 +12,7 @@ use std::{
 use boxvault_catalog::{
     attempts,
     blobs::{self, Deletion},
-    boxes, invitations, links, organizations, outbox, sessions, uploads,
+    boxes, idempotency, invitations, links, organizations, outbox, sessions, uploads,
 };
 use boxvault_plugin_sdk::{Capabilities, StorageBackend};
 use tracing::{info, warn};
@@ -97,11 +97,15 @@ impl App {
         links::forget_expired(&self.catalog, MEMORY).await?;
         invitations::forget_ended(&self.catalog, MEMORY).await?;
         outbox::forget_given_up(&self.catalog, MEMORY).await?;
+        let audit = self.sweep_audit().await?;
+        let answers = idempotency::forget_expired(&self.catalog).await?;
         for (kind, count) in [
             ("upload", swept.uploads),
             ("box", swept.boxes),
             ("blob", swept.blobs),
             ("object", swept.objects),
+            ("audit", audit),
+            ("idempotency_key", answers),
         ] {
             self.metrics.swept(kind, count);
         }

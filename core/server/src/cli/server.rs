@@ -11,6 +11,7 @@ use std::{
 };
 
 use boxvault_types::{
+    action::Action,
     byte_count::ByteCount,
     identity::TokenScope,
     names::UserName,
@@ -26,6 +27,7 @@ use super::{
 use crate::{
     app::{
         App,
+        audit::By,
         fsck::{Depth, FsckReport},
     },
     config::{HumanDuration, Loaded, LogConfig},
@@ -182,23 +184,30 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
             let name = params.username.clone();
             let app = startup::open_app(&config).await?;
             let is_new = app.create_user_offline(params).await?;
-            let done = if is_new { "made" } else { "updated" };
+            let (action, done) =
+                if is_new { (Action::Create, "made") } else { (Action::Update, "updated") };
+            app.record_command(action, &format!("user/{}", name.key())).await?;
             answer(format_args!("{done} the account {name}"))?;
         }
         ServerCommand::Token(TokenCommand::Create(arguments)) => {
             let app = startup::open_app(&config).await?;
             let CreateTokenArguments { user, description, expires } = arguments;
-            let user = app.user_by_name(&user).await?.id;
+            let user = app.user_by_name(&user).await?;
             let scope = TokenScope::default();
-            answer(app.create_token_for(user, description, expires, scope).await?.token)?;
+            let made = app.create_token_for(user.id, description, expires, scope).await?;
+            let object = format!("user/{}/token/{}", user.name.key(), made.info.id);
+            app.record_command(Action::Create, &object).await?;
+            answer(made.token)?;
         }
         ServerCommand::Setup(SetupCommand::Token) => {
             let app = startup::open_app(&config).await?;
             let token = app.new_setup_token().await?.ok_or(CliError::SetUpAlready)?;
+            app.record_command(Action::Update, "setup").await?;
             answer(token)?;
         }
         ServerCommand::Keys(KeysCommand::Rotate) => {
-            startup::open_app(&config).await?.rotate_signing_key(Duration::ZERO).await?;
+            let app = startup::open_app(&config).await?;
+            app.rotate_signing_key(Duration::ZERO, By::Command).await?;
             answer("a new key signs access tokens; running servers take it within a minute")?;
         }
         ServerCommand::Mail(command) => {

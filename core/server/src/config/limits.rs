@@ -73,6 +73,9 @@ pub struct LimitsConfig {
     pub archive_check: ArchiveCheck,
     /// The size of the `metadata.json` in a box archive. Default 1 MiB.
     pub archive_metadata_bytes_max: ByteCount,
+    /// How long the answer to a request with an `Idempotency-Key` is kept, and given again. Default
+    /// 1 day.
+    pub idempotency_keys_kept_for: HumanDuration,
     /// Items on a page of a list, when the caller does not say. Default 30.
     pub page_size_default: u32,
     /// Items on a page of a list, at most. Default 200.
@@ -104,6 +107,7 @@ impl Default for LimitsConfig {
             archive_decompressed_bytes_max: ByteCount(TIB),
             archive_check: ArchiveCheck::Metadata,
             archive_metadata_bytes_max: ByteCount(MIB),
+            idempotency_keys_kept_for: HumanDuration::from_days(1),
             page_size_default: 30,
             page_size_max: 200,
         }

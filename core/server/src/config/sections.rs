@@ -334,6 +334,23 @@ impl Default for LogConfig {
     }
 }
 
+/// `[audit]`: the record of who did what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditConfig {
+    /// The age at which rows are swept; zero is never. Default 365 days.
+    pub retention: HumanDuration,
+    /// Refusals that may wait to be written, some seconds' worth; more are counted and left out.
+    /// Default 2000.
+    pub refusals_waiting_max: usize,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { retention: HumanDuration::from_days(365), refusals_waiting_max: 2000 }
+    }
+}
+
 /// Who may read the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,6 +4,7 @@
 
 pub(crate) mod account;
 pub(crate) mod architectures;
+pub(crate) mod audit;
 pub(crate) mod badges;
 pub(crate) mod box_pages;
 pub(crate) mod boxes;

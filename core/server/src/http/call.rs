@@ -10,7 +10,7 @@ use boxvault_policy::Policy;
 use boxvault_types::{
     action::Action,
     error::ErrorCode,
-    identity::{Caller, Credential, Identity},
+    identity::{Caller, Identity},
     params::ListQuery,
 };
 use futures_util::{Stream, StreamExt};
@@ -22,7 +22,10 @@ use salvo::{
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::error::Dialect;
+use super::{
+    error::Dialect,
+    hoops::record::{self, Asked, Notes},
+};
 use crate::{
     app::{App, access::Target},
     error::{AppError, Result},
@@ -69,29 +72,32 @@ pub(crate) struct Call {
     /// Loaded once; decides everything in this request.
     pub(crate) policy: Arc<Policy>,
     pub(crate) action: Action,
+    /// The operation's name in the document.
+    pub(crate) operation: Arc<str>,
     pub(crate) target: Target,
+    /// For the audit log.
+    pub(crate) notes: Arc<Notes>,
 }
 
 impl Call {
-    /// The row of the audit log for what this request does.
+    /// The row of the audit log for what this request does, for a change that writes it with its own commit.
     pub(crate) fn audit(&self, detail: Option<serde_json::Value>) -> NewEntry {
-        let caller = self.identity.caller();
-        NewEntry {
-            actor_id: caller.filter(|caller| caller.service.is_none()).map(|caller| caller.user_id),
-            actor_name: caller.map(Caller::actor),
-            credential: caller
-                .map_or(Credential::None, |caller| caller.credential)
-                .kind()
-                .to_owned(),
-            action: self.action.as_str().to_owned(),
-            organization: self.target.resource.organization().cloned(),
-            object: self.target.resource.object(),
-            allowed: true,
-            address: Some(self.facts.address.to_string()),
-            request_id: Some(self.facts.request_id.to_string()),
-            policy_digest: Some(self.policy.digest().to_owned()),
-            detail,
+        self.notes.written_with_the_commit();
+        let entry = NewEntry { status: Some(200), ..self.entry() };
+        match detail {
+            Some(detail) => entry.with_detail("set", detail),
+            None => entry,
         }
+    }
+
+    /// The row of the audit log as far as the request tells it.
+    pub(crate) fn entry(&self) -> NewEntry {
+        record::row(&self.facts, &self.identity, &self.policy, &self.asked())
+    }
+
+    fn asked(&self) -> Asked {
+        let (operation, target) = (Arc::clone(&self.operation), self.target.clone());
+        Asked { action: self.action, operation, target }
     }
 
     /// The known user who asks.
@@ -145,10 +151,10 @@ impl<'ex, T: DeserializeOwned> Extractible<'ex> for Body<T> {
 
     #[expect(refining_impl_trait, reason = "the error type is ours")]
     async fn extract(req: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self> {
-        let limit = match depot.get_typed::<Call>() {
-            Ok(call) => call.app.config.limits.json_body_bytes_max.bytes(),
-            Err(_) => return Err(AppError::internal("the route has no authorization")),
-        };
+        let call = depot
+            .get_typed::<Call>()
+            .map_err(|_| AppError::internal("the route has no authorization"))?;
+        let limit = call.app.config.limits.json_body_bytes_max.bytes();
         let json = req.headers().get(CONTENT_TYPE).is_none_or(|kind| {
             kind.to_str()
                 .is_ok_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/json"))
@@ -160,7 +166,9 @@ impl<'ex, T: DeserializeOwned> Extractible<'ex> for Body<T> {
             ));
         }
         let bytes = read_bounded(req, limit, "limits.json_body_bytes_max").await?;
-        parse_json(&bytes).map(Self)
+        let body = parse_json(&bytes)?;
+        call.notes.body(&bytes);
+        Ok(Self(body))
     }
 }
 

@@ -1,22 +1,32 @@
-//! Entity tags of JSON answers: a digest over the data, so that they need no column and work on every instance.
+//! Entity tags of JSON answers: the state of the thing, and a digest over the data.
+//!
+//! `If-None-Match` compares the whole tag, since the data may differ where the thing is the same (a count of downloads,
+//! the caller's role). `If-Match` is about the thing alone: it compares the state, which is when it was last changed,
+//! within the transaction of the write (`hoops/hold.rs`). Both parts need no column of their own and are the same on
+//! every instance.
 
-use boxvault_types::error::ErrorCode;
+use boxvault_catalog::state_at;
+use chrono::DateTime;
 use data_encoding::HEXLOWER;
-use salvo::{
-    Request,
-    http::{HeaderValue, header::IF_MATCH},
-};
+use salvo::http::HeaderValue;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::error::{AppError, Result};
+/// The fields of an answer that tell when the thing was last changed; the first that is there counts.
+const CHANGED_FIELDS: &[&str] = &["updatedAt", "uploadedAt"];
 
 /// The strong entity tag of a value.
 pub(crate) fn of(value: &impl Serialize) -> serde_json::Result<HeaderValue> {
     let digest = Sha256::digest(serde_json::to_vec(value)?);
-    let short = digest.get(..16).unwrap_or_default();
-    Ok(HeaderValue::from_str(&format!("\"{}\"", HEXLOWER.encode(short)))
-        .expect("hexadecimal digits in quotes are a header value"))
+    let short = HEXLOWER.encode(digest.get(..16).unwrap_or_default());
+    let data = serde_json::to_value(value)?;
+    let changed = CHANGED_FIELDS.iter().find_map(|field| data.get(field));
+    let tag = match changed.map(|changed| changed.as_str().map(DateTime::parse_from_rfc3339)) {
+        Some(Some(Ok(changed))) => format!("\"{}-{short}\"", state_at(Some(changed.to_utc()))),
+        Some(None) => format!("\"{}-{short}\"", state_at(None)),
+        Some(Some(Err(_))) | None => format!("\"{short}\""),
+    };
+    Ok(HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes are a header value"))
 }
 
 /// Whether a header (`If-Match`, `If-None-Match`) names the tag, or `*`.
@@ -28,44 +38,24 @@ pub(crate) fn matches(header: &HeaderValue, tag: &HeaderValue) -> bool {
         .any(|one| one == "*" || one == tag)
 }
 
-/// Whether the caller wants a write held to the state that they have seen.
-pub(crate) fn is_held(req: &Request) -> bool {
-    req.headers().contains_key(IF_MATCH)
-}
-
-/// Holds a write to the state that the caller has seen, if they sent `If-Match`.
-///
-/// # Errors
-/// `PRECONDITION_FAILED` when the thing has changed since.
-pub(crate) fn require_match(req: &Request, present: &impl Serialize) -> Result<()> {
-    if !is_held(req) {
-        return Ok(());
+/// The states that an `If-Match` names. `None` for `*`, which is any state. A tag that is none of ours names no state,
+/// and a weak one may not be compared.
+pub(crate) fn seen(header: &HeaderValue) -> Option<Vec<String>> {
+    let header = header.to_str().unwrap_or_default();
+    if header.trim() == "*" {
+        return None;
     }
-    require_tag(req, &of(present).map_err(AppError::internal)?)
-}
-
-/// The same for a thing that has a tag of its own.
-///
-/// # Errors
-/// `PRECONDITION_FAILED` when the thing has changed since.
-pub(crate) fn require_tag(req: &Request, present: &HeaderValue) -> Result<()> {
-    let Some(wanted) = req.headers().get(IF_MATCH) else { return Ok(()) };
-    if matches(wanted, present) {
-        return Ok(());
-    }
-    Err(stale())
-}
-
-/// What somebody reads who has seen an older state.
-pub(crate) fn stale() -> AppError {
-    AppError::new(
-        ErrorCode::PreconditionFailed,
-        "it was changed since you read it; read it again, then send its new ETag as If-Match",
-    )
+    let state = |tag: &str| {
+        let tag = tag.trim().strip_prefix('"')?.strip_suffix('"')?;
+        Some(tag.split_once('-').map_or(tag, |(state, _)| state).to_owned())
+    };
+    Some(header.split(',').filter_map(state).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -76,5 +66,25 @@ mod tests {
         assert!(matches(&HeaderValue::from_static("*"), &tag));
         assert!(!matches(&HeaderValue::from_static("\"x\""), &tag));
         assert_ne!(of(&"b").unwrap(), tag);
+    }
+
+    #[test]
+    fn a_tag_tells_the_state_of_the_thing() {
+        let time = "2026-11-25T10:00:00.123456Z";
+        let state = state_at(Some(DateTime::parse_from_rfc3339(time).unwrap().to_utc()));
+        let tag = of(&json!({ "updatedAt": time, "downloads": 1 })).unwrap();
+        let other = of(&json!({ "updatedAt": time, "downloads": 2 })).unwrap();
+        assert_ne!(tag, other);
+        assert_eq!(seen(&tag), Some(vec![state.clone()]));
+        assert_eq!(seen(&other), Some(vec![state.clone()]));
+        let never = of(&json!({ "updatedAt": null })).unwrap();
+        assert_eq!(seen(&never), Some(vec![state_at(None)]));
+        assert_eq!(seen(&HeaderValue::from_static("*")), None);
+        for none in ["", "x", "W/\"1-1\"", "\"1-1"] {
+            assert_eq!(seen(&HeaderValue::from_static(none)), Some(Vec::new()), "{none}");
+        }
+        let two = format!("\"never\", {}", tag.to_str().unwrap());
+        let two = seen(&HeaderValue::from_str(&two).unwrap());
+        assert_eq!(two, Some(vec!["never".to_owned(), state]));
     }
 }

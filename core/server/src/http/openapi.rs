@@ -16,6 +16,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Organization Management", "Organizations and their members."),
     ("Box Management", "Boxes, versions, providers, architectures."),
     ("File Operations", "Upload, download, facts and removal of box files."),
+    ("Audit", "Who did what, and who was refused what."),
     ("System", "Health, version, metrics."),
     ("Vagrant", "Catalogues and files where stock Vagrant looks for them."),
 ];

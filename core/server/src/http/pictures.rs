@@ -55,18 +55,6 @@ pub(super) fn serve(req: &Request, res: &mut Response, picture: Picture) -> Resu
     Ok(())
 }
 
-/// Holds a write to the picture that the caller has seen, if they sent `If-Match`.
-///
-/// # Errors
-/// `PRECONDITION_FAILED` when there is another one by now, or none.
-pub(super) fn hold(req: &Request, present: Option<&Digest>) -> Result<()> {
-    match present {
-        Some(digest) => etag::require_tag(req, &tag_of(digest)?),
-        None if etag::is_held(req) => Err(etag::stale()),
-        None => Ok(()),
-    }
-}
-
 fn tag_of(digest: &Digest) -> Result<HeaderValue> {
     HeaderValue::from_str(&format!("\"{digest}\"")).map_err(AppError::internal)
 }

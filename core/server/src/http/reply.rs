@@ -10,7 +10,7 @@ use salvo::{
 };
 use serde::Serialize;
 
-use super::{call::RequestFacts, etag};
+use super::{call::RequestFacts, etag, hoops::record::Told};
 use crate::error::AppError;
 
 /// A successful answer.
@@ -66,6 +66,10 @@ impl<T: Serialize + Send> Writer for Reply<T> {
                 }
                 Err(error) => return AppError::internal(error).write(req, depot, res).await,
             }
+        }
+        if req.method() != Method::GET && req.method() != Method::HEAD {
+            let data = serde_json::to_value(&self.data).unwrap_or_default();
+            res.extensions.insert(Told::by(&data));
         }
         let body = Envelope { success: true, message: self.message, data: self.data };
         json(self.status, &body, depot, res);

@@ -10,10 +10,11 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, badges, box_pages, boxes, files, invitations, organizations,
+        account, architectures, audit, badges, box_pages, boxes, files, invitations, organizations,
         organizations::lives, profile, providers, recovery, second_factor, service_accounts,
         sign_in, storage, system, uploads, users, versions, watches,
     },
+    hoops::hold::HeldTo,
     openapi,
     routes::{ApiRouter, endpoint},
     vagrant,
@@ -52,8 +53,8 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Update,   On::Profile,      endpoint!(profile::update_preferences))
         .add(Update,   On::Profile,      endpoint!(profile::leave_organization))
         .add(Read,     On::Profile,      endpoint!(profile::export_account))
-        .add(Update,   On::Profile,      endpoint!(profile::put_avatar))
-        .add(Update,   On::Profile,      endpoint!(profile::delete_avatar))
+        .add(Update,   On::Profile,      endpoint!(profile::put_avatar).held_to(HeldTo::Picture))
+        .add(Update,   On::Profile,      endpoint!(profile::delete_avatar).held_to(HeldTo::Picture))
         .add(Read,     On::Profile,      endpoint!(profile::read_avatar))
         .add(Read,     On::Profile,      endpoint!(second_factor::read_second_factor))
         .add(Update,   On::Profile,      endpoint!(second_factor::begin_second_factor))
@@ -79,7 +80,7 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Read,     On::Organization, endpoint!(organizations::read_organization))
         .add(Update,   On::Organization, endpoint!(organizations::update_organization))
         .add(Delete,   On::Organization, endpoint!(lives::delete_organization))
-        .add(Restore,  On::Organization, endpoint!(lives::restore_organization))
+        .add(Restore,  On::Organization, endpoint!(lives::restore_organization).held_to(HeldTo::Nothing))
         .add(Create,   On::Suspension,   endpoint!(lives::suspend_organization))
         .add(Delete,   On::Suspension,   endpoint!(lives::resume_organization))
         .add(Read,     On::Organization, endpoint!(lives::discover_organizations))
@@ -115,17 +116,17 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Delete,   On::Box,          endpoint!(boxes::delete_box))
         .add(Transfer, On::Box,          endpoint!(boxes::transfer_box))
         .add(Restore,  On::Box,          endpoint!(boxes::list_deleted_boxes))
-        .add(Restore,  On::Box,          endpoint!(boxes::restore_box))
+        .add(Restore,  On::Box,          endpoint!(boxes::restore_box).held_to(HeldTo::Nothing))
         .add(Read,     On::Box,          endpoint!(box_pages::read_rendered_box))
         .add(Read,     On::Version,      endpoint!(box_pages::read_rendered_version))
-        .add(Watch,    On::Box,          endpoint!(watches::watch_box))
-        .add(Watch,    On::Box,          endpoint!(watches::unwatch_box))
+        .add(Watch,    On::Box,          endpoint!(watches::watch_box).held_to(HeldTo::Nothing))
+        .add(Watch,    On::Box,          endpoint!(watches::unwatch_box).held_to(HeldTo::Nothing))
         .add(Update,   On::Account,      endpoint!(watches::stop_watching))
         .add(Read,     On::Box,          endpoint!(box_pages::read_artwork))
         .add(Read,     On::Box,          endpoint!(badges::read_box_downloads))
         .add(Read,     On::Box,          endpoint!(badges::read_badge))
-        .add(Update,   On::Box,          endpoint!(box_pages::set_artwork))
-        .add(Update,   On::Box,          endpoint!(box_pages::delete_artwork))
+        .add(Update,   On::Box,          endpoint!(box_pages::set_artwork).held_to(HeldTo::Picture))
+        .add(Update,   On::Box,          endpoint!(box_pages::delete_artwork).held_to(HeldTo::Picture))
         .add(Read,     On::Version,      endpoint!(versions::list_versions))
         .add(Create,   On::Version,      endpoint!(versions::create_version))
         .add(Read,     On::Version,      endpoint!(versions::read_version))
@@ -150,14 +151,19 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Read,     On::System,       endpoint!(uploads::read_options_of_upload))
         .add(Upload,   On::File,         endpoint!(uploads::create_upload))
         .add(Upload,   On::File,         endpoint!(uploads::read_upload))
-        .add(Upload,   On::File,         endpoint!(uploads::append_upload))
-        .add(Upload,   On::File,         endpoint!(uploads::delete_upload))
+        .add(Upload,   On::File,         endpoint!(uploads::append_upload).held_to(HeldTo::Nothing))
+        .add(Upload,   On::File,         endpoint!(uploads::delete_upload).held_to(HeldTo::Nothing))
         .add(Read,     On::File,         endpoint!(files::read_file_info))
         .add(Download, On::File,         endpoint!(files::download_file))
-        .add(Download, On::File,         endpoint!(files::read_download_link))
+        .add(Download, On::File,         endpoint!(files::read_download_link).gives_access())
         .add(Download, On::File,         endpoint!(files::post_download_link))
         .add(Verify,   On::File,         endpoint!(files::verify_file))
         .add(Delete,   On::File,         endpoint!(files::delete_file))
+        // the audit log
+        .add(Read,     On::Audit,        endpoint!(audit::list_audit))
+        .add(Read,     On::Audit,        endpoint!(audit::export_audit))
+        .add(Read,     On::Audit,        endpoint!(audit::list_organization_audit))
+        .add(Read,     On::Audit,        endpoint!(audit::export_organization_audit))
         // the server itself
         .add(Read,     On::System,       endpoint!(system::read_version_info))
         .add(Read,     On::System,       endpoint!(system::read_liveness))

@@ -25,7 +25,14 @@ use utoipa::{
 
 use super::{
     extract,
-    hoops::{authorize::Authorize, time_limit::TimeLimit},
+    hoops::{
+        authorize::Authorize,
+        complete::Complete,
+        hold::{HeldTo, Hold},
+        idempotency::Idempotency,
+        record::RecordChange,
+        time_limit::TimeLimit,
+    },
 };
 
 /// What a route needs: an action on the kind of thing that its path names.
@@ -35,6 +42,52 @@ pub(crate) struct Permission {
     pub(crate) kind: ResourceKind,
 }
 
+impl Permission {
+    /// Whether a request of it that is sent again is done once. Signing in gives new secrets each time, and so do
+    /// links; an upload is told apart by its bytes.
+    fn is_done_once(self, method: &str) -> bool {
+        method == "POST"
+            && !matches!(self.action, Action::Upload | Action::Download)
+            && !matches!(
+                self.kind,
+                ResourceKind::Setup | ResourceKind::Account | ResourceKind::Session
+            )
+    }
+
+    /// Whether what it is about has an entity tag.
+    fn has_tag(self) -> bool {
+        matches!(
+            self.kind,
+            ResourceKind::Profile
+                | ResourceKind::User
+                | ResourceKind::Organization
+                | ResourceKind::Suspension
+                | ResourceKind::ServiceAccount
+                | ResourceKind::Storage
+                | ResourceKind::Box
+                | ResourceKind::Version
+                | ResourceKind::Provider
+                | ResourceKind::Architecture
+                | ResourceKind::File
+        )
+    }
+
+    /// Whether what comes of it can be kept as it is. New kinds of things cannot, until somebody has looked.
+    pub(crate) fn answers_without_secrets(self) -> bool {
+        matches!(
+            self.kind,
+            ResourceKind::User
+                | ResourceKind::Organization
+                | ResourceKind::Member
+                | ResourceKind::Box
+                | ResourceKind::Version
+                | ResourceKind::Provider
+                | ResourceKind::Architecture
+                | ResourceKind::File
+        )
+    }
+}
+
 /// One handler with its metadata.
 pub(crate) struct Endpoint {
     path: String,
@@ -42,6 +95,27 @@ pub(crate) struct Endpoint {
     operation: Operation,
     schemas: Vec<(String, RefOr<Schema>)>,
     handler: Arc<dyn Handler>,
+    held_to: HeldTo,
+    gives_access: bool,
+}
+
+impl Endpoint {
+    /// Says what `If-Match` is about, where that is not what the path names.
+    pub(crate) fn held_to(mut self, held_to: HeldTo) -> Self {
+        self.held_to = held_to;
+        self
+    }
+
+    /// Says that a read gives access away, which belongs into the audit log as a change does.
+    pub(crate) fn gives_access(mut self) -> Self {
+        self.gives_access = true;
+        self
+    }
+}
+
+/// Whether requests of a method may leave anything other than it was.
+fn is_change(method: &str) -> bool {
+    !matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
 
 /// Takes a handler and the metadata that utoipa made for it; see [`endpoint!`].
@@ -60,6 +134,8 @@ where
         operation,
         schemas,
         handler: Arc::new(handler),
+        held_to: HeldTo::default(),
+        gives_access: false,
     }
 }
 
@@ -95,6 +171,8 @@ pub(crate) struct Mounted {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) permission: Permission,
+    /// Its name in the document.
+    pub(crate) operation: Arc<str>,
 }
 
 /// A router and its document, growing together.
@@ -120,21 +198,31 @@ impl ApiRouter {
     pub(crate) fn add(mut self, action: Action, kind: ResourceKind, endpoint: Endpoint) -> Self {
         let permission = Permission { action, kind };
         let mut operation = endpoint.operation;
+        let name: Arc<str> = operation.operation_id.clone().unwrap_or_default().into();
+        let methods: Vec<_> = endpoint.methods.iter().filter_map(method_name).collect();
         describe(&mut operation, permission, &endpoint.path);
+        for method in &methods {
+            describe_conditions(&mut operation, permission, method, endpoint.held_to);
+        }
         let components =
             self.document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
         components.schemas.extend(endpoint.schemas);
         list_error_codes(&mut components.schemas);
-        let methods: Vec<_> = endpoint.methods.iter().filter_map(method_name).collect();
         self.document.paths.add_path_operation(&endpoint.path, endpoint.methods, operation);
 
         let handler = Shared(endpoint.handler);
         for method in methods {
-            let mut route = mount(&endpoint.path, permission);
+            let mounted = Mounted {
+                method: method.to_owned(),
+                path: endpoint.path.clone(),
+                permission,
+                operation: Arc::clone(&name),
+            };
+            let mount = || mount(&mounted, endpoint.held_to, endpoint.gives_access);
+            let mut route = mount();
             route = match method {
                 "GET" => {
-                    self.router =
-                        self.router.push(mount(&endpoint.path, permission).head(handler.clone()));
+                    self.router = self.router.push(mount().head(handler.clone()));
                     route.get(handler.clone())
                 }
                 "POST" => route.post(handler.clone()),
@@ -144,11 +232,7 @@ impl ApiRouter {
                 _ => route.delete(handler.clone()),
             };
             self.router = self.router.push(route);
-            self.mounted.push(Mounted {
-                method: method.to_owned(),
-                path: endpoint.path.clone(),
-                permission,
-            });
+            self.mounted.push(mounted);
         }
         self
     }
@@ -165,12 +249,26 @@ fn list_error_codes(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
 }
 
 /// A route behind its decision. One whose path begins with a name leaves the server's own words to others.
-fn mount(path: &str, permission: Permission) -> Router {
+fn mount(mounted: &Mounted, held_to: HeldTo, gives_access: bool) -> Router {
+    let Mounted { method, path, permission, operation } = mounted;
     let mut route = Router::with_path(path.trim_start_matches('/'));
     if !matches!(permission.action, Action::Upload | Action::Download) {
         route = route.hoop(TimeLimit);
     }
-    let route = route.hoop(Authorize::new(permission, path));
+    let mut route = route.hoop(Authorize::new(*permission, Arc::clone(operation), path));
+    // an upload has a task of its own for what must be done to its end
+    if is_change(method) && permission.action != Action::Upload {
+        route = route.hoop(Complete);
+    }
+    if permission.is_done_once(method) {
+        route = route.hoop(Idempotency::new(*permission));
+    }
+    if is_change(method) || gives_access {
+        route = route.hoop(RecordChange);
+    }
+    if is_change(method) {
+        route = route.hoop(Hold(held_to));
+    }
     if !path.starts_with("/{") {
         return route;
     }
@@ -228,6 +326,39 @@ fn describe(operation: &mut Operation, permission: Permission, path: &str) {
         speak_vagrant(operation);
     }
     document_path(operation, path);
+}
+
+/// Adds what every change can be asked: to be done once, and only to the state that was seen.
+fn describe_conditions(
+    operation: &mut Operation,
+    permission: Permission,
+    method: &str,
+    held_to: HeldTo,
+) {
+    let is_held = is_change(method) && method != "POST" && permission.action != Action::Upload;
+    let (header, why) = if permission.is_done_once(method) {
+        failure(
+            operation,
+            "409",
+            "A request with the same `Idempotency-Key` is running, or its answer is gone.",
+        );
+        failure(operation, "422", "The `Idempotency-Key` was used before, with another body.");
+        (
+            "Idempotency-Key",
+            "A random text of your own: sent again with it, the request is done once and answered again.",
+        )
+    } else if is_held && permission.has_tag() && held_to != HeldTo::Nothing {
+        failure(operation, "412", "`If-Match` names an older state.");
+        ("If-Match", "The `ETag` of the state that you have seen; another one is left alone.")
+    } else {
+        return;
+    };
+    let mut parameter = Parameter::new(header);
+    parameter.parameter_in = ParameterIn::Header;
+    parameter.required = utoipa::openapi::Required::False;
+    parameter.schema = Some(ObjectBuilder::new().schema_type(Type::String).into());
+    parameter.description = Some(why.to_owned());
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
 }
 
 /// Failures look otherwise where stock Vagrant reads them.

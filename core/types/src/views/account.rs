@@ -36,6 +36,8 @@ pub struct UserView {
     pub issuer: String,
     /// When the account was made.
     pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
     /// When it last signed in.
     pub last_sign_in_at: Option<DateTime<Utc>>,
 }
@@ -79,6 +81,8 @@ pub struct PreferencesView {
     /// The organization that comes first.
     #[schema(example = "acme")]
     pub default_organization: Option<String>,
+    /// When the account was last changed, which they are part of.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// Whether signing in needs a code.

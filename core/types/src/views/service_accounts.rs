@@ -30,6 +30,8 @@ pub struct ServiceAccountView {
     pub suspended: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
     /// When its secret ends.
     pub expires_at: DateTime<Utc>,
     /// When it was last used, to the minute.

@@ -52,6 +52,8 @@ pub struct QuotaView {
     pub bytes_is_default: bool,
     /// Whether `fileBytes` is the server's default.
     pub file_bytes_is_default: bool,
+    /// When it was last set; null where both are the server's defaults and always were.
+    pub updated_at: Option<DateTime<Utc>>,
 }
 
 /// What of an organization lies in one store.

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use boxvault_catalog::resumable::{self, Lease, ResumableUpload};
+use boxvault_catalog::{
+    audit::NewEntry,
+    resumable::{self, Lease, ResumableUpload},
+};
 use boxvault_types::{
     error::{ErrorCode, ErrorKind},
     ids::UploadId,
@@ -20,6 +23,7 @@ use tracing::{info, warn};
 use super::{
     BoxedError, Chunk, Destination, LEASE, PARTS_MAX, beyond_the_end, locked,
     parts::{Parts, read_parts},
+    step,
 };
 use crate::{
     app::{
@@ -61,7 +65,7 @@ impl Writer {
         };
         match outcome {
             Ok(upload) if upload.received == upload.length && !upload.is_piece => {
-                self.complete(upload, to).await
+                Box::pin(self.complete(upload, to)).await
             }
             outcome => {
                 self.release().await;
@@ -190,7 +194,7 @@ impl Writer {
             return Err(error);
         }
         info!(upload = %self.id, code = error.code().as_str(), "refused an upload that was whole");
-        self.remove().await?;
+        self.remove(None).await?;
         Err(error)
     }
 
@@ -211,7 +215,8 @@ impl Writer {
             ..Declared::default()
         };
         let body = Box::pin(read_parts(Arc::clone(&app), parts, failed));
-        app.upload(&to.found, &to.slot, declared, to.user, to.audit.clone(), body).await?;
+        let audit = step(&to.audit, "finished", self.id, 204);
+        app.upload(&to.found, &to.slot, declared, to.user, audit, body).await?;
         Ok(())
     }
 
@@ -255,8 +260,8 @@ impl Writer {
         }
     }
 
-    /// Removes the upload with all that came of it, the row last.
-    pub(super) async fn remove(&self) -> Result<()> {
+    /// Removes the upload with all that came of it, the row last; `audit` tells who wanted that.
+    pub(super) async fn remove(&self, audit: Option<NewEntry>) -> Result<()> {
         let app = &self.app;
         for parts in [
             resumable::unconfirmed_parts(&app.catalog, self.id).await?,
@@ -264,7 +269,7 @@ impl Writer {
         ] {
             app.remove_parts(parts).await?;
         }
-        resumable::remove(&app.catalog, self.id).await?;
+        resumable::remove(&app.catalog, self.id, audit).await?;
         Ok(())
     }
 }

@@ -19,20 +19,10 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
-        etag,
         extract::required,
         reply::{PageReply, Reply},
     },
 };
-
-/// Holds a write to the state of the own account that the caller has seen.
-async fn hold_profile(req: &Request, call: &Call) -> Result<()> {
-    if etag::is_held(req) {
-        let present = call.app.profile(call.caller()?.user_id).await?;
-        etag::require_match(req, &present)?;
-    }
-    Ok(())
-}
 
 /// Reads the caller's own account.
 #[utoipa::path(
@@ -63,11 +53,9 @@ pub(crate) async fn read_profile(call: Call) -> Result<Reply<ProfileView>> {
 )]
 #[handler]
 pub(crate) async fn update_profile(
-    req: &mut Request,
     call: Call,
     body: Body<UpdateProfileParams>,
 ) -> Result<Reply<ProfileView>> {
-    hold_profile(req, &call).await?;
     let profile = call.app.update_profile(call.caller()?, body.0).await?;
     Ok(Reply::ok("account changed", profile).tagged())
 }
@@ -84,8 +72,7 @@ pub(crate) async fn update_profile(
     )
 )]
 #[handler]
-pub(crate) async fn delete_profile(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
-    hold_profile(req, &call).await?;
+pub(crate) async fn delete_profile(call: Call) -> Result<Reply<Nothing>> {
     call.app.delete_account(call.caller()?.user_id).await?;
     Ok(Reply::ok("account deleted", Nothing))
 }

@@ -16,7 +16,6 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
-        etag,
         extract::required,
         reply::{PageReply, Reply},
     },
@@ -29,15 +28,6 @@ pub(super) fn slot(req: &Request) -> Result<Slot> {
         provider: required::<ProviderName>(req, "provider")?,
         architecture: required::<ArchitectureName>(req, "architecture")?,
     })
-}
-
-/// Holds a write to the state of an architecture that the caller has seen.
-async fn hold_architecture(req: &Request, call: &Call, slot: &Slot) -> Result<()> {
-    if etag::is_held(req) {
-        let present = call.app.read_architecture(call.target.vagrant_box()?, slot).await?;
-        etag::require_match(req, &present)?;
-    }
-    Ok(())
 }
 
 /// Lists the architectures of a provider.
@@ -126,7 +116,6 @@ pub(crate) async fn update_architecture(
     body: Body<UpdateArchitectureParams>,
 ) -> Result<Reply<ArchitectureView>> {
     let slot = slot(req)?;
-    hold_architecture(req, &call, &slot).await?;
     let changed = call.app.update_architecture(call.target.vagrant_box()?, &slot, body.0).await?;
     Ok(Reply::ok(format!("architecture {} changed", changed.name), changed))
 }
@@ -145,7 +134,6 @@ pub(crate) async fn update_architecture(
 #[handler]
 pub(crate) async fn delete_architecture(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let slot = slot(req)?;
-    hold_architecture(req, &call, &slot).await?;
     call.app.delete_architecture(call.target.vagrant_box()?, &slot).await?;
     Ok(Reply::ok(format!("architecture {} deleted", slot.architecture), Nothing))
 }

@@ -94,7 +94,6 @@ pub(crate) async fn read_artwork(req: &mut Request, res: &mut Response, call: Ca
 #[handler]
 pub(crate) async fn set_artwork(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let found = call.target.vagrant_box()?;
-    pictures::hold(req, found.vagrant_box.artwork.as_ref())?;
     let limit = call.app.config.limits.artwork_bytes_max.bytes();
     let content = read_bounded(req, limit, "limits.artwork_bytes_max").await?;
     call.app.set_artwork(found, content).await?;
@@ -112,9 +111,8 @@ pub(crate) async fn set_artwork(req: &mut Request, call: Call) -> Result<Reply<N
     )
 )]
 #[handler]
-pub(crate) async fn delete_artwork(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
+pub(crate) async fn delete_artwork(call: Call) -> Result<Reply<Nothing>> {
     let found = call.target.vagrant_box()?;
-    pictures::hold(req, found.vagrant_box.artwork.as_ref())?;
     call.app.delete_artwork(found).await?;
     Ok(Reply::ok("artwork deleted", Nothing))
 }

@@ -19,7 +19,6 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query, from_query},
-        etag,
         reply::{PageReply, Reply},
     },
 };
@@ -127,13 +126,8 @@ pub(crate) async fn read_box(call: Call) -> Result<Reply<BoxView>> {
     )
 )]
 #[handler]
-pub(crate) async fn update_box(
-    req: &mut Request,
-    call: Call,
-    body: Body<UpdateBoxParams>,
-) -> Result<Reply<BoxView>> {
+pub(crate) async fn update_box(call: Call, body: Body<UpdateBoxParams>) -> Result<Reply<BoxView>> {
     let found = call.target.vagrant_box()?;
-    etag::require_match(req, &boxes::view(&found.organization, &found.vagrant_box))?;
     if let Some(name) = &body.0.name {
         let renamed = Resource::Box(found.organization.name.clone(), Some(name.clone()));
         let relations = call.target.box_relations(&call.identity);
@@ -155,9 +149,8 @@ pub(crate) async fn update_box(
     )
 )]
 #[handler]
-pub(crate) async fn delete_box(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
+pub(crate) async fn delete_box(call: Call) -> Result<Reply<Nothing>> {
     let found = call.target.vagrant_box()?;
-    etag::require_match(req, &boxes::view(&found.organization, &found.vagrant_box))?;
     let (organization, name) = (&found.organization.name, &found.vagrant_box.name);
     let message = match call.app.delete_box(found).await? {
         Some(until) => format!(
@@ -185,16 +178,15 @@ pub(crate) async fn delete_box(req: &mut Request, call: Call) -> Result<Reply<No
 )]
 #[handler]
 pub(crate) async fn transfer_box(
-    req: &mut Request,
     call: Call,
     body: Body<TransferBoxParams>,
 ) -> Result<Reply<BoxView>> {
     let found = call.target.vagrant_box()?;
-    etag::require_match(req, &boxes::view(&found.organization, &found.vagrant_box))?;
     let to = body.0.organization;
     let there = Resource::Box(to.clone(), Some(found.vagrant_box.name.clone()));
     call.app.require(&call.policy, &call.identity, &there, Action::Create, Relations::default())?;
     let moved = call.app.transfer_box(&call.identity, found, &to).await?;
+    call.notes.also_in(&to);
     Ok(Reply::ok(format!("box {} belongs to {} now", moved.name, moved.organization), moved)
         .tagged())
 }

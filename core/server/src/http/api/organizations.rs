@@ -20,7 +20,6 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
-        etag,
         extract::required,
         reply::{PageReply, Reply},
     },
@@ -97,12 +96,10 @@ pub(crate) async fn read_organization(call: Call) -> Result<Reply<OrganizationVi
 )]
 #[handler]
 pub(crate) async fn update_organization(
-    req: &mut Request,
     call: Call,
     body: Body<UpdateOrganizationParams>,
 ) -> Result<Reply<OrganizationView>> {
     let organization = call.target.organization()?;
-    etag::require_match(req, &organizations::view(organization, &call.identity))?;
     let changed = call.app.update_organization(&call.identity, organization, body.0).await?;
     Ok(Reply::ok(format!("organization {} changed", changed.name), changed).tagged())
 }
@@ -137,6 +134,7 @@ pub(crate) async fn list_members(call: Call, query: Query) -> Result<PageReply<M
 #[handler]
 pub(crate) async fn add_member(call: Call, body: Body<AddMemberParams>) -> Result<Reply<Nothing>> {
     let message = format!("{} is now a member, as {}", body.0.username, body.0.role);
+    call.notes.about(body.0.username.as_str());
     call.app.add_member(&call.identity, call.target.organization()?, body.0).await?;
     Ok(Reply::created(message, Nothing))
 }

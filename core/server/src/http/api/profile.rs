@@ -15,7 +15,6 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, read_bounded},
-        etag,
         extract::required,
         pictures::{self, Picture},
         reply::Reply,
@@ -108,7 +107,6 @@ pub(crate) async fn export_account(call: Call) -> Result<Reply<ExportView>> {
 #[handler]
 pub(crate) async fn put_avatar(req: &mut Request, call: Call) -> Result<Reply<ProfileView>> {
     let user = call.caller()?.user_id;
-    hold_avatar(req, &call, user).await?;
     let limit = call.app.config.limits.avatar_bytes_max.bytes();
     let bytes = read_bounded(req, limit, "limits.avatar_bytes_max").await?;
     call.app.put_avatar(user, bytes).await?;
@@ -126,9 +124,8 @@ pub(crate) async fn put_avatar(req: &mut Request, call: Call) -> Result<Reply<Pr
     )
 )]
 #[handler]
-pub(crate) async fn delete_avatar(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
+pub(crate) async fn delete_avatar(call: Call) -> Result<Reply<Nothing>> {
     let user = call.caller()?.user_id;
-    hold_avatar(req, &call, user).await?;
     call.app.delete_avatar(user).await?;
     Ok(Reply::ok("picture removed", Nothing))
 }
@@ -154,13 +151,4 @@ pub(crate) async fn read_avatar(req: &mut Request, res: &mut Response, call: Cal
         cache: "private, max-age=86400",
     };
     pictures::serve(req, res, picture)
-}
-
-/// Holds a write to the picture that the caller has seen.
-async fn hold_avatar(req: &Request, call: &Call, user: UserId) -> Result<()> {
-    if !etag::is_held(req) {
-        return Ok(());
-    }
-    let present = call.app.avatar(user).await.map(|avatar| avatar.digest).ok();
-    pictures::hold(req, present.as_ref())
 }

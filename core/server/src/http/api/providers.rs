@@ -1,12 +1,10 @@
 //! Providers of a version: the hypervisors that it has files for.
 
 use boxvault_types::{
-    names::ProviderName,
     params::{
         ListQuery,
         boxes::{CreateProviderParams, UpdateProviderParams},
     },
-    version::BoxVersion,
     views::{Envelope, ErrorEnvelope, ListEnvelope, Nothing, boxes::ProviderView},
 };
 use salvo::{Request, Writer as _, handler};
@@ -16,25 +14,10 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
-        etag,
         extract::required,
         reply::{PageReply, Reply},
     },
 };
-
-/// Holds a write to the state of a provider that the caller has seen.
-async fn hold_provider(
-    req: &Request,
-    call: &Call,
-    number: &BoxVersion,
-    name: &ProviderName,
-) -> Result<()> {
-    if etag::is_held(req) {
-        let present = call.app.provider(call.target.vagrant_box()?, number, name).await?;
-        etag::require_match(req, &providers::view(present))?;
-    }
-    Ok(())
-}
 
 /// Lists the providers of a version.
 #[utoipa::path(
@@ -116,7 +99,6 @@ pub(crate) async fn update_provider(
     body: Body<UpdateProviderParams>,
 ) -> Result<Reply<ProviderView>> {
     let (number, name) = (required(req, "version")?, required(req, "provider")?);
-    hold_provider(req, &call, &number, &name).await?;
     let changed =
         call.app.update_provider(call.target.vagrant_box()?, &number, &name, body.0).await?;
     Ok(Reply::ok(format!("provider {} changed", changed.name), changed))
@@ -136,7 +118,6 @@ pub(crate) async fn update_provider(
 #[handler]
 pub(crate) async fn delete_provider(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let (number, name) = (required(req, "version")?, required(req, "provider")?);
-    hold_provider(req, &call, &number, &name).await?;
     call.app.delete_provider(call.target.vagrant_box()?, &number, &name).await?;
     Ok(Reply::ok(format!("provider {name} deleted"), Nothing))
 }

@@ -34,6 +34,7 @@ pub(crate) async fn request_reset_link(
     call: Call,
     body: Body<RequestLinkParams>,
 ) -> Result<Reply<Nothing>> {
+    call.notes.aims_at(call.app.account_named(&body.0.email, None).await);
     call.app.wish_for_link(LinkWish::ResetPassword, body.0).await?;
     Ok(Reply::ok(UNDER_WAY, Nothing))
 }
@@ -53,7 +54,8 @@ pub(crate) async fn reset_password(
     call: Call,
     body: Body<ResetPasswordParams>,
 ) -> Result<Reply<Nothing>> {
-    call.app.reset_password(body.0).await?;
+    let user = call.app.reset_password(body.0).await?;
+    call.notes.done_by(user.id, &user.name);
     Ok(Reply::ok("password changed; every session has ended, sign in with the new one", Nothing))
 }
 
@@ -73,7 +75,8 @@ pub(crate) async fn verify_email(
     call: Call,
     body: Body<VerifyEmailParams>,
 ) -> Result<Reply<Nothing>> {
-    call.app.verify_email(&body.0.token).await?;
+    let user = call.app.verify_email(&body.0.token).await?;
+    call.notes.done_by(user.id, &user.name);
     Ok(Reply::ok("e-mail address confirmed", Nothing))
 }
 
@@ -92,6 +95,7 @@ pub(crate) async fn request_verification_link(
     call: Call,
     body: Body<RequestLinkParams>,
 ) -> Result<Reply<Nothing>> {
+    call.notes.aims_at(call.app.account_named(&body.0.email, None).await);
     call.app.wish_for_link(LinkWish::VerifyEmail, body.0).await?;
     Ok(Reply::ok(UNDER_WAY, Nothing))
 }

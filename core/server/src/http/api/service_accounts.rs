@@ -19,20 +19,10 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
-        etag,
         extract::required,
         reply::{PageReply, Reply},
     },
 };
-
-/// Holds a write to the state that the caller has seen.
-async fn hold(req: &Request, call: &Call, name: &ServiceAccountName) -> Result<()> {
-    if etag::is_held(req) {
-        let present = call.app.service_account(call.target.organization()?, name).await?;
-        etag::require_match(req, &present)?;
-    }
-    Ok(())
-}
 
 /// Lists the service accounts of an organization.
 #[utoipa::path(
@@ -117,7 +107,6 @@ pub(crate) async fn update_service_account(
     body: Body<UpdateServiceAccountParams>,
 ) -> Result<Reply<ServiceAccountView>> {
     let name = required::<ServiceAccountName>(req, "service")?;
-    hold(req, &call, &name).await?;
     let organization = call.target.organization()?;
     let changed = call.app.update_service_account(organization, &name, body.0).await?;
     Ok(Reply::ok(format!("service account {name} changed"), changed).tagged())
@@ -142,7 +131,6 @@ pub(crate) async fn rotate_service_account_secret(
     body: Body<RotateSecretParams>,
 ) -> Result<Reply<NewServiceAccountView>> {
     let name = required::<ServiceAccountName>(req, "service")?;
-    hold(req, &call, &name).await?;
     let organization = call.target.organization()?;
     let days = body.0.expires_in_days;
     let rotated =
@@ -166,7 +154,6 @@ pub(crate) async fn delete_service_account(
     call: Call,
 ) -> Result<Reply<Nothing>> {
     let name = required::<ServiceAccountName>(req, "service")?;
-    hold(req, &call, &name).await?;
     call.app.delete_service_account(call.target.organization()?, &name).await?;
     Ok(Reply::ok(format!("service account {name} deleted"), Nothing))
 }

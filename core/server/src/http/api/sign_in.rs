@@ -103,8 +103,15 @@ pub(crate) async fn sign_in(
     call: Call,
     body: Body<SignInParams>,
 ) -> Result<Reply<SignInView>> {
-    let view = call.app.sign_in(body.0, device(req, &call)).await?;
-    Ok(Reply::ok("signed in", view))
+    let (typed, issuer) = (body.0.username.clone(), body.0.provider.clone());
+    match call.app.sign_in(body.0, device(req, &call)).await {
+        Ok(view) => Ok(Reply::ok("signed in", view)),
+        Err(error) => {
+            // what was typed is not written down: some type their password there
+            call.notes.aims_at(call.app.account_named(&typed, issuer.as_deref()).await);
+            Err(error)
+        }
+    }
 }
 
 /// Gives a new pair of tokens for a refresh token, once. A second use ends the session.

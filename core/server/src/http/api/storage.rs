@@ -7,13 +7,12 @@ use boxvault_types::{
         storage::{BoxUsageView, DamagedFileView, QuotaView, StoreView, UsageView},
     },
 };
-use salvo::{Request, Writer as _, handler};
+use salvo::{Writer as _, handler};
 
 use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
-        etag,
         reply::{PageReply, Reply},
     },
 };
@@ -78,15 +77,8 @@ pub(crate) async fn read_quota(call: Call) -> Result<Reply<QuotaView>> {
     )
 )]
 #[handler]
-pub(crate) async fn set_quota(
-    req: &mut Request,
-    call: Call,
-    body: Body<SetQuotaParams>,
-) -> Result<Reply<QuotaView>> {
+pub(crate) async fn set_quota(call: Call, body: Body<SetQuotaParams>) -> Result<Reply<QuotaView>> {
     let organization = call.target.organization()?;
-    if etag::is_held(req) {
-        etag::require_match(req, &call.app.quota(organization).await?)?;
-    }
     let detail = serde_json::to_value(body.0).ok();
     let view = call.app.set_quota(organization, body.0, call.audit(detail)).await?;
     Ok(Reply::ok("quota set", view).tagged())

@@ -15,7 +15,6 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
-        etag,
         extract::required,
         reply::{PageReply, Reply},
     },
@@ -92,7 +91,6 @@ pub(crate) async fn update_user(
     body: Body<UpdateUserParams>,
 ) -> Result<Reply<UserView>> {
     let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
-    etag::require_match(req, &accounts::user_view(&user))?;
     let changed = call.app.update_user(&user, body.0).await?;
     Ok(Reply::ok(format!("account {} changed", changed.username), changed).tagged())
 }
@@ -149,7 +147,6 @@ pub(crate) async fn remove_second_factor(req: &mut Request, call: Call) -> Resul
 #[handler]
 pub(crate) async fn delete_user(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
-    etag::require_match(req, &accounts::user_view(&user))?;
     call.app.delete_account(user.id).await?;
     Ok(Reply::ok(format!("account {} deleted", user.name), Nothing))
 }

@@ -5,7 +5,6 @@ use boxvault_types::{
         ListQuery,
         boxes::{CreateVersionParams, UpdateVersionParams, VersionStatus},
     },
-    version::BoxVersion,
     views::{Envelope, ErrorEnvelope, ListEnvelope, Nothing, boxes::VersionView},
 };
 use salvo::{Request, Writer as _, handler};
@@ -15,20 +14,10 @@ use crate::{
     error::Result,
     http::{
         call::{Body, Call, Query},
-        etag,
         extract::required,
         reply::{PageReply, Reply},
     },
 };
-
-/// Holds a write to the state of a version that the caller has seen.
-async fn hold_version(req: &Request, call: &Call, number: &BoxVersion) -> Result<()> {
-    if etag::is_held(req) {
-        let present = call.app.version(call.target.vagrant_box()?, number).await?;
-        etag::require_match(req, &versions::view(present))?;
-    }
-    Ok(())
-}
 
 /// Lists the versions of a box, newest first.
 #[utoipa::path(
@@ -106,7 +95,6 @@ pub(crate) async fn update_version(
     body: Body<UpdateVersionParams>,
 ) -> Result<Reply<VersionView>> {
     let number = required(req, "version")?;
-    hold_version(req, &call, &number).await?;
     let changed = call.app.update_version(call.target.vagrant_box()?, &number, body.0).await?;
     Ok(Reply::ok(format!("version {number} changed"), changed))
 }
@@ -124,7 +112,6 @@ pub(crate) async fn update_version(
 #[handler]
 pub(crate) async fn delete_version(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let number = required(req, "version")?;
-    hold_version(req, &call, &number).await?;
     call.app.delete_version(call.target.vagrant_box()?, &number).await?;
     Ok(Reply::ok(format!("version {number} deleted"), Nothing))
 }
@@ -143,7 +130,6 @@ pub(crate) async fn delete_version(req: &mut Request, call: Call) -> Result<Repl
 #[handler]
 pub(crate) async fn release_version(req: &mut Request, call: Call) -> Result<Reply<VersionView>> {
     let number = required(req, "version")?;
-    hold_version(req, &call, &number).await?;
     let changed = call.app.release_version(call.target.vagrant_box()?, &number).await?;
     Ok(Reply::ok(format!("version {number} released"), changed))
 }
@@ -162,7 +148,6 @@ pub(crate) async fn release_version(req: &mut Request, call: Call) -> Result<Rep
 #[handler]
 pub(crate) async fn revoke_version(req: &mut Request, call: Call) -> Result<Reply<VersionView>> {
     let number = required(req, "version")?;
-    hold_version(req, &call, &number).await?;
     let changed = call.app.revoke_version(call.target.vagrant_box()?, &number).await?;
     Ok(Reply::ok(format!("version {number} revoked"), changed))
 }

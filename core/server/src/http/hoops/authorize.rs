@@ -2,7 +2,14 @@
 //!
 //! Who may not even know that the thing exists gets 404, whether it exists or not.
 
-use boxvault_types::{action::Resource, error::ErrorCode, identity::Identity};
+use std::sync::Arc;
+
+use boxvault_policy::Policy;
+use boxvault_types::{
+    action::{Resource, ResourceKind},
+    error::ErrorCode,
+    identity::Identity,
+};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 
 use crate::{
@@ -16,6 +23,7 @@ use crate::{
         call::{Call, RequestFacts, credentials_missing},
         error::Dialect,
         extract,
+        hoops::record::{Asked, Denied},
         routes::Permission,
     },
 };
@@ -23,17 +31,18 @@ use crate::{
 /// See the module.
 pub(crate) struct Authorize {
     permission: Permission,
+    operation: Arc<str>,
     /// What the route shows of the system, where it shows that.
     system_part: &'static str,
 }
 
 impl Authorize {
     /// The decision for one route.
-    pub(crate) fn new(permission: Permission, path: &str) -> Self {
-        Self { permission, system_part: extract::system_part(path) }
+    pub(crate) fn new(permission: Permission, operation: Arc<str>, path: &str) -> Self {
+        Self { permission, operation, system_part: extract::system_part(path) }
     }
 
-    async fn decide(&self, req: &Request, depot: &Depot) -> Result<Call> {
+    async fn decide(&self, req: &Request, depot: &mut Depot) -> Result<Call> {
         let app = SharedApp::of(depot)?;
         let identity = depot
             .get_typed::<Identity>()
@@ -59,21 +68,46 @@ impl Authorize {
         };
         let policy = app.policy.load();
         match app.answer(&policy, &identity, &target, action) {
-            Answer::Allowed => Ok(Call { app, facts, identity, policy, action, target }),
-            Answer::Hidden(hidden) => Err(extract::not_found(&hidden)),
+            Answer::Allowed => {
+                let (notes, operation) = (Arc::default(), Arc::clone(&self.operation));
+                Ok(Call { app, facts, identity, policy, action, operation, target, notes })
+            }
+            Answer::Hidden(hidden) => {
+                depot.insert_typed(self.denied(target, policy));
+                Err(extract::not_found(&hidden))
+            }
             Answer::Suspended(organization) => {
+                depot.insert_typed(self.denied(target, policy));
                 Err(organizations::suspended(&organization, &identity))
             }
             Answer::Renamed => Err(organizations::renamed(&target)),
-            Answer::Refused if identity == Identity::Anonymous => Err(credentials_missing()),
-            Answer::Refused => Err(AppError::new(
-                ErrorCode::PermissionDenied,
-                format!(
-                    "you may not {action} this {kind}; ask an admin of the organization for the right to"
-                ),
-            )),
+            Answer::Refused if identity == Identity::Anonymous => {
+                // what is everybody's own is nobody's before they sign in: there is no access to speak of
+                if !is_own(kind) {
+                    depot.insert_typed(self.denied(target, policy));
+                }
+                Err(credentials_missing())
+            }
+            Answer::Refused => {
+                depot.insert_typed(self.denied(target, policy));
+                Err(AppError::new(
+                    ErrorCode::PermissionDenied,
+                    format!(
+                        "you may not {action} this {kind}; ask an admin of the organization for the right to"
+                    ),
+                ))
+            }
         }
     }
+
+    fn denied(&self, target: Target, policy: Arc<Policy>) -> Denied {
+        let (action, operation) = (self.permission.action, Arc::clone(&self.operation));
+        Denied { asked: Asked { action, operation, target }, policy }
+    }
+}
+
+fn is_own(kind: ResourceKind) -> bool {
+    matches!(kind, ResourceKind::Profile | ResourceKind::Session | ResourceKind::Token)
 }
 
 #[async_trait]

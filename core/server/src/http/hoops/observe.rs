@@ -52,6 +52,10 @@ impl Handler for Observe {
             path: path.into(),
         };
         depot.insert_typed(facts.clone());
+        // a request that nobody waited for to its end is not ours to read any more
+        let (method, uri_path) = (req.method().clone(), req.uri().path().to_owned());
+        let route =
+            if req.matched_path().is_empty() { "none" } else { req.matched_path() }.to_owned();
         let in_flight = self.0.metrics.request_started();
         let outcome = AssertUnwindSafe(ctrl.call_next(req, depot, res)).catch_unwind().await;
         if let Err(panic) = outcome {
@@ -62,15 +66,9 @@ impl Handler for Observe {
         finish(res, &facts);
         drop(in_flight);
         let status = res.status_code.unwrap_or(StatusCode::OK);
-        let route = if req.matched_path().is_empty() { "none" } else { req.matched_path() };
-        self.0.metrics.request_ended(
-            req.method().as_str(),
-            route,
-            status.as_u16(),
-            started.elapsed(),
-        );
+        self.0.metrics.request_ended(method.as_str(), &route, status.as_u16(), started.elapsed());
         let code = res.extensions.get::<ErrorCode>().map_or("", |code| code.as_str());
-        log(req, status, code, started, &facts);
+        log(&method, &uri_path, status, code, started, &facts);
     }
 }
 
@@ -170,8 +168,15 @@ fn finish(res: &mut Response, facts: &RequestFacts) {
 }
 
 /// One line for what changed something or failed; reads that went well are for debugging.
-fn log(req: &Request, status: StatusCode, code: &str, started: Instant, facts: &RequestFacts) {
-    let (method, path, request_id) = (req.method(), req.uri().path(), &*facts.request_id);
+fn log(
+    method: &Method,
+    path: &str,
+    status: StatusCode,
+    code: &str,
+    started: Instant,
+    facts: &RequestFacts,
+) {
+    let request_id = &*facts.request_id;
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (status, address) = (status.as_u16(), facts.address);
     if status >= 400 {

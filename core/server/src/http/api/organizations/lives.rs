@@ -14,11 +14,9 @@ use boxvault_types::{
 use salvo::{Request, Writer as _, handler};
 
 use crate::{
-    app::organizations,
     error::{AppError, Result},
     http::{
         call::{Body, Call, Query},
-        etag,
         reply::{PageReply, Reply},
     },
 };
@@ -74,12 +72,8 @@ pub(crate) async fn suspend_organization(
     )
 )]
 #[handler]
-pub(crate) async fn resume_organization(
-    req: &mut Request,
-    call: Call,
-) -> Result<Reply<OrganizationView>> {
+pub(crate) async fn resume_organization(call: Call) -> Result<Reply<OrganizationView>> {
     let organization = call.target.organization()?;
-    etag::require_match(req, &organizations::view(organization, &call.identity))?;
     let view = call.app.resume_organization(&call.identity, organization).await?;
     Ok(Reply::ok(format!("organization {} resumed", view.name), view).tagged())
 }
@@ -99,7 +93,6 @@ pub(crate) async fn resume_organization(
 #[handler]
 pub(crate) async fn delete_organization(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let organization = call.target.organization()?;
-    etag::require_match(req, &organizations::view(organization, &call.identity))?;
     let confirm = req.queries().get("confirm").map(String::as_str);
     call.app.delete_organization(organization, confirm).await?;
     Ok(Reply::ok(format!("organization {} deleted", organization.name), Nothing))
