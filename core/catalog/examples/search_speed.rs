@@ -99,6 +99,7 @@ async fn user(catalog: &Catalog, number: usize) -> Outcome<UserId> {
         display_name: String::new(),
         password_hash: None,
         platform_admin: false,
+        email_verified: false,
     };
     Ok(users::create(catalog, user).await?.id)
 }
