@@ -33,7 +33,7 @@ refused() {
 # link KIND ADDRESS: the token of the link in the newest message. Without a mail server messages are files.
 link() {
   local tries=100
-  until message=$(grep -ls "^To: $2" data/mail/*"-$1-"* | tail -n 1) && [ -n "$message" ]; do
+  until message=$(grep -ls "^To: $2" data/mail/*"-$1-"*.eml | tail -n 1) && [ -n "$message" ]; do
     tries=$((tries - 1)) && [ "$tries" -gt 0 ] || { echo "no message of $1 for $2" >&2; return 1; }
     sleep 0.1
   done
