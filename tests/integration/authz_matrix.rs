@@ -538,6 +538,7 @@ fn class(case: &Case, reply: &Reply) -> String {
                 | "SESSION_NOT_FOUND"
                 | "TOKEN_NOT_FOUND"
                 | "INVITATION_NOT_FOUND"
+                | "JOIN_REQUEST_NOT_FOUND"
         ) =>
         {
             "ok".to_owned()
@@ -645,10 +646,17 @@ fn in_organization(
             _ => "ok",
         };
     }
+    if case.action == "join-request:create" {
+        // whoever is signed in and no machine asks, where all see the organization
+        let person =
+            !matches!(caller, "anonymous" | "limited-token" | "service" | "orphan-service");
+        let heard = caller == "platform-admin" || (case.variant == "open" && person);
+        return if heard { "ok" } else { refused };
+    }
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {
         _ if outsider => {
-            let own = ["member", "storage", "audit", "service", "invitation"];
+            let own = ["member", "storage", "audit", "service", "invitation", "join-request"];
             reads && !own.contains(&noun)
         }
         (_, "storage", "update") | (_, "suspension", _) => caller == "platform-admin",
@@ -656,7 +664,7 @@ fn in_organization(
         ("limited-token", ..) => reads,
         ("admin", "organization", _) => verb != "delete",
         ("platform-admin" | "owner" | "admin", ..) | (_, "box", "create") => true,
-        (_, "service" | "invitation", _) => false,
+        (_, "service" | "invitation" | "join-request", _) => false,
         ("creator", ..) if !whole_organization => true,
         _ => reads,
     };

@@ -141,6 +141,7 @@ async fn every_operation_succeeds_as_documented() {
     let server = TestServer::builder()
         .set("limits.sign_in_requests_per_minute", "0")
         .set("organizations.invitation_pause", "0 s")
+        .set("organizations.join_request_pause", "0 s")
         .start()
         .await;
     let anonymous = server.anonymous();
@@ -152,6 +153,7 @@ async fn every_operation_succeeds_as_documented() {
     publish(&mut recorder, &admin).await;
     read(&mut recorder, &admin, &anonymous).await;
     invitations(&server, &mut recorder, &admin).await;
+    join_requests(&server, &mut recorder, &admin).await;
     watch(&server, &mut recorder, &admin).await;
     remove(&mut recorder, &admin).await;
 
@@ -487,6 +489,19 @@ async fn invitations(server: &TestServer, recorder: &mut Recorder, admin: &Clien
     let to = json!({ "email": "frank@example.com" });
     let sent = recorder.call(admin, "create_invitation", 201, body(to)).await;
     recorder.call(admin, "revoke_invitation", 200, at(&[("id", &text(&sent, "id"))])).await;
+}
+
+async fn join_requests(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let gina = server.user("gina").await;
+    let open = json!({ "accessMode": "request_to_join" });
+    assert_eq!(admin.put("/api/organization/acme", &open).await.status, 200);
+    for verb in ["withdraw_join_request", "deny_join_request", "approve_join_request"] {
+        let asked = recorder.call(&gina, "create_join_request", 201, body(json!({}))).await;
+        recorder.call(admin, "list_join_requests", 200, nothing()).await;
+        let by = if verb == "withdraw_join_request" { &gina } else { admin };
+        recorder.call(by, verb, 200, at(&[("id", &text(&asked, "id"))])).await;
+    }
+    recorder.call(&gina, "list_own_join_requests", 200, nothing()).await;
 }
 
 async fn services(recorder: &mut Recorder, admin: &Client) {

@@ -34,6 +34,8 @@ mod examples;
 #[cfg(test)]
 mod invitations;
 #[cfg(test)]
+mod join_requests;
+#[cfg(test)]
 mod mail;
 #[cfg(test)]
 mod names;

@@ -20,6 +20,7 @@ pub mod boxes;
 pub mod former_box_names;
 pub mod idempotency_keys;
 pub mod invitations;
+pub mod join_requests;
 pub mod mail_outbox;
 pub mod memberships;
 pub mod organization_names;

@@ -43,6 +43,8 @@ pub enum Noun {
     ServiceAccount,
     /// An invitation.
     Invitation,
+    /// A request to join an organization.
+    JoinRequest,
 }
 
 impl fmt::Display for Noun {
@@ -62,6 +64,7 @@ impl fmt::Display for Noun {
             Self::Token => "token",
             Self::ServiceAccount => "service account",
             Self::Invitation => "invitation",
+            Self::JoinRequest => "request to join",
         })
     }
 }
@@ -129,6 +132,8 @@ taken! {
     Invitation = "invitation", "uq_invitations_open", "invitations.organization_id, invitations.email_key, invitations.open_mark";
     /// The token of an invitation.
     InvitationToken = "invitation token", "uq_invitations_token", "invitations.token_hash";
+    /// The one open request of a user to join an organization.
+    JoinRequest = "request to join", "uq_join_requests_open", "join_requests.organization_id, join_requests.user_id, join_requests.open_mark";
     /// A service account's secret.
     ServiceSecret = "secret", "uq_service_accounts_secret", "service_accounts.secret_hash";
 }
@@ -147,6 +152,20 @@ pub enum ConflictReason {
         "the organization has sent as many invitations as it may within a day; try again tomorrow"
     )]
     TooManyInvitations,
+    /// The organization takes members by invitation only.
+    #[error("this organization takes members by invitation only; ask one of its admins for one")]
+    RequestsClosed,
+    /// This user asked to join the organization a moment ago.
+    #[error("you asked to join this organization a while ago; wait a little before you ask again")]
+    AskedLately,
+    /// The user has made as many requests as a day allows.
+    #[error(
+        "you have asked to join as many organizations as one may within a day; try again tomorrow"
+    )]
+    TooManyRequests,
+    /// The account that it is about is suspended.
+    #[error("the account is suspended; an admin of the server can resume it")]
+    AccountSuspended,
     /// The version was released: its files do not change any more.
     #[error("the version has been released, so its files are immutable")]
     VersionReleased,

@@ -26,6 +26,7 @@ pub mod boxes;
 pub mod downloads;
 pub mod idempotency;
 pub mod invitations;
+pub mod join_requests;
 pub mod links;
 pub mod memberships;
 pub mod organizations;

@@ -12,7 +12,10 @@ use sea_orm::{
 
 use crate::entity::{memberships as table, organizations as organization_rows, users as user_rows};
 use crate::rows::{insert, matches, stored, stored_some};
-use crate::{Catalog, CatalogError, ConflictReason, Noun, Page, Paged, Result, Taken, paging};
+use crate::{
+    Catalog, CatalogError, ConflictReason, Noun, Page, Paged, Result, Taken, join_requests, paging,
+    users,
+};
 
 /// The most organizations of one account that are looked at; beyond it rights are missing, never too many.
 const OF_USER_MAX: u64 = 10_000;
@@ -52,16 +55,21 @@ pub struct Member {
 /// Gives somebody a role in an organization.
 ///
 /// # Errors
-/// `AlreadyExists(Member)`; `NotFound(Member)` when the organization or the user is gone.
+/// `AlreadyExists(Member)`; `NotFound(User)`; `NotFound(Member)` when the organization is gone.
 pub async fn add(
     catalog: &Catalog,
     organization: OrganizationId,
     user: UserId,
     role: Role,
 ) -> Result<()> {
-    add_in(catalog.writer(), organization, user, role, catalog.now()).await
+    let transaction = catalog.begin().await?;
+    users::lock(&transaction, user).await?;
+    add_in(&transaction, organization, user, role, catalog.now()).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
+/// The one way to become a member: there is nothing left to ask for. The caller has locked the user.
 pub(crate) async fn add_in<C: ConnectionTrait>(
     db: &C,
     organization: OrganizationId,
@@ -77,7 +85,8 @@ pub(crate) async fn add_in<C: ConnectionTrait>(
     };
     insert(db, row)
         .await
-        .map_err(|error| error.taken_as(Taken::Member).without_parent(Noun::Member))
+        .map_err(|error| error.taken_as(Taken::Member).without_parent(Noun::Member))?;
+    join_requests::fulfil(db, organization, user, now).await
 }
 
 /// Finds somebody's role in an organization.
@@ -182,6 +191,29 @@ pub async fn list(
         })
     })
     .await
+}
+
+/// The proven addresses of the admins and owners of an organization, by name, at most so many. Suspended ones are left
+/// out.
+pub async fn addresses_of_admins(
+    catalog: &Catalog,
+    organization: OrganizationId,
+    limit: u64,
+) -> Result<Vec<String>> {
+    let rows: Vec<Option<String>> = table::Entity::find()
+        .join(JoinType::InnerJoin, to_user())
+        .select_only()
+        .column(user_rows::Column::Email)
+        .filter(table::Column::OrganizationId.eq(organization.0))
+        .filter(table::Column::Role.is_in([Role::Admin.as_str(), Role::Owner.as_str()]))
+        .filter(user_rows::Column::EmailVerifiedAt.is_not_null())
+        .filter(user_rows::Column::SuspendedAt.is_null())
+        .order_by_asc(user_rows::Column::NameKey)
+        .limit(limit)
+        .into_tuple()
+        .all(catalog.reader())
+        .await?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// All organizations of a user, by name; deleted ones, too.

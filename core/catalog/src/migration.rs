@@ -25,6 +25,7 @@ mod m20261125_000405_box_pages;
 mod m20261125_000406_box_watches;
 mod m20261125_000501_widen_audit;
 mod m20261125_000502_create_idempotency_keys;
+mod m20261126_000301_create_join_requests;
 
 pub(crate) struct Migrator;
 
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000406_box_watches::Migration),
             Box::new(m20261125_000501_widen_audit::Migration),
             Box::new(m20261125_000502_create_idempotency_keys::Migration),
+            Box::new(m20261126_000301_create_join_requests::Migration),
         ]
     }
 }

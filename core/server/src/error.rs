@@ -167,6 +167,7 @@ fn not_found_code(what: Noun) -> ErrorCode {
         Noun::Session => ErrorCode::SessionNotFound,
         Noun::Token => ErrorCode::TokenNotFound,
         Noun::Invitation => ErrorCode::InvitationNotFound,
+        Noun::JoinRequest => ErrorCode::JoinRequestNotFound,
         Noun::ServiceAccount => ErrorCode::ServiceAccountNotFound,
     }
 }
@@ -174,9 +175,12 @@ fn not_found_code(what: Noun) -> ErrorCode {
 fn conflict_code(why: ConflictReason) -> ErrorCode {
     match why {
         ConflictReason::OtherAddress => ErrorCode::InvitationForOther,
-        ConflictReason::InvitedLately | ConflictReason::TooManyInvitations => {
-            ErrorCode::RateLimited
-        }
+        ConflictReason::InvitedLately
+        | ConflictReason::TooManyInvitations
+        | ConflictReason::AskedLately
+        | ConflictReason::TooManyRequests => ErrorCode::RateLimited,
+        ConflictReason::RequestsClosed => ErrorCode::JoinRequestsClosed,
+        ConflictReason::AccountSuspended => ErrorCode::AccountSuspended,
         ConflictReason::VersionReleased => ErrorCode::VersionReleased,
         ConflictReason::VersionEmpty => ErrorCode::VersionEmpty,
         ConflictReason::VersionState => ErrorCode::VersionState,

@@ -143,6 +143,8 @@ words! {
         Member = "member",
         /// An invitation into an organization.
         Invitation = "invitation",
+        /// Somebody's wish to join an organization: to update one is to decide on it.
+        JoinRequest = "join-request",
         /// A service account of an organization.
         ServiceAccount = "service",
         /// A box.
@@ -189,6 +191,8 @@ pub enum Resource {
     Member(OrganizationName, Option<UserName>),
     /// The invitations into an organization.
     Invitation(OrganizationName),
+    /// The requests to join an organization.
+    JoinRequest(OrganizationName),
     /// The service accounts of an organization, or one of them.
     ServiceAccount(OrganizationName, Option<ServiceAccountName>),
     /// The boxes of an organization, or one of them.
@@ -225,6 +229,7 @@ impl Resource {
             Self::Suspension(..) => ResourceKind::Suspension,
             Self::Member(..) => ResourceKind::Member,
             Self::Invitation(..) => ResourceKind::Invitation,
+            Self::JoinRequest(..) => ResourceKind::JoinRequest,
             Self::ServiceAccount(..) => ResourceKind::ServiceAccount,
             Self::Box(..) => ResourceKind::Box,
             Self::Version(..) => ResourceKind::Version,
@@ -246,6 +251,7 @@ impl Resource {
             | Self::Storage(organization) => organization.as_ref(),
             Self::Suspension(organization)
             | Self::Invitation(organization)
+            | Self::JoinRequest(organization)
             | Self::Member(organization, ..)
             | Self::ServiceAccount(organization, ..)
             | Self::Box(organization, ..)
@@ -297,6 +303,7 @@ impl Resource {
             | Self::Storage(Some(organization))
             | Self::Suspension(organization)
             | Self::Invitation(organization)
+            | Self::JoinRequest(organization)
             | Self::Member(organization, ..)
             | Self::ServiceAccount(organization, ..)
             | Self::Box(organization, ..)
@@ -333,6 +340,7 @@ impl Resource {
             | Self::Organization(..)
             | Self::Suspension(..)
             | Self::Invitation(..)
+            | Self::JoinRequest(..)
             | Self::Policy
             | Self::Audit(..)
             | Self::Storage(..) => self.kind().as_str().to_owned(),

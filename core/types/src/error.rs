@@ -105,6 +105,8 @@ codes! {
     OrganizationSuspended = "ORGANIZATION_SUSPENDED", Forbidden;
     /// The invitation was sent to another e-mail address than the account's.
     InvitationForOther = "INVITATION_FOR_OTHER", Forbidden;
+    /// The organization takes members by invitation only, so there is nothing to ask for.
+    JoinRequestsClosed = "JOIN_REQUESTS_CLOSED", Forbidden;
     /// The server does not take new accounts.
     SignUpClosed = "SIGN_UP_CLOSED", Forbidden;
     /// No such path.
@@ -131,6 +133,8 @@ codes! {
     TokenNotFound = "TOKEN_NOT_FOUND", NotFound;
     /// No such invitation: it is unknown, was used or withdrawn, or has ended.
     InvitationNotFound = "INVITATION_NOT_FOUND", NotFound;
+    /// No such request to join that waits for a decision: it is unknown, was decided or withdrawn.
+    JoinRequestNotFound = "JOIN_REQUEST_NOT_FOUND", NotFound;
     /// No such service account.
     ServiceAccountNotFound = "SERVICE_ACCOUNT_NOT_FOUND", NotFound;
     /// No such session.
@@ -157,6 +161,8 @@ codes! {
     LostRace = "LOST_RACE", Conflict;
     /// The organization has another name now, under which it can be changed.
     OrganizationRenamed = "ORGANIZATION_RENAMED", Conflict;
+    /// The account that it is about is suspended.
+    AccountSuspended = "ACCOUNT_SUSPENDED", Conflict;
     /// An organization always has an owner.
     LastOwner = "LAST_OWNER", Conflict;
     /// The server always has a platform admin.

@@ -85,6 +85,10 @@ id! {
     InvitationId
 }
 id! {
+    /// A request to join an organization.
+    JoinRequestId
+}
+id! {
     /// A service account.
     ServiceAccountId
 }

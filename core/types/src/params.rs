@@ -7,6 +7,7 @@ pub mod account;
 pub mod audit;
 pub mod boxes;
 pub mod invitations;
+pub mod join_requests;
 pub mod organizations;
 pub mod service_accounts;
 pub mod storage;

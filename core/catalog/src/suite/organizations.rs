@@ -234,7 +234,7 @@ on_each_database! {
         let error = memberships::add(catalog, acme.id, bert.id, Role::Admin).await.unwrap_err();
         assert!(matches!(error, CatalogError::AlreadyExists { what: Taken::Member }), "{error:?}");
         let error = memberships::add(catalog, acme.id, UserId::new(), Role::Admin).await.unwrap_err();
-        assert!(matches!(error, CatalogError::NotFound { what: Noun::Member }), "{error:?}");
+        assert!(matches!(error, CatalogError::NotFound { what: Noun::User }), "{error:?}");
 
         memberships::set_role(catalog, acme.id, bert.id, Role::Admin).await.unwrap();
         let page = memberships::list(catalog, acme.id, None, Page::default()).await.unwrap();

@@ -73,6 +73,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::idempotency_keys::Entity));
     all.extend(columns_of(entity::memberships::Entity));
     all.extend(columns_of(entity::invitations::Entity));
+    all.extend(columns_of(entity::join_requests::Entity));
     all.extend(columns_of(entity::organization_names::Entity));
     all.extend(columns_of(entity::organizations::Entity));
     all.extend(columns_of(entity::providers::Entity));

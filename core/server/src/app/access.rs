@@ -76,6 +76,7 @@ impl Target {
             | Resource::Storage(Some(name))
             | Resource::Suspension(name)
             | Resource::Invitation(name)
+            | Resource::JoinRequest(name)
             | Resource::Member(name, _)
             | Resource::ServiceAccount(name, _)
             | Resource::Box(name, None) => {
@@ -299,6 +300,7 @@ fn container(resource: &Resource) -> Option<Resource> {
         | Resource::Storage(Some(name))
         | Resource::Suspension(name)
         | Resource::Invitation(name)
+        | Resource::JoinRequest(name)
         | Resource::Member(name, _)
         | Resource::ServiceAccount(name, _) => Some(Resource::Organization(Some(name.clone()))),
         Resource::Box(organization, None) => {

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The least that a caller is asked to wait.
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 impl App {
     /// Invites somebody by a message to their address.

@@ -95,6 +95,7 @@ impl App {
             sessions: self.list_sessions(caller, all()).await?.0,
             tokens: self.list_tokens(caller, all()).await?.0,
             watches: self.list_watches(identity, caller, all()).await?.0,
+            join_requests: self.list_own_join_requests(caller, all()).await?.0,
         })
     }
 

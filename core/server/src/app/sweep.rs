@@ -12,7 +12,8 @@ use std::{
 use boxvault_catalog::{
     attempts,
     blobs::{self, Deletion},
-    boxes, idempotency, invitations, links, organizations, outbox, sessions, uploads,
+    boxes, idempotency, invitations, join_requests, links, organizations, outbox, sessions,
+    uploads,
 };
 use boxvault_plugin_sdk::{Capabilities, StorageBackend};
 use tracing::{info, warn};
@@ -96,6 +97,7 @@ impl App {
         attempts::forget_older_than(&self.catalog, MEMORY).await?;
         links::forget_expired(&self.catalog, MEMORY).await?;
         invitations::forget_ended(&self.catalog, MEMORY).await?;
+        join_requests::forget_ended(&self.catalog, MEMORY).await?;
         outbox::forget_given_up(&self.catalog, MEMORY).await?;
         let audit = self.sweep_audit().await?;
         let answers = idempotency::forget_expired(&self.catalog).await?;

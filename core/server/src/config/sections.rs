@@ -276,6 +276,10 @@ pub struct OrganizationsConfig {
     pub invitation_pause: HumanDuration,
     /// How many invitations an organization sends within a day at most. Default 200.
     pub invitations_per_day: u32,
+    /// How long after a request to join an organization the same user cannot make another one to it. Default 1 h.
+    pub join_request_pause: HumanDuration,
+    /// How many requests to join organizations a user makes within a day at most. Default 20.
+    pub join_requests_per_day: u32,
 }
 
 impl Default for OrganizationsConfig {
@@ -286,6 +290,8 @@ impl Default for OrganizationsConfig {
             invitation_ttl: HumanDuration::from_days(7),
             invitation_pause: HumanDuration::from_secs(60),
             invitations_per_day: 200,
+            join_request_pause: HumanDuration::from_hours(1),
+            join_requests_per_day: 20,
         }
     }
 }

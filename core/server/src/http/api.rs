@@ -10,6 +10,7 @@ pub(crate) mod box_pages;
 pub(crate) mod boxes;
 pub(crate) mod files;
 pub(crate) mod invitations;
+pub(crate) mod join_requests;
 pub(crate) mod organizations;
 pub(crate) mod profile;
 pub(crate) mod providers;

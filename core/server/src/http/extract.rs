@@ -58,6 +58,7 @@ pub(crate) fn resource(
         ResourceKind::Storage => Resource::Storage(parse(req, "organization")?),
         ResourceKind::Suspension => Resource::Suspension(organization()?),
         ResourceKind::Invitation => Resource::Invitation(organization()?),
+        ResourceKind::JoinRequest => Resource::JoinRequest(organization()?),
         ResourceKind::Member => Resource::Member(organization()?, parse(req, "username")?),
         ResourceKind::ServiceAccount => {
             Resource::ServiceAccount(organization()?, parse(req, "service")?)
@@ -154,6 +155,7 @@ pub(crate) fn not_found(resource: &Resource) -> AppError {
         | Resource::Storage(Some(name))
         | Resource::Suspension(name)
         | Resource::Invitation(name)
+        | Resource::JoinRequest(name)
         | Resource::Member(name, None)
         | Resource::ServiceAccount(name, _)
         | Resource::Box(name, None) => AppError::new(

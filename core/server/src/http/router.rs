@@ -10,9 +10,9 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, audit, badges, box_pages, boxes, files, invitations, organizations,
-        organizations::lives, profile, providers, recovery, second_factor, service_accounts,
-        sign_in, storage, system, uploads, users, versions, watches,
+        account, architectures, audit, badges, box_pages, boxes, files, invitations, join_requests,
+        organizations, organizations::lives, profile, providers, recovery, second_factor,
+        service_accounts, sign_in, storage, system, uploads, users, versions, watches,
     },
     hoops::hold::HeldTo,
     openapi,
@@ -66,6 +66,8 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Read,     On::Token,        endpoint!(account::read_token))
         .add(Delete,   On::Token,        endpoint!(account::delete_token))
         .add(Read,     On::Profile,      endpoint!(watches::list_watches))
+        .add(Read,     On::Profile,      endpoint!(join_requests::list_own_join_requests))
+        .add(Update,   On::Profile,      endpoint!(join_requests::withdraw_join_request).held_to(HeldTo::Nothing))
         // everybody's account
         .add(Read,     On::User,         endpoint!(users::list_users))
         .add(Create,   On::User,         endpoint!(users::create_user))
@@ -94,6 +96,10 @@ pub(crate) fn routes() -> ApiRouter {
         .add(Create,   On::Invitation,   endpoint!(invitations::create_invitation))
         .add(Update,   On::Invitation,   endpoint!(invitations::resend_invitation))
         .add(Delete,   On::Invitation,   endpoint!(invitations::revoke_invitation))
+        .add(Read,     On::JoinRequest,  endpoint!(join_requests::list_join_requests))
+        .add(Create,   On::JoinRequest,  endpoint!(join_requests::create_join_request))
+        .add(Update,   On::JoinRequest,  endpoint!(join_requests::approve_join_request))
+        .add(Update,   On::JoinRequest,  endpoint!(join_requests::deny_join_request))
         .add(Read,     On::ServiceAccount, endpoint!(service_accounts::list_service_accounts))
         .add(Create,   On::ServiceAccount, endpoint!(service_accounts::create_service_account))
         .add(Read,     On::ServiceAccount, endpoint!(service_accounts::read_service_account))

@@ -79,6 +79,7 @@ impl Permission {
             ResourceKind::User
                 | ResourceKind::Organization
                 | ResourceKind::Member
+                | ResourceKind::JoinRequest
                 | ResourceKind::Box
                 | ResourceKind::Version
                 | ResourceKind::Provider

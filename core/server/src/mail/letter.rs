@@ -18,6 +18,8 @@ pub(crate) enum Template {
     VerifyEmail { username: String, link: String, valid_for: String },
     /// Lets somebody choose a new password.
     ResetPassword { username: String, link: String, valid_for: String },
+    /// Lets somebody choose the first password of an account that was made for them.
+    AccountMade { username: String, link: String, valid_for: String },
     /// Tells that the password is another one now.
     PasswordChanged { username: String },
     /// Tells the present address that another one was asked for.
@@ -30,6 +32,10 @@ pub(crate) enum Template {
         link: String,
         valid_for: String,
     },
+    /// Tells those who decide that somebody wants to join an organization.
+    JoinRequest { organization: String, username: String, message: String },
+    /// Tells somebody what became of their request: the role that they have now, or none.
+    JoinRequestDecided { organization: String, role: Option<Role> },
     /// Tells that signing in does or does not need a code from now on.
     SecondFactorChanged { username: String, enabled: bool },
     /// Tells whoever watches a box, `organization/box`, of a new version.
@@ -90,18 +96,20 @@ impl Template {
                     ],
                 )
             },
+            Self::AccountMade { username, link, valid_for } => Words {
+                link: Some(Link { label: "Choose a password", url: link.clone() }),
+                ..account_made(username, valid_for)
+            },
             Self::Invitation { organization, invited_by, role, link, valid_for } => Words {
                 link: Some(Link { label: "Accept the invitation", url: link.clone() }),
-                ..told(
-                    "invitation",
-                    &format!("You are invited to {organization}"),
-                    [
-                        format!("{invited_by} invites you to {organization}, as {role}."),
-                        format!("The link works once, within {valid_for}, for this address alone."),
-                        "If you know nothing of it, do nothing.".to_owned(),
-                    ],
-                )
+                ..invitation(organization, invited_by, *role, valid_for)
             },
+            Self::JoinRequest { organization, username, message } => {
+                join_request(organization, username, message)
+            }
+            Self::JoinRequestDecided { organization, role } => {
+                join_request_decided(organization, *role)
+            }
             Self::PasswordChanged { username } => told(
                 "password_changed",
                 "Your password was changed",
@@ -133,6 +141,53 @@ impl Template {
 /// What to do about a change that somebody else made.
 const NOT_YOU: &str =
     "If it was not you, reset the password now, and tell whoever runs the server.";
+
+fn account_made(username: &str, valid_for: &str) -> Words {
+    told(
+        "account_made",
+        "Choose a password for your new account",
+        [
+            format!("An admin of this server has made the account {username} for you."),
+            format!("The link works once, within {valid_for}."),
+            "When that is over, ask for another one where you sign in.".to_owned(),
+        ],
+    )
+}
+
+fn invitation(organization: &str, invited_by: &str, role: Role, valid_for: &str) -> Words {
+    told(
+        "invitation",
+        &format!("You are invited to {organization}"),
+        [
+            format!("{invited_by} invites you to {organization}, as {role}."),
+            format!("The link works once, within {valid_for}, for this address alone."),
+            "If you know nothing of it, do nothing.".to_owned(),
+        ],
+    )
+}
+
+fn join_request_decided(organization: &str, role: Option<Role>) -> Words {
+    let outcome = match role {
+        Some(role) => format!("You are now in {organization}, as {role}."),
+        None => format!("Your request to join {organization} was denied."),
+    };
+    told("join_request_decided", &format!("Your request to join {organization}"), [outcome])
+}
+
+fn join_request(organization: &str, username: &str, message: &str) -> Words {
+    let mut words = told(
+        "join_request",
+        &format!("{username} asks to join {organization}"),
+        [
+            format!("The user {username} of this server asks to join {organization}."),
+            "Every admin and owner of it can approve or deny the request.".to_owned(),
+        ],
+    );
+    if !message.is_empty() {
+        words.paragraphs.push(format!("{username} writes: {message}"));
+    }
+    words
+}
 
 fn released(name: &str, version: &str, link: &str, stop: &Stop) -> Words {
     Words {

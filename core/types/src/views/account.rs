@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::boxes::WatchView;
+use super::{boxes::WatchView, join_requests::OwnJoinRequestView};
 use crate::identity::{Role, TokenScope};
 use crate::ids::{SessionId, TokenId, UserId};
 
@@ -133,6 +133,8 @@ pub struct ExportView {
     pub tokens: Vec<TokenView>,
     /// The watched boxes, as far as the caller may still see them.
     pub watches: Vec<WatchView>,
+    /// The requests to join organizations, with what became of them.
+    pub join_requests: Vec<OwnJoinRequestView>,
 }
 
 /// A new or refreshed session.

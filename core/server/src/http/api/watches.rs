@@ -1,8 +1,6 @@
 //! Watches: boxes whose new releases somebody wants to hear of.
 
 use boxvault_types::{
-    error::ErrorCode,
-    identity::Caller,
     params::{ListQuery, boxes::StopWatchingParams},
     views::{
         Envelope, ListEnvelope,
@@ -12,7 +10,7 @@ use boxvault_types::{
 use salvo::{Request, Writer as _, handler};
 
 use crate::{
-    error::{AppError, Result},
+    error::Result,
     http::{
         call::{Call, Query, from_query, parse_json, read_bounded},
         reply::{PageReply, Reply},
@@ -30,7 +28,7 @@ use crate::{
 )]
 #[handler]
 pub(crate) async fn watch_box(call: Call) -> Result<Reply<WatchStateView>> {
-    let reachable = call.app.watch_box(person(&call)?, call.target.vagrant_box()?).await?;
+    let reachable = call.app.watch_box(call.person()?, call.target.vagrant_box()?).await?;
     let message = if reachable {
         "you will hear of new releases"
     } else {
@@ -50,20 +48,8 @@ pub(crate) async fn watch_box(call: Call) -> Result<Reply<WatchStateView>> {
 )]
 #[handler]
 pub(crate) async fn unwatch_box(call: Call) -> Result<Reply<WatchStateView>> {
-    call.app.unwatch_box(person(&call)?, call.target.vagrant_box()?).await?;
+    call.app.unwatch_box(call.person()?, call.target.vagrant_box()?).await?;
     Ok(Reply::ok("you will hear no more of it", WatchStateView { watched: false }))
-}
-
-/// Who watches: a user. What a service account may is lent to it, a mailbox is not.
-fn person(call: &Call) -> Result<&Caller> {
-    let caller = call.caller()?;
-    if caller.service.is_some() {
-        return Err(AppError::new(
-            ErrorCode::PermissionDenied,
-            "a service account gets no messages; watch the box as a user",
-        ));
-    }
-    Ok(caller)
 }
 
 /// Lists what the caller watches, the last watched first.

@@ -203,14 +203,14 @@ fn change(req: &Request, call: &Call, status: StatusCode, told: Told) -> Vec<New
         ResourceKind::Organization if entry.organization.is_none() => {
             entry.organization = told.name.and_then(|name| OrganizationName::parse(&name).ok());
         }
-        _ if call.action == Action::Create => {
+        _ => {
+            let made = || told.name.map(|name| name.to_ascii_lowercase()).or(told.id);
             let name = call.notes.object.get().cloned();
-            let name = name.or(told.name.map(|name| name.to_ascii_lowercase())).or(told.id);
+            let name = name.or_else(|| made().filter(|_| call.action == Action::Create));
             if let Some(name) = name {
                 entry.object = format!("{}/{name}", entry.object);
             }
         }
-        _ => {}
     }
     let there = call.notes.also_in.get().map(|organization| NewEntry {
         organization: Some(organization.clone()),
