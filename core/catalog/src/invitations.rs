@@ -137,11 +137,7 @@ pub async fn create(
     let transaction = catalog.begin().await?;
     // two who invite at once count each other
     organizations::lock(&transaction, new.organization_id).await?;
-    let to_address = || {
-        Condition::all()
-            .add(table::Column::OrganizationId.eq(row.organization_id))
-            .add(table::Column::EmailKey.eq(&*row.email_key))
-    };
+    let to_address = || to_address(new.organization_id, &row.email);
     ended(now, Outcome::Expired)
         .filter(to_address())
         .filter(table::Column::ExpiresAt.lte(now))
@@ -203,10 +199,10 @@ pub async fn resend(
 ) -> Result<Invitation> {
     let now = catalog.now();
     let (organization, letter) = (again.organization_id, again.letter);
+    let address = to_address(organization, &again.email);
     let transaction = catalog.begin().await?;
     organizations::lock(&transaction, organization).await?;
-    let this = Condition::all().add(table::Column::Id.eq(id.0));
-    check_limits(&transaction, this, organization, limits, now).await?;
+    check_limits(&transaction, address, organization, limits, now).await?;
     let changed = table::Entity::update_many()
         .col_expr(table::Column::TokenHash, Expr::value(letter.token_hash.to_vec()))
         .col_expr(table::Column::ExpiresAt, Expr::value(whole_micros(letter.expires_at)))
@@ -224,16 +220,24 @@ pub async fn resend(
     read(catalog, organization, id).await
 }
 
-/// Refuses one message too many: soon after another one of these rows, or over what a day allows.
+/// What an organization has sent to an address.
+fn to_address(organization: OrganizationId, email: &str) -> Condition {
+    Condition::all()
+        .add(table::Column::OrganizationId.eq(organization.0))
+        .add(table::Column::EmailKey.eq(clean(email).to_lowercase()))
+}
+
+/// Refuses one message too many: soon after another one to the same address, or over what a day allows.
 async fn check_limits<C: ConnectionTrait>(
     db: &C,
-    rows: Condition,
+    address: Condition,
     organization: OrganizationId,
     limits: SendLimits,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let pause = TimeDelta::from_std(limits.pause).unwrap_or(TimeDelta::days(36_500));
-    let lately = table::Entity::find().filter(rows).filter(table::Column::SentAt.gt(now - pause));
+    let lately =
+        table::Entity::find().filter(address).filter(table::Column::SentAt.gt(now - pause));
     if lately.limit(1).one(db).await?.is_some() {
         return Err(CatalogError::conflict(ConflictReason::InvitedLately));
     }

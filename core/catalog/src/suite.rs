@@ -10,6 +10,7 @@ mod conditions;
 mod connection;
 mod credentials;
 mod files;
+mod invitations;
 mod join_requests;
 mod links;
 mod organizations;
