@@ -26,6 +26,7 @@ mod m20261125_000406_box_watches;
 mod m20261125_000501_widen_audit;
 mod m20261125_000502_create_idempotency_keys;
 mod m20261126_000301_create_join_requests;
+mod m20261126_000302_bind_tokens;
 
 pub(crate) struct Migrator;
 
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000501_widen_audit::Migration),
             Box::new(m20261125_000502_create_idempotency_keys::Migration),
             Box::new(m20261126_000301_create_join_requests::Migration),
+            Box::new(m20261126_000302_bind_tokens::Migration),
         ]
     }
 }

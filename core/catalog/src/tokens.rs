@@ -108,6 +108,10 @@ async fn find_live_where(catalog: &Catalog, is_it: Expr) -> Result<Option<(ApiTo
     let user = users::from_row(stored_some("api_tokens.user_id", user)?)?;
     let account = accounts::complete(catalog.reader(), user).await?;
     let mut token = from_row(row)?;
+    // a name alone is nobody's: whoever has it now may be another one than it was meant for
+    if token.organization_id.is_none() && token.scope.organization.is_some() {
+        return Ok(None);
+    }
     if let Some(id) = token.organization_id {
         let own = account.memberships.iter().find(|place| place.organization_id == id);
         let name = match own {

@@ -6,10 +6,12 @@ use boxvault_types::action::Action;
 use boxvault_types::identity::TokenScope;
 use boxvault_types::ids::{SessionId, TokenId, UserId};
 use chrono::TimeDelta;
+use sea_orm_migration::MigratorTrait;
 
 use super::fixture::{organization, organization_name, user};
 use super::on_each_database;
 use crate::audit::{self, AuditFilter, NewEntry};
+use crate::migration::Migrator;
 use crate::sessions::{self, NewSession, Refresh, Rotation};
 use crate::signing_keys::{self, SigningKey};
 use crate::tokens::{self, NewToken};
@@ -44,7 +46,7 @@ fn new_token(user_id: UserId, hash: u8) -> NewToken {
         token_hash: [hash; 32],
         scope: TokenScope {
             actions: Some(vec![Action::Read, Action::Upload]),
-            organization: Some(organization_name("acme")),
+            organization: None,
             pattern: None,
         },
         organization_id: None,
@@ -143,6 +145,40 @@ on_each_database! {
         users::suspend(catalog, anna.id).await.unwrap();
         assert!(sessions::find_live(catalog, session.id).await.unwrap().is_none());
         assert!(tokens::find_live(catalog, &[7; 32]).await.unwrap().is_none());
+    }
+
+    /// The first release knew the organization of a token by its name alone.
+    async fn a_token_of_the_first_release_means_its_organization_whatever_that_is_called(db) {
+        let catalog = &db.catalog;
+        let anna = user(catalog, "anna").await;
+        let acme = organization(catalog, "Acme", anna.id).await;
+        for (hash, name) in [(1, Some("ACME")), (2, Some("gone")), (3, None)] {
+            let scope = TokenScope { organization: name.map(organization_name), ..TokenScope::default() };
+            tokens::create(catalog, NewToken { scope, ..new_token(anna.id, hash) }).await.unwrap();
+        }
+        let live = async |hash: u8| tokens::find_live(catalog, &[hash; 32]).await.unwrap();
+        assert!(live(1).await.is_none() && live(3).await.is_some(), "a name alone is nobody's");
+        let before = Migrator::migrations()
+            .iter()
+            .rposition(|migration| migration.name() == "m20261126_000302_bind_tokens")
+            .unwrap();
+        let steps = u32::try_from(Migrator::migrations().len() - before).unwrap();
+        Migrator::down(catalog.writer(), Some(steps)).await.unwrap();
+        catalog.migrate().await.unwrap();
+
+        let changes = organizations::OrganizationChanges {
+            name: Some(organization_name("initech")),
+            ..organizations::OrganizationChanges::default()
+        };
+        organizations::update(catalog, acme.id, changes).await.unwrap();
+        organization(catalog, "acme", anna.id).await;
+        organization(catalog, "gone", anna.id).await;
+        let (bound, _) = live(1).await.unwrap();
+        assert_eq!(bound.organization_id, Some(acme.id));
+        assert_eq!(bound.scope.organization, Some(organization_name("initech")));
+        assert!(live(2).await.is_none(), "the name is another one's now");
+        let (unbound, _) = live(3).await.unwrap();
+        assert_eq!((unbound.organization_id, unbound.scope), (None, TokenScope::default()));
     }
 
     async fn tokens_expire_are_used_and_are_withdrawn(db) {
