@@ -190,6 +190,7 @@ async fn what_somebody_watches_is_listed_as_far_as_they_may_see_it() {
     expect(200, admin.put(site, &json!({ "isPublic": false })).await);
     let hidden = ann.get("/api/user/watches").await;
     assert!(!hidden.text().contains("site"), "{}", hidden.text());
+    assert_eq!(hidden.json()["page"]["total"], 0, "nor does the number tell of it");
     expect(404, ann.put(&format!("{site}/watch"), &json!({})).await);
     expect(200, admin.put(site, &json!({ "isPublic": true })).await);
     expect(200, admin.delete(site).await);

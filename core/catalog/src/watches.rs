@@ -14,11 +14,10 @@ use sea_orm::{
     FromQueryResult, IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef,
 };
 
-use crate::boxes::{self, BoxSummary, OwnedBox, SummaryRow};
+use crate::boxes::{self, BoxSummary, OwnedBox, SummaryRow, Visibility};
 use crate::entity::{
     box_watches as table, boxes as box_rows, memberships as member_rows,
-    organizations as organization_rows, release_notices as notice_rows, users as user_rows,
-    versions as version_rows,
+    release_notices as notice_rows, users as user_rows, versions as version_rows,
 };
 use crate::outbox::{self, NewMail};
 use crate::rows::{insert, stored_some};
@@ -98,14 +97,17 @@ pub async fn is_watched(catalog: &Catalog, user: UserId, id: BoxId) -> Result<bo
     Ok(table::Entity::find_by_id((id.0, user.0)).one(catalog.reader()).await?.is_some())
 }
 
-/// Lists what somebody watches, the last watched first.
-pub async fn list(catalog: &Catalog, user: UserId, page: Page) -> Result<Paged<Watch>> {
+/// Lists what somebody watches and may see, the last watched first.
+pub async fn list(
+    catalog: &Catalog,
+    user: UserId,
+    visibility: &Visibility,
+    page: Page,
+) -> Result<Paged<Watch>> {
     let select = box_rows::Entity::find()
         .join(JoinType::InnerJoin, to_box().rev())
         .filter(table::Column::UserId.eq(user.0))
-        .filter(box_rows::Column::DeletedAt.is_null())
-        .filter(organization_rows::Column::DeletedAt.is_null())
-        .filter(organization_rows::Column::SuspendedAt.is_null())
+        .filter(visibility.condition())
         .order_by_desc(table::Column::CreatedAt)
         .order_by_asc(table::Column::BoxId);
     let select = boxes::select_summaries(select)

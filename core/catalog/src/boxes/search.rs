@@ -167,6 +167,24 @@ pub(crate) async fn list_within(
     Ok(Paged { items, total })
 }
 
+impl Visibility {
+    /// Which boxes may be shown.
+    pub(crate) fn condition(&self) -> Condition {
+        let there = Condition::all()
+            .add(table::Column::DeletedAt.is_null())
+            .add(not_of(organization_rows::Column::DeletedAt));
+        match self {
+            Self::All => there,
+            Self::Public => serving(there).add(table::Column::IsPublic.eq(true)),
+            Self::MemberOf(ids) => serving(there).add(
+                Condition::any()
+                    .add(table::Column::IsPublic.eq(true))
+                    .add(table::Column::OrganizationId.is_in(ids.iter().map(|id| id.0))),
+            ),
+        }
+    }
+}
+
 impl BoxFilter {
     /// What a box must have, and how many of these were typed: they come first.
     fn terms(&self) -> (Vec<Term>, usize) {
@@ -179,19 +197,8 @@ impl BoxFilter {
     }
 
     fn visible(&self) -> Condition {
-        let there = Condition::all()
-            .add(table::Column::DeletedAt.is_null())
-            .add(not_of(organization_rows::Column::DeletedAt))
-            .add_option(self.is_public.map(|is_public| table::Column::IsPublic.eq(is_public)));
-        match &self.visibility {
-            Visibility::All => there,
-            Visibility::Public => serving(there).add(table::Column::IsPublic.eq(true)),
-            Visibility::MemberOf(ids) => serving(there).add(
-                Condition::any()
-                    .add(table::Column::IsPublic.eq(true))
-                    .add(table::Column::OrganizationId.is_in(ids.iter().map(|id| id.0))),
-            ),
-        }
+        let is_public = self.is_public.map(|is_public| table::Column::IsPublic.eq(is_public));
+        self.visibility.condition().add_option(is_public)
     }
 
     fn wanted(&self, terms: &[Term], plan: Plan, visible: Condition) -> Select<table::Entity> {

@@ -4,6 +4,7 @@ use boxvault_types::identity::Role;
 
 use super::fixture::{put_file, tree, user};
 use super::on_each_database;
+use crate::boxes::Visibility;
 use crate::outbox::{self, NewMail};
 use crate::watches::{self, Notice, Watcher};
 use crate::{Catalog, Page, boxes, memberships, versions};
@@ -26,12 +27,27 @@ on_each_database! {
         for _ in 0..3 {
             watches::watch(catalog, user, id).await.unwrap();
         }
-        let page = watches::list(catalog, user, Page::default()).await.unwrap();
+        let list = async |visibility: Visibility| {
+            watches::list(catalog, user, &visibility, Page::default()).await.unwrap()
+        };
+        let page = list(Visibility::Public).await;
         assert_eq!((page.total, page.items[0].found.id), (1, id));
         assert!(watches::is_watched(catalog, user, id).await.unwrap());
         boxes::delete(catalog, id).await.unwrap();
-        assert_eq!(watches::list(catalog, user, Page::default()).await.unwrap().total, 0);
+        assert_eq!(list(Visibility::All).await.total, 0);
         boxes::restore(catalog, id).await.unwrap();
+        let private = boxes::BoxChanges { is_public: Some(false), ..Default::default() };
+        boxes::update(catalog, id, private).await.unwrap();
+        // what somebody may not see any more does not count either
+        for (visibility, total) in [
+            (Visibility::Public, 0),
+            (Visibility::MemberOf(Vec::new()), 0),
+            (Visibility::MemberOf(vec![tree.organization.id]), 1),
+            (Visibility::All, 1),
+        ] {
+            let page = list(visibility).await;
+            assert_eq!((page.total, page.items.len() as u64), (total, total));
+        }
         watches::unwatch(catalog, user, id).await.unwrap();
         watches::unwatch(catalog, user, id).await.unwrap();
         assert!(!watches::is_watched(catalog, user, id).await.unwrap());

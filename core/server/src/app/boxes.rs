@@ -179,7 +179,7 @@ impl App {
 
     /// What lists are made from: what is public, and what the caller's organizations own. The policy then has the
     /// last word on each box of the page.
-    async fn visibility(&self, identity: &Identity) -> Result<Visibility> {
+    pub(super) async fn visibility(&self, identity: &Identity) -> Result<Visibility> {
         let Some(caller) = identity.caller() else { return Ok(Visibility::Public) };
         if let Some(service) = &caller.service {
             let own = (!caller.memberships.is_empty()).then_some(service.organization_id);

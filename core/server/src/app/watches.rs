@@ -72,7 +72,8 @@ impl App {
         let page = self.page(&query)?;
         lists::unsorted(&query)?;
         let policy = self.policy.load();
-        let listed = watches::list(&self.catalog, caller.user_id, page).await?;
+        let visibility = self.visibility(identity).await?;
+        let listed = watches::list(&self.catalog, caller.user_id, &visibility, page).await?;
         let views = listed
             .items
             .into_iter()
