@@ -229,6 +229,8 @@ async fn accounts(server: &TestServer, recorder: &mut Recorder, admin: &Client) 
 
     let bob = json!({ "username": "bob", "email": "bob@example.com", "password": PASSWORD });
     recorder.call(admin, "create_user", 201, body(bob)).await;
+    let erik = json!({ "username": "erik", "email": "erik@example.com" });
+    recorder.call(admin, "create_user", 201, body(erik)).await;
     recorder.call(admin, "list_users", 200, nothing()).await;
     let names = [("username", "bob")];
     let read = recorder.call(admin, "read_user", 200, at(&names)).await;

@@ -74,6 +74,8 @@ mod typescript;
 #[cfg(test)]
 mod uploads;
 #[cfg(test)]
+mod users;
+#[cfg(test)]
 mod vagrant;
 #[cfg(test)]
 mod vagrant_dialect;

@@ -78,7 +78,25 @@ pub async fn create(catalog: &Catalog, link: NewLink, mails: Vec<NewMail>) -> Re
     Ok(())
 }
 
-/// The same without messages, unless the account has a link of the kind that was made after a moment and works. Tells
+/// The same, and ends every session of the account.
+///
+/// # Errors
+/// `NotFound(User)` when the account is gone.
+pub async fn create_and_sign_out(
+    catalog: &Catalog,
+    link: NewLink,
+    mails: Vec<NewMail>,
+) -> Result<()> {
+    let (user, now) = (link.user_id, catalog.now());
+    let transaction = catalog.begin().await?;
+    users::lock(&transaction, user).await?;
+    create_in(&transaction, now, link, mails).await?;
+    sessions::revoke_all_in(&transaction, now, user).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The same as [`create`] without messages, unless the account has a link of the kind that was made after a moment and works. Tells
 /// whether it was made.
 ///
 /// # Errors

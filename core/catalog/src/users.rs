@@ -105,11 +105,14 @@ pub struct NewUser {
     pub email_verified: bool,
 }
 
-/// Somebody who makes an account for themselves: it begins with a link that proves its address.
+/// An account that begins with a link: whoever makes one for themselves proves its address by it, whoever was made one
+/// chooses a password.
 #[derive(Debug, Clone)]
 pub struct SignUp {
     /// The account.
     pub user: NewUser,
+    /// What the link is for.
+    pub kind: LinkKind,
     /// The SHA-256 of the link's token.
     pub token_hash: Hash,
     /// When the link ends.
@@ -153,6 +156,10 @@ pub struct UserChanges {
     pub email: Option<String>,
     /// How people see it.
     pub display_name: Option<String>,
+    /// Whether it administers the whole server.
+    pub platform_admin: Option<bool>,
+    /// Whether it may not sign in: then its sessions end, its tokens are refused, its links open nothing.
+    pub suspended: Option<bool>,
 }
 
 /// What a list of accounts is sorted by.
@@ -186,7 +193,7 @@ pub async fn create(catalog: &Catalog, new: NewUser) -> Result<User> {
     create_in(catalog.writer(), catalog.now(), new).await
 }
 
-/// Makes a built-in account for whoever asks, with the link and the message that prove its address.
+/// Makes a built-in account with the link that it begins with, and the message that carries it.
 ///
 /// # Errors
 /// `AlreadyExists` for the name or the e-mail address.
@@ -196,7 +203,7 @@ pub async fn sign_up(catalog: &Catalog, new: SignUp) -> Result<User> {
     let user = create_in(&transaction, now, new.user).await?;
     let link = NewLink {
         user_id: user.id,
-        kind: LinkKind::VerifyEmail,
+        kind: new.kind,
         token_hash: new.token_hash,
         email: user.email.clone().unwrap_or_default(),
         expires_at: new.expires_at,
@@ -320,12 +327,17 @@ pub async fn count(catalog: &Catalog) -> Result<u64> {
     Ok(table::Entity::find().count(catalog.reader()).await?)
 }
 
-/// Changes an account.
+/// Changes an account: all of it, or nothing.
 ///
 /// # Errors
-/// `NotFound`; `AlreadyExists` for the name or the e-mail address.
+/// `NotFound`; `AlreadyExists` for the name or the e-mail address; `Conflict(LastAdmin)` when nobody would be left who
+/// administers the server.
 pub async fn update(catalog: &Catalog, id: UserId, changes: UserChanges) -> Result<User> {
     let transaction = catalog.begin().await?;
+    let now = catalog.now();
+    if changes.platform_admin == Some(false) || changes.suspended == Some(true) {
+        keep_an_admin(&transaction, id).await?;
+    }
     let before = lock(&transaction, id).await?;
     let name = changes.name.as_ref().map_or(before.name.as_str(), UserName::as_str).to_owned();
     let email = changes.email.as_deref().map(clean).or_else(|| before.email.clone());
@@ -338,9 +350,19 @@ pub async fn update(catalog: &Catalog, id: UserId, changes: UserChanges) -> Resu
         // what was sent to the address before opens nothing any more
         links::forget(&transaction, id, None).await?;
     }
+    if changes.suspended == Some(true) {
+        links::forget(&transaction, id, None).await?;
+        sessions::revoke_all_in(&transaction, now, id).await?;
+    }
     let mut row = before.into_active_model();
     if moved {
         row.email_verified_at = Set(None);
+    }
+    if let Some(platform_admin) = changes.platform_admin {
+        row.platform_admin = Set(platform_admin);
+    }
+    if let Some(suspended) = changes.suspended {
+        row.suspended_at = Set(suspended.then_some(now));
     }
     row.name_key = Set(name.to_ascii_lowercase());
     row.name = Set(name);
@@ -348,7 +370,7 @@ pub async fn update(catalog: &Catalog, id: UserId, changes: UserChanges) -> Resu
     row.email = Set(email);
     row.display_name = Set(display_name);
     row.search_text = Set(search);
-    row.updated_at = Set(catalog.now());
+    row.updated_at = Set(now);
     let row = row.update(&transaction).await?;
     transaction.commit().await?;
     from_row(row)
@@ -409,7 +431,8 @@ pub async fn set_preferences(
 
 /// Makes an account a platform admin.
 pub async fn grant_platform_admin(catalog: &Catalog, id: UserId) -> Result<()> {
-    set(catalog, id, table::Column::PlatformAdmin, Expr::value(true)).await
+    let changes = UserChanges { platform_admin: Some(true), ..UserChanges::default() };
+    update(catalog, id, changes).await.map(drop)
 }
 
 /// Makes an account an ordinary one again.
@@ -417,12 +440,8 @@ pub async fn grant_platform_admin(catalog: &Catalog, id: UserId) -> Result<()> {
 /// # Errors
 /// `NotFound`; `Conflict(LastAdmin)` when nobody would be left who administers the server.
 pub async fn withdraw_platform_admin(catalog: &Catalog, id: UserId) -> Result<()> {
-    let transaction = catalog.begin().await?;
-    keep_an_admin(&transaction, id).await?;
-    set_in(&transaction, catalog.now(), id, table::Column::PlatformAdmin, Expr::value(false))
-        .await?;
-    transaction.commit().await?;
-    Ok(())
+    let changes = UserChanges { platform_admin: Some(false), ..UserChanges::default() };
+    update(catalog, id, changes).await.map(drop)
 }
 
 /// Keeps an account from signing in: its sessions end, its tokens are refused, its links open nothing.
@@ -430,14 +449,14 @@ pub async fn withdraw_platform_admin(catalog: &Catalog, id: UserId) -> Result<()
 /// # Errors
 /// `NotFound`; `Conflict(LastAdmin)` when nobody would be left who administers the server.
 pub async fn suspend(catalog: &Catalog, id: UserId) -> Result<()> {
-    let transaction = catalog.begin().await?;
-    keep_an_admin(&transaction, id).await?;
-    let now = catalog.now();
-    set_in(&transaction, now, id, table::Column::SuspendedAt, Expr::value(Some(now))).await?;
-    links::forget(&transaction, id, None).await?;
-    sessions::revoke_all_in(&transaction, now, id).await?;
-    transaction.commit().await?;
-    Ok(())
+    let changes = UserChanges { suspended: Some(true), ..UserChanges::default() };
+    update(catalog, id, changes).await.map(drop)
+}
+
+/// Lets a suspended account in again.
+pub async fn resume(catalog: &Catalog, id: UserId) -> Result<()> {
+    let changes = UserChanges { suspended: Some(false), ..UserChanges::default() };
+    update(catalog, id, changes).await.map(drop)
 }
 
 /// Refuses to lose the last account that administers the server and may sign in. All who would take one away wait on
@@ -453,11 +472,6 @@ async fn keep_an_admin<C: ConnectionTrait>(db: &C, leaving: UserId) -> Result<()
         return Err(CatalogError::conflict(ConflictReason::LastAdmin));
     }
     Ok(())
-}
-
-/// Lets a suspended account in again.
-pub async fn resume(catalog: &Catalog, id: UserId) -> Result<()> {
-    set(catalog, id, table::Column::SuspendedAt, Expr::value(None::<DateTime<Utc>>)).await
 }
 
 /// Notes that an account signed in just now.

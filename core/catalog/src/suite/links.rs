@@ -84,7 +84,7 @@ on_each_database! {
         let catalog = &db.catalog;
         user(catalog, "bert").await;
         let expires_at = catalog.now() + TimeDelta::hours(1);
-        let new = SignUp { user: new_user("anna"), token_hash: [1; 32], expires_at, mail: mail() };
+        let new = SignUp { user: new_user("anna"), kind: LinkKind::VerifyEmail, token_hash: [1; 32], expires_at, mail: mail() };
         let anna = users::sign_up(catalog, new).await.unwrap();
         assert_eq!(anna.email_verified_at, None);
         let proven = links::verify_email(catalog, &[1; 32]).await.unwrap().unwrap();

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use boxvault_catalog::{
     accounts,
+    links::LinkKind,
     users::{self, NewUser, User, UserChanges, UserFilter, UserSort},
 };
 use boxvault_types::{
@@ -75,7 +76,7 @@ impl App {
             .new_user(CreateUserParams {
                 username: params.username,
                 email: params.email,
-                password: params.password,
+                password: Some(params.password),
                 name: params.name,
                 platform_admin: false,
             })
@@ -83,16 +84,23 @@ impl App {
         if let Some(invitation) = &params.invitation {
             return Ok(user_view(&self.sign_up_by_invitation(invitation, new).await?));
         }
-        let new = self.sign_up_with_link(NewUser { email_verified: false, ..new })?;
+        let new = NewUser { email_verified: false, ..new };
+        let new = self.account_with_link(LinkKind::VerifyEmail, new)?;
         let user = users::sign_up(&self.catalog, new).await?;
         self.postbox.ring();
         Ok(user_view(&user))
     }
 
-    /// Makes an account, for whoever was allowed to.
+    /// Makes an account, for whoever was allowed to. Without a password, its owner is sent a link to choose one.
     pub(crate) async fn create_account(&self, params: CreateUserParams) -> Result<User> {
         let new = self.new_user(params).await?;
-        Ok(users::create(&self.catalog, new).await?)
+        if new.password_hash.is_some() {
+            return Ok(users::create(&self.catalog, new).await?);
+        }
+        let new = self.account_with_link(LinkKind::ResetPassword, new)?;
+        let user = users::sign_up(&self.catalog, new).await?;
+        self.postbox.ring();
+        Ok(user)
     }
 
     /// Checks what a new account is made of, and hashes its password. Whoever makes it vouches for its address.
@@ -101,12 +109,18 @@ impl App {
         check_display_name(params.name.as_deref())?;
         let length_min = self.config.auth.password_length_min;
         let owner = Owner { username: params.username.as_str(), email: Some(&params.email) };
-        password_policy::check("password", &params.password, owner, length_min)?;
+        let password_hash = match &params.password {
+            Some(password) => {
+                password_policy::check("password", password, owner, length_min)?;
+                Some(self.passwords.hash(password).await?)
+            }
+            None => None,
+        };
         Ok(NewUser {
             name: params.username,
             email: Some(params.email),
             display_name: params.name.unwrap_or_default(),
-            password_hash: Some(self.passwords.hash(&params.password).await?),
+            password_hash,
             platform_admin: params.platform_admin,
             email_verified: true,
         })
@@ -224,7 +238,7 @@ impl App {
         Ok((found.items.iter().map(user_view).collect(), lists::view(page, found.total)))
     }
 
-    /// Changes somebody's account. What takes rights away bites at once.
+    /// Changes somebody's account, all of it or nothing. What takes rights away bites at once.
     pub(crate) async fn update_user(
         &self,
         user: &User,
@@ -234,25 +248,16 @@ impl App {
         if let Some(email) = &params.email {
             check_email(email)?;
         }
-        if params.name.is_some() || params.email.is_some() {
-            let changes =
-                UserChanges { name: None, email: params.email, display_name: params.name };
-            users::update(&self.catalog, user.id, changes).await?;
-        }
-        match params.platform_admin {
-            Some(true) => users::grant_platform_admin(&self.catalog, user.id).await?,
-            Some(false) => users::withdraw_platform_admin(&self.catalog, user.id).await?,
-            None => {}
-        }
-        match params.suspended {
-            Some(true) => {
-                users::suspend(&self.catalog, user.id).await?;
-            }
-            Some(false) => users::resume(&self.catalog, user.id).await?,
-            None => {}
-        }
+        let changes = UserChanges {
+            name: None,
+            email: params.email,
+            display_name: params.name,
+            platform_admin: params.platform_admin,
+            suspended: params.suspended,
+        };
+        let changed = users::update(&self.catalog, user.id, changes).await?;
         self.rights_changed();
-        Ok(user_view(&self.user_by_id(user.id).await?))
+        Ok(user_view(&changed))
     }
 }
 

@@ -98,7 +98,8 @@ impl App {
         Ok(Some(letter))
     }
 
-    /// Sends somebody a link to a new password, since an admin wants it. Their sessions go on.
+    /// Sends somebody a link to a new password, since an admin wants it, and ends their sessions. The present password
+    /// works until the link is used.
     pub(crate) async fn send_reset_link(&self, user: &User) -> Result<()> {
         let email =
             user.email.clone().filter(|_| user.issuer == boxvault_types::identity::LOCAL_ISSUER);
@@ -111,19 +112,29 @@ impl App {
         let kind = LinkKind::ResetPassword;
         let Fresh { token_hash, expires_at, mail } = self.fresh_link(kind, user, &email);
         let link = NewLink { user_id: user.id, kind, token_hash, email, expires_at };
-        links::create(&self.catalog, link, vec![self.compose_mail(mail)?]).await?;
+        let mails = vec![self.compose_mail(mail)?];
+        links::create_and_sign_out(&self.catalog, link, mails).await?;
         self.postbox.ring();
+        self.identities.clear();
         Ok(())
     }
 
-    /// An account that somebody makes for themselves, with the link that proves its address.
-    pub(crate) fn sign_up_with_link(&self, user: users::NewUser) -> Result<SignUp> {
+    /// A new account with the link that it begins with: to prove its address, or to choose its password.
+    pub(crate) fn account_with_link(&self, kind: LinkKind, user: users::NewUser) -> Result<SignUp> {
         let email = user.email.clone().unwrap_or_default();
+        let username = user.name.to_string();
         let ttl = self.config.auth.email_link_ttl;
         let (token, token_hash) = new_token();
-        let mail = Mail::new(email, self.address_proof(user.name.to_string(), &token));
-        let mail = self.compose_mail(mail)?;
-        Ok(SignUp { user, token_hash, expires_at: self.catalog.now() + delta(ttl.into()), mail })
+        let template = match kind {
+            LinkKind::VerifyEmail => self.address_proof(username, &token),
+            LinkKind::ResetPassword => Template::AccountMade {
+                username,
+                link: self.link("reset-password", &token),
+                valid_for: ttl.to_string(),
+            },
+        };
+        let mail = self.compose_mail(Mail::new(email, template))?;
+        Ok(SignUp { user, kind, token_hash, expires_at: self.ends(ttl), mail })
     }
 
     /// Chooses a new password by the link that was sent. Ends every session and every other link of the account.

@@ -59,7 +59,7 @@ impl App {
             .new_user(CreateUserParams {
                 username: params.username,
                 email: params.email,
-                password: params.password,
+                password: Some(params.password),
                 name: params.name,
                 platform_admin: true,
             })

@@ -285,7 +285,7 @@ impl CreateUserArguments {
         Ok(CreateUserParams {
             username: self.name,
             email: self.email,
-            password: Secret::new(password.to_owned()),
+            password: Some(Secret::new(password.to_owned())),
             name: None,
             platform_admin: self.platform_admin,
         })
@@ -332,7 +332,7 @@ mod tests {
             [("correct horse\n", "correct horse"), ("no end", "no end"), ("a b \r\nc", "a b ")]
         {
             let params = create_user(line).params(input.as_bytes()).unwrap();
-            assert_eq!(params.password.expose(), password);
+            assert_eq!(params.password.unwrap().expose(), password);
             assert_eq!(params.username.as_str(), "ann");
             assert!(!params.platform_admin);
         }

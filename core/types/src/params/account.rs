@@ -244,8 +244,8 @@ pub struct CreateUserParams {
     /// Where to reach them.
     #[schema(max_length = 254)]
     pub email: String,
-    /// The first password.
-    pub password: Secret,
+    /// The first password; when absent, they get a message with a link to choose one.
+    pub password: Option<Secret>,
     /// The name to show.
     #[schema(max_length = 255)]
     pub name: Option<String>,

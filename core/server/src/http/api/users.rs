@@ -36,7 +36,7 @@ pub(crate) async fn list_users(call: Call, query: Query) -> Result<PageReply<Use
     Ok(PageReply::new(format!("{} users", page.total), items, page))
 }
 
-/// Makes an account for somebody.
+/// Makes an account for somebody. Without a password, they get a message with a link to choose one.
 #[utoipa::path(
     post,
     path = "/api/users",
@@ -72,7 +72,7 @@ pub(crate) async fn read_user(req: &mut Request, call: Call) -> Result<Reply<Use
     Ok(Reply::ok("user found", accounts::user_view(&user)).tagged())
 }
 
-/// Changes an account: name, address, platform role, suspension.
+/// Changes an account, all of it or nothing: name, address, platform role, suspension.
 #[utoipa::path(
     put,
     path = "/api/users/{username}",
@@ -95,7 +95,7 @@ pub(crate) async fn update_user(
     Ok(Reply::ok(format!("account {} changed", changed.username), changed).tagged())
 }
 
-/// Sends somebody a link to a new password.
+/// Sends somebody a link to a new password, and ends their sessions. The present password works until the link is used.
 #[utoipa::path(
     post,
     path = "/api/users/{username}/reset-password",
