@@ -111,6 +111,37 @@ async fn a_password_that_is_reset_is_in_the_log_from_the_wish_to_the_end() {
 }
 
 #[tokio::test]
+async fn a_wrong_present_password_is_a_refused_attempt_of_whoever_has_the_session() {
+    let server = TestServer::builder().set("limits.sign_in_requests_per_minute", "0").start().await;
+    let root = server.admin().await;
+    let anna = server.user("anna").await;
+    let wrong = |mut body: Value| {
+        body["currentPassword"] = json!("wrong horse battery");
+        body
+    };
+    let password = wrong(json!({ "newPassword": NEW_PASSWORD }));
+    let email = wrong(json!({ "email": "new@example.com" }));
+    for (operation, reply) in [
+        ("change_password", anna.put("/api/user/password", &password).await),
+        ("change_email", anna.put("/api/user/email", &email).await),
+        ("begin_second_factor", anna.post("/api/user/second-factor", &wrong(json!({}))).await),
+    ] {
+        assert_eq!((reply.status, &*reply.code()), (400, "CURRENT_PASSWORD_WRONG"), "{operation}");
+        assert!(reply.json()["error"]["fields"]["currentPassword"].is_string(), "{}", reply.text());
+        let row = row_of(&root, operation, false).await;
+        assert_who(&row, Some("anna"), "session", "profile");
+        assert_eq!((&row["status"], &row["address"]), (&json!(400), &json!("127.0.0.1")), "{row}");
+    }
+    let all = root.get("/api/audit/export").await.text();
+    for typed in ["wrong horse battery", NEW_PASSWORD, "new@example.com"] {
+        assert!(!all.contains(typed), "{typed} is in the log");
+    }
+    // another mistake is none of it
+    let short = json!({ "currentPassword": PASSWORD, "newPassword": "short" });
+    assert_eq!(anna.put("/api/user/password", &short).await.code(), "INVALID_INPUT");
+}
+
+#[tokio::test]
 async fn what_is_done_to_credentials_is_in_the_log_and_their_secrets_are_not() {
     let server = TestServer::start().await;
     let root = server.admin().await;

@@ -237,6 +237,21 @@ async fn a_server_by_invitation_takes_the_invited_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn whoever_signs_up_by_invitation_is_in_the_log_of_the_organization() {
+    let (server, owner) = world(&[("auth.sign_up", "invitation_only")]).await;
+    invite(&owner, "carol@example.com", "member").await;
+    let token = token_to(&server, "carol@example.com", 1).await;
+    let refused = sign_up(&server, "carol", "carol@example.com", Some("bvl_x")).await;
+    assert_eq!(refused.0, 404);
+    assert_eq!(sign_up(&server, "carol", "carol@example.com", Some(&token)).await.0, 201);
+    let log = owner.get("/api/organization/acme/audit?action=create&object=account").await.json();
+    let row = &log["data"][0];
+    assert_eq!((&log["page"]["total"], &row["actor"]), (&json!(1), &json!("carol")), "{log}");
+    assert_eq!((&row["detail"]["operation"], &row["status"]), (&json!("sign_up"), &json!(201)));
+    assert!(!log.to_string().contains(&token), "{log}");
+}
+
+#[tokio::test]
 async fn a_closed_server_takes_nobody_not_even_by_invitation() {
     let (server, owner) = world(&[("auth.sign_up", "closed")]).await;
     invite(&owner, "carol@example.com", "member").await;

@@ -122,7 +122,7 @@ async fn only_the_password_or_an_admin_turns_a_second_factor_off() {
     let right = json!({ "currentPassword": PASSWORD });
     for path in [path.to_owned(), format!("{path}/disable"), format!("{path}/recovery-codes")] {
         let refused = alice.post(&path, &wrong).await;
-        assert_eq!((refused.status, &*refused.code()), (400, "INVALID_INPUT"), "{path}");
+        assert_eq!((refused.status, &*refused.code()), (400, "CURRENT_PASSWORD_WRONG"), "{path}");
     }
     let twice = alice.post(path, &right).await;
     assert_eq!((twice.status, &*twice.code()), (409, "SECOND_FACTOR_STATE"));

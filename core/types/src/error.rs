@@ -81,6 +81,8 @@ codes! {
     MalformedBody = "MALFORMED_BODY", Invalid;
     /// A value is not allowed; `fields` tells which and why.
     InvalidInput = "INVALID_INPUT", Invalid;
+    /// The caller's own password, which this asks for once more, is another one.
+    CurrentPasswordWrong = "CURRENT_PASSWORD_WRONG", Invalid;
     /// No credentials where some are needed.
     CredentialsMissing = "CREDENTIALS_MISSING", Unauthenticated;
     /// The presented credentials are unknown, forged, expired or revoked.

@@ -11,6 +11,7 @@ use boxvault_types::{
     error::ErrorCode,
     identity::{Caller, Credential, LOCAL_ISSUER},
     ids::UserId,
+    names::OrganizationName,
     params::{
         ListQuery,
         account::{
@@ -49,8 +50,11 @@ const EMAIL_BYTES_MAX: usize = 254;
 const DISPLAY_NAME_CHARS_MAX: usize = 255;
 
 impl App {
-    /// Takes a new account, if the server is open for it.
-    pub(crate) async fn sign_up(&self, params: SignUpParams) -> Result<UserView> {
+    /// Takes a new account, if the server is open for it. Tells into which organization it was invited, if it was.
+    pub(crate) async fn sign_up(
+        &self,
+        params: SignUpParams,
+    ) -> Result<(UserView, Option<OrganizationName>)> {
         match (self.config.auth.sign_up, &params.invitation) {
             (SignUp::Open, _) | (SignUp::InvitationOnly, Some(_)) => {}
             (SignUp::InvitationOnly, None) => {
@@ -82,13 +86,14 @@ impl App {
             })
             .await?;
         if let Some(invitation) = &params.invitation {
-            return Ok(user_view(&self.sign_up_by_invitation(invitation, new).await?));
+            let (user, organization) = self.sign_up_by_invitation(invitation, new).await?;
+            return Ok((user_view(&user), organization));
         }
         let new = NewUser { email_verified: false, ..new };
         let new = self.account_with_link(LinkKind::VerifyEmail, new)?;
         let user = users::sign_up(&self.catalog, new).await?;
         self.postbox.ring();
-        Ok(user_view(&user))
+        Ok((user_view(&user), None))
     }
 
     /// Makes an account, for whoever was allowed to. Without a password, its owner is sent a link to choose one.
@@ -198,7 +203,12 @@ impl App {
         let hash = user.password_hash.clone();
         if !self.passwords.verify(password.expose(), hash).await? {
             self.note_failure(&keys).await?;
-            return Err(AppError::invalid("currentPassword", "is not the present password"));
+            let why = "is not the present password";
+            return Err(AppError::new(
+                ErrorCode::CurrentPasswordWrong,
+                format!("currentPassword: {why}"),
+            )
+            .with_field("currentPassword", why));
         }
         Ok(user)
     }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use boxvault_catalog::{
     invitations::{self, Invitation, InvitationLetter, NewInvitation, SendLimits},
-    organizations::Organization,
+    organizations::{self, Organization},
     users::{NewUser, User},
 };
 use boxvault_types::{
     error::ErrorCode,
     identity::{Caller, Identity, Role},
     ids::InvitationId,
+    names::OrganizationName,
     params::{ListQuery, account::Secret, invitations::CreateInvitationParams},
     views::{
         PageView,
@@ -176,15 +177,22 @@ impl App {
     }
 
     /// Makes an account for whoever was invited, and a member of it, both or neither. Its address is known to be theirs.
+    /// Tells into which organization they came, unless that is gone already.
     ///
     /// # Errors
     /// `INVITATION_NOT_FOUND` when the token is none, was used or has ended; `INVITATION_FOR_OTHER`; `ALREADY_EXISTS`.
-    pub(crate) async fn sign_up_by_invitation(&self, token: &Secret, new: NewUser) -> Result<User> {
+    pub(crate) async fn sign_up_by_invitation(
+        &self,
+        token: &Secret,
+        new: NewUser,
+    ) -> Result<(User, Option<OrganizationName>)> {
         let hash = secrets::hash(token.expose());
         let accepted = invitations::accept_as_new_user(&self.catalog, &hash, new).await;
-        let (user, _) = accepted.map_err(AppError::from).map_err(as_no_invitation)?;
+        let (user, accepted) = accepted.map_err(AppError::from).map_err(as_no_invitation)?;
         self.rights_changed();
-        Ok(user)
+        let organization =
+            organizations::find_by_id(&self.catalog, accepted.organization_id).await?;
+        Ok((user, organization.map(|organization| organization.name)))
     }
 
     /// Says no to an invitation.

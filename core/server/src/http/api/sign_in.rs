@@ -77,8 +77,12 @@ pub(crate) async fn list_sign_in_methods(call: Call) -> Result<Reply<Vec<SignInM
 )]
 #[handler]
 pub(crate) async fn sign_up(call: Call, body: Body<SignUpParams>) -> Result<Reply<UserView>> {
-    let user = call.app.sign_up(body.0).await?;
-    let next = if call.app.config.auth.email_verification_required {
+    let (user, organization) = call.app.sign_up(body.0).await?;
+    if let Some(organization) = &organization {
+        call.notes.also_in(organization);
+    }
+    let unproven = !user.email_verified && call.app.config.auth.email_verification_required;
+    let next = if unproven {
         "open the link in the message that is on its way to your e-mail address, then sign in"
     } else {
         "sign in next"

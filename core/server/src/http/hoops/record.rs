@@ -249,7 +249,8 @@ impl RecordRefusal {
         let refused = match status {
             StatusCode::UNAUTHORIZED => code != ErrorCode::CredentialsMissing,
             StatusCode::FORBIDDEN => true,
-            _ => code == ErrorCode::SignInThrottled,
+            // somebody guesses, perhaps with a session that is not theirs
+            _ => matches!(code, ErrorCode::SignInThrottled | ErrorCode::CurrentPasswordWrong),
         };
         if !refused {
             return None;
