@@ -9,6 +9,7 @@ mod boxes;
 mod conditions;
 mod connection;
 mod credentials;
+mod deadlocks;
 mod files;
 mod invitations;
 mod join_requests;
