@@ -14,14 +14,9 @@ use boxvault_catalog::{Catalog, CatalogError, Options};
 use boxvault_plugin_host::{LoadError, PluginHost};
 use boxvault_plugin_sdk::{AuthProvider, PluginError, StorageBackend};
 use boxvault_policy::{PolicyError, PolicyHandle};
-use boxvault_transfer::{FileListener, LocalFiles, TransferError};
+use boxvault_transfer::{FileAcceptor, FileListener, LocalFiles, TransferError};
 use boxvault_types::identity::LOCAL_ISSUER;
-use salvo::{
-    Server, Service,
-    conn::{Acceptor, Listener, rustls::RustlsListener},
-    fuse::FuseConfig,
-    server::ServerHandle,
-};
+use salvo::{Server, Service, conn::Acceptor, fuse::FuseConfig, server::ServerHandle};
 use thiserror::Error;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -54,7 +49,7 @@ use crate::{
     http,
     mail::transport::{MailSetupError, Transport},
     metrics::Metrics,
-    tls::{self, CertificateSource, Reload, TlsError},
+    tls::{self, CertificateSource, Reload, Served, TlsAcceptor, TlsError},
 };
 
 /// The plugin name of the built-in auth provider.
@@ -108,9 +103,6 @@ pub enum StartupError {
     /// A listener cannot be opened.
     #[error(transparent)]
     Listen(#[from] TransferError),
-    /// The TLS listener cannot be opened.
-    #[error("could not open the HTTPS listener")]
-    ListenTls(#[source] salvo::Error),
     /// No listener is on.
     #[error("both server.http_listen and server.https_listen are off; turn one on")]
     NoListener,
@@ -235,6 +227,48 @@ impl App {
     }
 }
 
+/// The sockets of a server, as configured.
+struct Listeners {
+    http: Option<FileAcceptor>,
+    https: Option<TlsAcceptor>,
+    /// Of the certificate that HTTPS begins with.
+    fingerprint: Option<String>,
+    /// What keeps the certificate up to date, until this is dropped.
+    certificates: JoinSet<()>,
+}
+
+impl Listeners {
+    async fn open(
+        config: &Config,
+        data_dir: &DataDir,
+        files: &LocalFiles,
+        closing: watch::Receiver<bool>,
+        reload: &Reload,
+    ) -> Result<Self, StartupError> {
+        let listener = |addresses| FileListener::new(addresses).close_when(closing.clone());
+        let mut opened =
+            Self { http: None, https: None, fingerprint: None, certificates: JoinSet::new() };
+        let http_addresses = config.http_addresses();
+        if !http_addresses.is_empty() {
+            opened.http = Some(listener(http_addresses).with_sendfile(files).listen()?);
+        }
+        let https_addresses = config.https_addresses();
+        if !https_addresses.is_empty() {
+            let source = CertificateSource::new(config, data_dir);
+            let loading = source.clone();
+            let first = tokio::task::spawn_blocking(move || loading.load())
+                .await
+                .map_err(io::Error::other)??;
+            opened.fingerprint = Some(first.fingerprint().to_owned());
+            let served = Served::new(&first);
+            let acceptor = TlsAcceptor::new(listener(https_addresses).listen()?, served.clone())?;
+            opened.https = Some(acceptor);
+            opened.certificates.spawn(tls::keep_current(served, source, first, reload.clone()));
+        }
+        Ok(opened)
+    }
+}
+
 /// Runs a server until it is told to stop.
 ///
 /// # Errors
@@ -248,28 +282,8 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
     let files = LocalFiles::new();
     let (close_listeners, closing) = watch::channel(false);
     let reload = Reload::default();
-    let http_addresses = config.http_addresses();
-    let http = if http_addresses.is_empty() {
-        None
-    } else {
-        let listener = FileListener::new(http_addresses).close_when(closing.clone());
-        Some(listener.with_sendfile(&files).listen()?)
-    };
-    let source = CertificateSource::new(&config, &data_dir);
-    let https_addresses = config.https_addresses();
-    let (https, fingerprint) = if https_addresses.is_empty() {
-        (None, None)
-    } else {
-        let loading = source.clone();
-        let first = tokio::task::spawn_blocking(move || loading.load())
-            .await
-            .map_err(io::Error::other)??;
-        let fingerprint = first.fingerprint().to_owned();
-        let certificates = tls::certificates(source, &first, reload.clone());
-        let inner = FileListener::new(https_addresses).close_when(closing);
-        let listener = RustlsListener::new(Box::pin(certificates), inner);
-        (Some(listener.try_bind().await.map_err(StartupError::ListenTls)?), Some(fingerprint))
-    };
+    let Listeners { http, https, fingerprint, certificates } =
+        Listeners::open(&config, &data_dir, &files, closing, &reload).await?;
     let bound_http = http.as_ref().map(addresses).unwrap_or_default();
     let bound_https = https.as_ref().map(addresses).unwrap_or_default();
     if bound_http.is_empty() && bound_https.is_empty() {
@@ -306,6 +320,7 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
     }
     finish_changes(&app, patience).await;
     background.shutdown().await;
+    drop(certificates);
     app.close().await?;
     info!("stopped");
     Ok(())

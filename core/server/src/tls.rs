@@ -4,6 +4,7 @@
 //! A certificate that cannot be used never replaces one that can: a broken file is an error line,
 //! and the old certificate goes on. Connections that exist keep theirs.
 
+mod listener;
 mod self_signed;
 
 use std::{
@@ -13,18 +14,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::{Stream, StreamExt, stream};
 use rustls::{
     InconsistentKeys,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     sign::CertifiedKey,
 };
-use salvo::conn::rustls::{Keycert, RustlsConfig};
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tracing::{error, info};
 
+pub use self::listener::{Served, TlsAcceptor};
 use crate::{config::Config, data_dir::DataDir};
 
 /// Sets the one TLS implementation of this process. Call it first thing in `main`: rustls cannot
@@ -104,6 +104,9 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+    /// The cryptography speaks no version of TLS.
+    #[error("could not set up TLS")]
+    Protocol(#[source] rustls::Error),
     /// No self-signed certificate could be made.
     #[error("could not make a self-signed certificate")]
     Generate(#[from] rcgen::Error),
@@ -149,12 +152,12 @@ impl CertificateSource {
     pub fn load(&self) -> Result<Certificate, TlsError> {
         match self {
             Self::Files { certificate, key } => {
-                Certificate::check(certificate, read(certificate)?, key, read(key)?)
+                Certificate::check(certificate, &read(certificate)?, key, &read(key)?)
             }
             Self::SelfSigned { folder, names } => {
                 let file = self_signed::ensure(folder, names, chrono::Utc::now())?;
                 let pem = read(&file)?;
-                Certificate::check(&file, pem.clone(), &file, pem)
+                Certificate::check(&file, &pem, &file, &pem)
             }
         }
     }
@@ -185,21 +188,20 @@ impl CertificateSource {
 /// A certificate with its private key, known to belong together.
 #[derive(Clone)]
 pub struct Certificate {
-    chain_pem: Vec<u8>,
-    key_pem: Vec<u8>,
+    key: Arc<CertifiedKey>,
     fingerprint: String,
 }
 
 impl Certificate {
     fn check(
         certificate_file: &Path,
-        chain_pem: Vec<u8>,
+        chain_pem: &[u8],
         key_file: &Path,
-        key_pem: Vec<u8>,
+        key_pem: &[u8],
     ) -> Result<Self, TlsError> {
         let malformed =
             |path: &Path, reason: String| TlsError::Malformed { path: path.to_owned(), reason };
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&chain_pem)
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain_pem)
             .collect::<Result<_, _>>()
             .map_err(|error| malformed(certificate_file, error.to_string()))?;
         let Some(own) = chain.first() else {
@@ -207,36 +209,27 @@ impl Certificate {
         };
         let digest = Sha256::digest(own);
         let fingerprint: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-        let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|error| match error {
+        let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| match error {
             rustls::pki_types::pem::Error::NoItemsFound => {
                 TlsError::NoPrivateKey { path: key_file.to_owned() }
             }
             error => malformed(key_file, error.to_string()),
         })?;
         // Proves that the key is of a kind that can sign, and that it signs for this certificate.
-        CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(|error| {
-            match error {
-                rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                    TlsError::Mismatch {
-                        certificate: certificate_file.to_owned(),
-                        key: key_file.to_owned(),
-                    }
-                }
-                source => TlsError::Unusable { certificate: certificate_file.to_owned(), source },
-            }
+        let provider = aws_lc_rs::default_provider();
+        let key = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::Mismatch {
+                certificate: certificate_file.to_owned(),
+                key: key_file.to_owned(),
+            },
+            source => TlsError::Unusable { certificate: certificate_file.to_owned(), source },
         })?;
-        Ok(Self { chain_pem, key_pem, fingerprint: fingerprint.join(":") })
+        Ok(Self { key: Arc::new(key), fingerprint: fingerprint.join(":") })
     }
 
     /// The SHA-256 fingerprint as browsers and openssl show it: `AB:CD:…`.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
-    }
-
-    /// What the listener takes: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
-    fn listener_config(&self) -> RustlsConfig {
-        let keycert = Keycert::new().cert(self.chain_pem.as_slice());
-        RustlsConfig::new(keycert.key(self.key_pem.as_slice()))
     }
 }
 
@@ -277,21 +270,20 @@ pub async fn reload_on_hangup(reload: Reload) -> io::Result<()> {
     Ok(())
 }
 
-/// The certificates of one listener over time: `first`, then each one that takes its place.
+/// Keeps what is served up to date, for as long as it is polled; `first` is served now.
 ///
-/// A new one is looked for on [`Reload::request`], and every half minute where a file changed or a
-/// self-signed certificate comes of age. What cannot be used is logged and skipped. Ends never.
-pub fn certificates(
+/// A new certificate is looked for on [`Reload::request`], and every half minute where a file changed or a self-signed
+/// certificate comes of age. What cannot be used is logged and skipped.
+pub async fn keep_current(
+    served: Served,
     source: CertificateSource,
-    first: &Certificate,
+    first: Certificate,
     reload: Reload,
-) -> impl Stream<Item = RustlsConfig> + Send + use<> {
-    let now = stream::once(std::future::ready(first.listener_config()));
-    let state = Watch::new(source, first, reload);
-    now.chain(stream::unfold(state, |mut state| async move {
-        let certificate = state.next().await;
-        Some((certificate.listener_config(), state))
-    }))
+) {
+    let mut watch = Watch::new(source, &first, reload);
+    loop {
+        served.replace(&watch.next().await);
+    }
 }
 
 struct Watch {

@@ -1,6 +1,6 @@
-//! The transfer room alone: serves a folder over HTTP and HTTPS, and takes uploads into it.
+//! The transfer room alone: serves a folder over HTTP, and takes uploads into it.
 //!
-//! `cargo run --release -p boxvault-transfer --example file_server -- FOLDER HTTP HTTPS CERT KEY`
+//! `cargo run --release -p boxvault-transfer --example file_server -- FOLDER HTTP_ADDRESS`
 //!
 //! No catalog, no policy, no plugin: what it reaches is the most that the server can reach.
 #![expect(clippy::print_stdout, reason = "an example talks to its user")]
@@ -13,7 +13,6 @@ use boxvault_transfer::{
 };
 use futures_util::StreamExt;
 use salvo::{
-    conn::rustls::{Keycert, RustlsConfig, RustlsListener},
     http::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE},
     prelude::*,
 };
@@ -92,24 +91,15 @@ async fn upload(req: &mut Request, path: PathBuf) -> Done<String> {
 async fn main() -> Done<()> {
     tracing_subscriber::fmt().init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, http, https, cert, key] = arguments.as_slice() else {
-        return Err("usage: file_server FOLDER HTTP_ADDRESS HTTPS_ADDRESS CERT KEY".into());
+    let [folder, http] = arguments.as_slice() else {
+        return Err("usage: file_server FOLDER HTTP_ADDRESS".into());
     };
     let open_files_max = boxvault_transfer::raise_open_files_limit()?;
     let files = LocalFiles::new();
     let http: SocketAddr = http.parse()?;
-    let plain = FileListener::new(vec![http]).with_sendfile(&files).listen()?;
-    println!("at most {open_files_max} open files; http on {:?}", plain.local_addresses());
-    let keycert = Keycert::new().cert_from_path(cert)?.key_from_path(key)?;
-    let tls_config = RustlsConfig::new(keycert);
-    let tls = RustlsListener::new(tls_config, FileListener::new(vec![https.parse()?]));
-    let folder = Arc::new(Folder { path: folder.into(), files });
-    let router = || {
-        let shared = Arc::clone(&folder);
-        let handler = Folder { path: shared.path.clone(), files: shared.files.clone() };
-        Router::with_path("{name}").goal(handler)
-    };
-    let (plain, tls) = (Server::new(plain), Server::new(tls.try_bind().await?));
-    tokio::join!(plain.serve(router()), tls.serve(router()));
+    let acceptor = FileListener::new(vec![http]).with_sendfile(&files).listen()?;
+    println!("at most {open_files_max} open files; http on {:?}", acceptor.local_addresses());
+    let folder = Folder { path: folder.into(), files };
+    Server::new(acceptor).serve(Router::with_path("{name}").goal(folder)).await;
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use salvo::{
-    conn::{Accepted, Acceptor, ConnCtrl, Holding, Listener, StraightStream, tcp::TcpCoupler},
+    conn::{Accepted, Acceptor, ConnCtrl, Holding, StraightStream, tcp::TcpCoupler},
     fuse::{ArcFusePolicy, FuseAction, FuseInfo, TransProto},
     http::{Version, uri::Scheme},
 };
@@ -24,7 +24,7 @@ use crate::{FileSocket, LocalFiles, TransferError};
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// What to listen on. For TLS, give it to salvo's `RustlsListener` as the inner listener.
+/// What to listen on. TLS is spoken by an acceptor around the one that this becomes.
 #[derive(Debug)]
 pub struct FileListener {
     addresses: Vec<SocketAddr>,
@@ -90,14 +90,6 @@ impl FileListener {
         }
         let Self { files, closing, .. } = self;
         Ok(FileAcceptor { listeners, holdings, files, closing, turn: 0, pending: None })
-    }
-}
-
-impl Listener for FileListener {
-    type Acceptor = FileAcceptor;
-
-    async fn try_bind(self) -> Result<Self::Acceptor, salvo::Error> {
-        self.listen().map_err(salvo::Error::other)
     }
 }
 

@@ -4,16 +4,13 @@
 use std::{
     net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt,
-    pin::pin,
     time::Instant,
 };
 
+use boxvault_transfer::FileListener;
 use chrono::{TimeDelta, Utc};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::ServerName};
-use salvo::{
-    Listener, Router, Server,
-    conn::{Acceptor, TcpListener, rustls::RustlsListener},
-};
+use salvo::{Router, Server, conn::Acceptor, http::uri::Scheme};
 use tempfile::TempDir;
 
 use super::*;
@@ -26,6 +23,10 @@ fn names() -> Vec<String> {
 fn pair() -> (String, String) {
     let made = rcgen::generate_simple_self_signed(names()).unwrap();
     (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+fn der(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
 /// Two files in a folder, as configured.
@@ -103,8 +104,7 @@ fn configured_files_are_used_as_they_are() {
     let (certificate, key) = pair();
     let source = files(folder.path(), &certificate, &key);
     let loaded = source.load().unwrap();
-    let config: rustls::ServerConfig = loaded.listener_config().try_into().unwrap();
-    assert_eq!(config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
+    assert_eq!(loaded.key.cert, [der(&certificate)]);
 }
 
 #[test]
@@ -147,52 +147,39 @@ async fn a_changed_file_is_taken_and_a_broken_one_is_not() {
     assert!(watch.look(true).await.is_none(), "the key is another certificate's");
     files(folder.path(), &new, &new_key);
     let taken = watch.look(false).await.expect("the files changed");
-    assert_eq!(taken.chain_pem, new.as_bytes());
+    assert_eq!(taken.key.cert, [der(&new)]);
     assert!(watch.look(false).await.is_none(), "taken once");
 }
 
-#[tokio::test]
-async fn the_listener_gets_the_first_certificate_and_then_the_new_one_on_request() {
-    let folder = TempDir::new().unwrap();
-    let (old, old_key) = pair();
-    let source = files(folder.path(), &old, &old_key);
-    let reload = Reload::default();
-    let first = source.load().unwrap();
-    let mut served = pin!(certificates(source, &first, reload.clone()));
-    let chain = |config: RustlsConfig| config.fallback.unwrap().cert;
-    assert_eq!(chain(served.next().await.unwrap()), old.as_bytes());
-
-    let (new, new_key) = pair();
-    files(folder.path(), &new, &new_key);
-    reload.request();
-    assert_eq!(chain(served.next().await.unwrap()), new.as_bytes());
-}
-
 /// Serves nothing, over TLS; returns where.
-async fn serve(source: &CertificateSource, reload: &Reload) -> SocketAddr {
+fn serve(source: &CertificateSource, reload: &Reload) -> SocketAddr {
     let first = source.load().unwrap();
-    let certificates = certificates(source.clone(), &first, reload.clone());
-    let listener = RustlsListener::new(certificates, TcpListener::new("127.0.0.1:0"));
-    let acceptor = listener.try_bind().await.unwrap();
+    let served = Served::new(&first);
+    tokio::spawn(keep_current(served.clone(), source.clone(), first, reload.clone()));
+    let inner = FileListener::new(vec![([127, 0, 0, 1], 0).into()]).listen().unwrap();
+    let acceptor = TlsAcceptor::new(inner, served).unwrap();
+    assert_eq!(acceptor.holdings()[0].http_scheme, Scheme::HTTPS);
     let address = acceptor.holdings()[0].local_addr.clone().into_std().unwrap();
     tokio::spawn(Server::new(acceptor).serve(Router::new()));
     address
 }
 
-/// Whether a client that trusts only this certificate completes a handshake under this name.
+/// Whether a client that trusts only this certificate agrees on HTTP/2 under this name.
 async fn connects(address: SocketAddr, trusted: &str, name: &'static str) -> bool {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
-    let config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+    roots.add(der(trusted)).unwrap();
+    let mut config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
     let handshake = move || {
         let name = ServerName::try_from(name).unwrap();
         let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
         let mut socket = TcpStream::connect(address).unwrap();
         connection.complete_io(&mut socket).is_ok()
+            && connection.alpn_protocol() == Some(b"h2".as_slice())
     };
     tokio::task::spawn_blocking(handshake).await.unwrap()
 }
@@ -201,7 +188,7 @@ async fn connects(address: SocketAddr, trusted: &str, name: &'static str) -> boo
 async fn a_client_that_trusts_the_self_signed_certificate_connects_by_every_name_of_it() {
     let folder = TempDir::new().unwrap();
     let source = CertificateSource::SelfSigned { folder: folder.path().into(), names: names() };
-    let address = serve(&source, &Reload::default()).await;
+    let address = serve(&source, &Reload::default());
     let trusted = fs::read_to_string(folder.path().join("self-signed.crt")).unwrap();
     for name in ["localhost", "127.0.0.1", "boxes.example.com"] {
         assert!(connects(address, &trusted, name).await, "{name}");
@@ -217,7 +204,7 @@ async fn the_listener_serves_a_new_certificate_without_a_restart() {
     let (old, old_key) = pair();
     let source = files(folder.path(), &old, &old_key);
     let reload = Reload::default();
-    let address = serve(&source, &reload).await;
+    let address = serve(&source, &reload);
     assert!(connects(address, &old, "localhost").await);
 
     let (new, new_key) = pair();
