@@ -57,7 +57,8 @@ pub struct PageView {
     /// How many items a page has at most.
     #[schema(example = 30)]
     pub size: u64,
-    /// How many items the whole list has.
+    /// How many items the whole list has. Long lists of boxes are not counted to their end: there it is the least that
+    /// there are, and more than what this page and those before it have for as long as there is another page.
     #[schema(example = 1)]
     pub total: u64,
 }

@@ -2,8 +2,9 @@
 //!
 //! Without a search, a page is a walk along the index of its order. With one, the rarest of the wanted words decides
 //! ([`Plan`]): when few boxes have it these are looked at, when many have it the walk meets some soon. Either way a
-//! page looks at a bounded number of boxes as long as what is wanted is not both common and never together. Three
-//! statements at most, however long the page.
+//! page looks at a bounded number of boxes as long as what is wanted is not both common and never together. How many
+//! boxes have common words only is not counted: that would take longer than everything else. Three statements at most,
+//! however long the page.
 
 use boxvault_types::ids::{BoxId, OrganizationId, UserId};
 use boxvault_types::names::{ArchitectureName, BoxName, OrganizationName, ProviderName};
@@ -27,16 +28,15 @@ use crate::{Catalog, Order, Page, Paged, Result};
 /// How far is looked before an answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// How many boxes may have a word that is rare.
+    /// How many boxes may have a word that is rare. To sort so many takes about as long as to meet a page of boxes that
+    /// have a word which is a little less rare, among a hundred thousand.
     pub(crate) rare: u64,
     /// How far the boxes of a list are counted: what is beyond is there, and a list goes on to its end, but how many
     /// they are would cost a walk over all of them.
     pub(crate) total: u64,
-    /// How far those are counted that have common words only, and so have to be looked for.
-    pub(crate) total_of_common: u64,
 }
 
-const BOUNDS: Bounds = Bounds { rare: 1_000, total: 10_000, total_of_common: 300 };
+const BOUNDS: Bounds = Bounds { rare: 500, total: 5_000 };
 /// The most words of a text that are looked for: more narrow nothing down.
 const TEXTS_MAX: usize = 8;
 
@@ -127,7 +127,8 @@ enum Plan {
 
 /// Lists boxes of one organization, or of all.
 ///
-/// The total is exact up to some thousands, and beyond that the least that there are.
+/// The total is exact up to some thousands, and beyond that the least that there are; where all words are common, it
+/// tells no more than whether there is another page.
 pub async fn list(catalog: &Catalog, filter: &BoxFilter, page: Page) -> Result<Paged<BoxSummary>> {
     list_within(catalog, filter, page, BOUNDS).await
 }
@@ -141,16 +142,6 @@ pub(crate) async fn list_within(
     let (terms, texts) = filter.terms();
     let plan = plan(catalog, &terms, bounds.rare).await?;
     let wanted = |visible: Condition| filter.wanted(&terms, plan, visible);
-    let total_max = match plan {
-        Plan::Walk if !terms.is_empty() => bounds.total_of_common,
-        _ => bounds.total,
-    };
-    let visible = match plan {
-        // from an index that has all that this asks for
-        Plan::Walk => filter.visible(),
-        Plan::From(_) => unindexed(filter.visible()),
-    };
-    let counted = count(catalog, wanted(visible), total_max).await?;
     let scored = terms.get(..texts).unwrap_or_default();
     let mut rows = filter
         .ordered(select_summaries(wanted(unindexed(filter.visible()))), scored, plan)
@@ -161,7 +152,20 @@ pub(crate) async fn list_within(
         .all(catalog.reader())
         .await?;
     let seen = page.offset() + rows.len() as u64;
-    let total = if counted > total_max { Ord::max(seen, total_max) } else { counted };
+    let is_beyond_the_end = rows.is_empty() && page.offset() > 0;
+    let total = if plan == Plan::Walk && !terms.is_empty() && !is_beyond_the_end {
+        seen
+    } else {
+        let visible = match filter.organization {
+            // from an index that has all that this asks for
+            None if plan == Plan::Walk => filter.visible(),
+            _ => unindexed(filter.visible()),
+        };
+        match count(catalog, wanted(visible), bounds.total).await? {
+            counted if counted > bounds.total => Ord::max(seen, bounds.total),
+            counted => counted,
+        }
+    };
     rows.truncate(usize::try_from(page.size()).unwrap_or(usize::MAX));
     let items = rows.into_iter().map(summary_of).collect::<Result<_>>()?;
     Ok(Paged { items, total })

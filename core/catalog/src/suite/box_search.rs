@@ -15,7 +15,7 @@ use crate::quotas::Limits;
 use crate::{Catalog, Order, Page, Paged, artifacts, downloads, versions};
 
 /// So few that a handful of boxes is many.
-const NARROW: Bounds = Bounds { rare: 2, total: 4, total_of_common: 2 };
+const NARROW: Bounds = Bounds { rare: 2, total: 4 };
 
 fn tag(text: &str) -> BoxTag {
     BoxTag::parse(text).unwrap()
