@@ -20,7 +20,11 @@ mod box_pages;
 #[cfg(test)]
 mod boxes;
 #[cfg(test)]
+mod browsers;
+#[cfg(test)]
 mod conditions;
+#[cfg(test)]
+mod crashes;
 #[cfg(test)]
 mod discover;
 #[cfg(test)]

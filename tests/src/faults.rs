@@ -219,6 +219,26 @@ impl SmallDisk {
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
+
+    /// Lets a folder of it only be read, also by a server that has files there open, as long as what this gives lives.
+    pub fn read_only(&self, folder: &str) -> ReadOnly {
+        let path = self.path().join(folder);
+        let own = path.to_str().expect("the folder's name is text");
+        let done = mount(&["--bind", own], &path) && mount(&["-o", "remount,bind,ro"], &path);
+        assert!(done, "could not mount {own} again");
+        ReadOnly(path)
+    }
+}
+
+/// A folder that can only be read.
+#[derive(Debug)]
+pub struct ReadOnly(PathBuf);
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(&self.0).status();
+        assert!(unmounted.is_ok_and(|status| status.success()), "could not undo {self:?}");
+    }
 }
 
 impl Drop for SmallDisk {

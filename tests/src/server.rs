@@ -187,6 +187,21 @@ impl TestServer {
         child.wait_with_output().await.expect("the program ends")
     }
 
+    /// Runs another command of the same program on the same data, and kills it after a while without a word.
+    pub async fn killed_command(&self, arguments: &[&str], patience: Duration) {
+        let mut child = self
+            .program()
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        if tokio::time::timeout(patience, child.wait()).await.is_err() {
+            child.kill().await.expect("our own child can be killed");
+        }
+    }
+
     /// Kills it without a word, as a power cut would.
     pub async fn kill9(&mut self) {
         let mut running = self.running.take().expect("it runs");

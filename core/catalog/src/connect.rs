@@ -19,7 +19,7 @@ use sea_orm_migration::MigratorTrait;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 use thiserror::Error;
 
 use crate::clock::whole_micros;
@@ -282,6 +282,8 @@ async fn connect_sqlite(
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(options.acquire_timeout.max(LOCK_WAIT))
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(has_ended_its_transaction(connection)))
         .connect_with(writer)
         .await?;
     let reader = SqlitePoolOptions::new()
@@ -293,6 +295,17 @@ async fn connect_sqlite(
         SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
         SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
     ))
+}
+
+/// Whether a connection is fit for another transaction; it is closed otherwise.
+///
+/// Some failures, a full disk among them, make SQLite roll a transaction back by itself. The driver's own `ROLLBACK`
+/// fails then, and it goes on to believe that the transaction is open: it would make a savepoint of the next one, which
+/// no `COMMIT` ever follows, so that changes were acknowledged and lost.
+async fn has_ended_its_transaction(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // what is queued comes first, a rollback among it
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 async fn connect_postgres(url: &str, options: &Options) -> Result<DatabaseConnection> {

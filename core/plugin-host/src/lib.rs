@@ -27,5 +27,5 @@ pub use error::{ConfigProblem, LoadError};
 pub use host::PluginHost;
 pub use library::{PluginInfo, PluginKind};
 pub use options::{Deadlines, HostOptions, PluginSource};
-pub use probe::ProbeReport;
+pub use probe::{PROBE_PREFIX, ProbeReport};
 pub use storage::LoadedStorage;

@@ -17,6 +17,9 @@ use boxvault_plugin_sdk::{
 };
 use bytes::Bytes;
 
+/// Where a store is tried out. What lies here for long was left by a process that was killed meanwhile.
+pub const PROBE_PREFIX: &str = "probe/";
+
 const TEXT: &[u8] = b"boxvault probe: may be deleted\n";
 
 /// What a probe found.
@@ -136,5 +139,5 @@ fn unique_key() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    format!("probe/{now}-{}-{count}", process::id())
+    format!("{PROBE_PREFIX}{now}-{}-{count}", process::id())
 }

@@ -204,7 +204,10 @@ impl From<PluginError> for AppError {
                 "the store has no room left; free some space or add a store, then try again",
             )
             .with_source(error),
-            PluginErrorKind::Unavailable | PluginErrorKind::DeadlineExceeded => Self::new(
+            // a store that refuses us (a disk that turned read-only, a bucket's policy) is the operator's to mend
+            PluginErrorKind::Unavailable
+            | PluginErrorKind::DeadlineExceeded
+            | PluginErrorKind::PermissionDenied => Self::new(
                 ErrorCode::StoreUnavailable,
                 "the store is out of reach for the moment; try again",
             )

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use boxvault_plugin_sdk::{
     ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PluginError,
-    Result, StorageBackend, StoragePlugin, WriteBehind, WriteOptions, async_trait,
+    PluginErrorKind, Result, StorageBackend, StoragePlugin, WriteBehind, WriteOptions, async_trait,
     export_storage_backend,
 };
 use boxvault_storage_opendal::{OpendalBackend, Operator, from_opendal, services};
@@ -94,6 +94,18 @@ impl FsBackend {
             ))),
         }
     }
+
+    /// Makes a file and removes it: a disk that begins to fail turns read-only. One that is full is well.
+    async fn require_writable(&self) -> Result<()> {
+        let probe = self.staging.new_file();
+        match tokio::fs::File::create_new(&probe).await {
+            Ok(_) => Ok(tokio::fs::remove_file(&probe).await?),
+            Err(error) => match PluginError::from(error) {
+                full if full.kind == PluginErrorKind::StorageFull => Ok(()),
+                error => Err(error.context("the staging folder takes no files")),
+            },
+        }
+    }
 }
 
 #[async_trait]
@@ -104,6 +116,7 @@ impl StorageBackend for FsBackend {
 
     async fn health(&self) -> Result<()> {
         self.require_root().await?;
+        self.require_writable().await?;
         self.backend.health().await
     }
 

@@ -6,7 +6,7 @@ use boxvault_types::digest::Digest;
 use sha2::{Digest as _, Sha256};
 use tokio::task::block_in_place;
 
-use super::{App, stores::KEY_PREFIX};
+use super::{App, stores::KEY_PREFIXES};
 use crate::error::{AppError, Result};
 
 /// How many objects one question to a store brings.
@@ -73,7 +73,9 @@ impl App {
         }
         for (name, store) in self.stores.iter() {
             if store.capabilities().contains(Capabilities::LIST) {
-                self.find_leftovers(name, store.as_ref(), &mut report).await?;
+                for prefix in KEY_PREFIXES {
+                    self.find_leftovers((name, store.as_ref()), prefix, &mut report).await?;
+                }
             }
         }
         Ok(report)
@@ -112,13 +114,13 @@ impl App {
 
     async fn find_leftovers(
         &self,
-        name: &str,
-        store: &dyn StorageBackend,
+        (name, store): (&str, &dyn StorageBackend),
+        prefix: &str,
         report: &mut FsckReport,
     ) -> Result<()> {
         let mut after = None::<String>;
         loop {
-            let page = store.list(KEY_PREFIX, after.as_deref(), LIST_SIZE).await?;
+            let page = store.list(prefix, after.as_deref(), LIST_SIZE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.key.clone());
             let keys: Vec<String> = page.iter().map(|entry| entry.key.clone()).collect();

@@ -8,7 +8,9 @@ use boxvault_types::{error::ErrorCode, ids::UploadId};
 use crate::error::{AppError, Result};
 
 /// The first segment of every key, so that a bucket can be shared with other things.
-pub(crate) const KEY_PREFIX: &str = "blobs/";
+const KEY_PREFIX: &str = "blobs/";
+/// Under which keys this server writes; whatever else lies in a store is not ours.
+pub(crate) const KEY_PREFIXES: [&str; 2] = [KEY_PREFIX, boxvault_plugin_host::PROBE_PREFIX];
 
 /// The stores of one server.
 pub(crate) struct Stores {

@@ -18,7 +18,7 @@ use boxvault_catalog::{
 use boxvault_plugin_sdk::{Capabilities, StorageBackend};
 use tracing::{info, warn};
 
-use super::{App, stores::KEY_PREFIX};
+use super::{App, stores::KEY_PREFIXES};
 use crate::error::{AppError, Result};
 
 /// How many objects one question to a store brings.
@@ -81,14 +81,18 @@ impl App {
             objects: 0,
         };
         for (name, store) in self.stores.iter() {
-            match self.sweep_store(name, store.as_ref(), options.uploads_older_than).await {
-                Ok(count) => swept.objects += count,
-                Err(error) => {
-                    warn!(
-                        store = name,
-                        cause = error.causes(),
-                        "could not sweep a store; the next sweep will try again"
-                    );
+            for prefix in KEY_PREFIXES {
+                let swept_keys =
+                    self.sweep_store((name, store.as_ref()), prefix, options.uploads_older_than);
+                match swept_keys.await {
+                    Ok(count) => swept.objects += count,
+                    Err(error) => {
+                        warn!(
+                            store = name,
+                            cause = error.causes(),
+                            "could not sweep a store; the next sweep will try again"
+                        );
+                    }
                 }
             }
         }
@@ -164,8 +168,8 @@ impl App {
     /// Objects that no row knows. Only keys of our own shape, only old ones.
     async fn sweep_store(
         &self,
-        name: &str,
-        store: &dyn StorageBackend,
+        (name, store): (&str, &dyn StorageBackend),
+        prefix: &str,
         age: Duration,
     ) -> Result<u64> {
         if !store.capabilities().contains(Capabilities::LIST) {
@@ -173,7 +177,7 @@ impl App {
         }
         let (mut count, mut after) = (0, None::<String>);
         loop {
-            let page = store.list(KEY_PREFIX, after.as_deref(), LIST_SIZE).await?;
+            let page = store.list(prefix, after.as_deref(), LIST_SIZE).await?;
             let Some(last) = page.last() else { return Ok(count) };
             after = Some(last.key.clone());
             let old: Vec<String> = page
