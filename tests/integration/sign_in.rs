@@ -1,6 +1,10 @@
 //! Set-up, sign-up, sign-in, refresh, sign-out, and what ends a session; what is guessed, and from where.
 
-use std::{fs::File, io::Read as _, time::Duration};
+use std::{
+    fs::File,
+    io::Read as _,
+    time::{Duration, Instant},
+};
 
 use boxvault_tests::{Client, Reply, TestServer, client::send, server::PASSWORD, wait_for};
 use futures_util::future::join_all;
@@ -102,6 +106,57 @@ async fn name_and_address_both_sign_in_and_every_refusal_is_the_same() {
     }
     let long = client.post("/api/auth/signin", &credentials(&"a".repeat(10_000), WRONG)).await;
     assert!([400, 401].contains(&long.status), "{}", long.text());
+}
+
+/// How many times as long the second request takes as the first, by their medians. They take turns, so that a busy
+/// moment of the machine is one for both.
+async fn ratio(rounds: usize, first: impl AsyncFn(), second: impl AsyncFn()) -> f64 {
+    let (mut ones, mut others) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let began = Instant::now();
+        first().await;
+        let half = Instant::now();
+        second().await;
+        ones.push(half - began);
+        others.push(half.elapsed());
+    }
+    ones.sort_unstable();
+    others.sort_unstable();
+    others[rounds / 2].as_secs_f64() / ones[rounds / 2].as_secs_f64()
+}
+
+#[tokio::test]
+async fn the_time_of_a_refusal_does_not_tell_what_exists() {
+    let server = TestServer::builder()
+        .set("auth.lockout_failures_max", "1000")
+        .set("auth.lockout_address_failures_max", "1000")
+        .set("limits.requests_per_minute", "0")
+        .set("limits.sign_in_requests_per_minute", "0")
+        .start()
+        .await;
+    let admin = server.admin().await;
+    let stranger = server.user("mallory").await;
+    let client = server.anonymous();
+    let guess = async |name: &str| {
+        let reply = client.post("/api/auth/signin", &credentials(name, WRONG)).await;
+        assert_eq!(reply.status, 401, "{}", reply.text());
+    };
+    // without a password to compare with, the answer would be there in a hundredth of the time
+    let of_names = ratio(9, async || guess("mallory").await, async || guess("nobody").await).await;
+    assert!((0.3..3.0).contains(&of_names), "a wrong name takes {of_names:.2} times as long");
+
+    for (path, body) in [
+        ("/api/organization", json!({ "name": "acme" })),
+        ("/api/organization/acme/box", json!({ "name": "hidden", "isPublic": false })),
+    ] {
+        assert_eq!(admin.post(path, &body).await.status, 201);
+    }
+    let look = async |name: &str| {
+        let reply = stranger.get(&format!("/api/organization/acme/box/{name}")).await;
+        assert_eq!(reply.status, 404, "{}", reply.text());
+    };
+    let of_boxes = ratio(51, async || look("hidden").await, async || look("nothing").await).await;
+    assert!((0.3..3.0).contains(&of_boxes), "a box that is none takes {of_boxes:.2} times as long");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use salvo::{
     Depot, FlowCtrl, Handler, Request, Response, Writer as _, async_trait,
     http::{
         HeaderName, HeaderValue, ReqBody, ResBody, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG},
+        header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG},
     },
 };
 use sha2::{Digest, Sha256};
@@ -179,7 +179,6 @@ fn replay(res: &mut Response, status: u16, body: String, etag: Option<String>) {
     let headers = res.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, body.len().into());
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(&etag).ok()) {
         headers.insert(ETAG, etag);

@@ -63,7 +63,7 @@ impl Handler for Observe {
         }
         fill_empty_failure(req, res, &facts);
         take_refused_body(req, res).await;
-        finish(res, &facts);
+        finish(&method, res, &facts);
         drop(in_flight);
         let status = res.status_code.unwrap_or(StatusCode::OK);
         self.0.metrics.request_ended(method.as_str(), &route, status.as_u16(), started.elapsed());
@@ -155,13 +155,17 @@ async fn take_refused_body(req: &mut Request, res: &Response) {
 }
 
 /// Headers that every answer has.
-fn finish(res: &mut Response, facts: &RequestFacts) {
+fn finish(method: &Method, res: &mut Response, facts: &RequestFacts) {
     let headers = res.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&facts.request_id) {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if !method.is_safe() {
+        // what a change answers is for whoever made it, and may hold a token that is shown once
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
