@@ -290,7 +290,7 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
         return Err(StartupError::NoListener);
     }
     let app = open_app_at(&config, files, Some((&bound_http, &bound_https))).await?;
-    let service = http::service(Arc::clone(&app))?;
+    let service = http::service(Arc::clone(&app));
     let mut running = JoinSet::new();
     let mut handles = Vec::new();
     if let Some(acceptor) = http {

@@ -15,16 +15,15 @@ use super::{
         service_accounts, sign_in, storage, system, uploads, users, versions, watches,
     },
     hoops::hold::HeldTo,
-    openapi,
     routes::{ApiRouter, endpoint},
     vagrant,
 };
 
-/// The table.
+/// The table, added to a router without routes.
 #[rustfmt::skip]
 #[expect(clippy::too_many_lines, reason = "a table: one line for each route")]
-pub(crate) fn routes() -> ApiRouter {
-    ApiRouter::new(openapi::frame())
+pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
+    none
         // first start and sign-in
         .add(Create,   On::Setup,        endpoint!(sign_in::set_up))
         .add(Read,     On::System,       endpoint!(sign_in::list_sign_in_methods))

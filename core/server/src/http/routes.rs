@@ -91,10 +91,11 @@ impl Permission {
 
 /// One handler with its metadata.
 pub(crate) struct Endpoint {
+    name: &'static str,
     path: String,
     methods: Vec<HttpMethod>,
-    operation: Operation,
-    schemas: Vec<(String, RefOr<Schema>)>,
+    /// Makes its part of the document: much work, and of no use to a server, which serves a finished one.
+    describe: fn() -> Described,
     handler: Arc<dyn Handler>,
     held_to: HeldTo,
     gives_access: bool,
@@ -119,8 +120,13 @@ fn is_change(method: &str) -> bool {
     !matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
 
-/// Takes a handler and the metadata that utoipa made for it; see [`endpoint!`].
-pub(crate) fn describe_endpoint<P>(_: P, handler: impl Handler) -> Endpoint
+/// What the metadata of a handler says.
+struct Described {
+    operation: Operation,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+fn described<P>() -> Described
 where
     P: utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>,
 {
@@ -129,11 +135,19 @@ where
     // utoipa keeps the tags apart from the rest
     let mut operation = P::operation();
     operation.tags = Some(P::tags().into_iter().map(ToOwned::to_owned).collect());
+    Described { operation, schemas }
+}
+
+/// Takes a handler and the metadata that utoipa made for it; see [`endpoint!`].
+pub(crate) fn describe_endpoint<P>(name: &'static str, _: P, handler: impl Handler) -> Endpoint
+where
+    P: utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>,
+{
     Endpoint {
+        name,
         path: P::path(),
         methods: P::methods(),
-        operation,
-        schemas,
+        describe: described::<P>,
         handler: Arc::new(handler),
         held_to: HeldTo::default(),
         gives_access: false,
@@ -144,7 +158,11 @@ where
 macro_rules! endpoint {
     ($module:ident :: $handler:ident) => {
         paste::paste! {
-            $crate::http::routes::describe_endpoint($module::[<__path_ $handler>], $module::$handler)
+            $crate::http::routes::describe_endpoint(
+                stringify!($handler),
+                $module::[<__path_ $handler>],
+                $module::$handler,
+            )
         }
     };
 }
@@ -176,40 +194,43 @@ pub(crate) struct Mounted {
     pub(crate) operation: Arc<str>,
 }
 
-/// A router and its document, growing together.
+/// A router, and where it is asked for its document, growing together.
+#[derive(Default)]
 pub(crate) struct ApiRouter {
     pub(crate) router: Router,
-    pub(crate) document: OpenApi,
+    pub(crate) document: Option<OpenApi>,
     pub(crate) mounted: Vec<Mounted>,
 }
 
 impl ApiRouter {
-    /// Nothing but the document's frame.
-    pub(crate) fn new(mut document: OpenApi) -> Self {
+    /// Nothing but the frame of a document.
+    pub(crate) fn documented(mut document: OpenApi) -> Self {
         let components =
             document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
         let mut schemas = Vec::new();
         ErrorEnvelope::schemas(&mut schemas);
         components.schemas.extend(schemas);
         components.schemas.insert(ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema());
-        Self { router: Router::new(), document, mounted: Vec::new() }
+        Self { document: Some(document), ..Self::default() }
     }
 
     /// Mounts and documents one endpoint. A GET is answered to HEAD as well.
     pub(crate) fn add(mut self, action: Action, kind: ResourceKind, endpoint: Endpoint) -> Self {
         let permission = Permission { action, kind };
-        let mut operation = endpoint.operation;
-        let name: Arc<str> = operation.operation_id.clone().unwrap_or_default().into();
+        let name: Arc<str> = endpoint.name.into();
         let methods: Vec<_> = endpoint.methods.iter().filter_map(method_name).collect();
-        describe(&mut operation, permission, &endpoint.path);
-        for method in &methods {
-            describe_conditions(&mut operation, permission, method, endpoint.held_to);
+        if let Some(document) = &mut self.document {
+            let Described { mut operation, schemas } = (endpoint.describe)();
+            describe(&mut operation, permission, &endpoint.path);
+            for method in &methods {
+                describe_conditions(&mut operation, permission, method, endpoint.held_to);
+            }
+            let components =
+                document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
+            components.schemas.extend(schemas);
+            list_error_codes(&mut components.schemas);
+            document.paths.add_path_operation(&endpoint.path, endpoint.methods, operation);
         }
-        let components =
-            self.document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
-        components.schemas.extend(endpoint.schemas);
-        list_error_codes(&mut components.schemas);
-        self.document.paths.add_path_operation(&endpoint.path, endpoint.methods, operation);
 
         let handler = Shared(endpoint.handler);
         for method in methods {
