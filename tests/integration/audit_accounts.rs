@@ -3,12 +3,14 @@
 use std::{fs, time::Duration};
 
 use boxvault_tests::{
-    Client, TestServer,
+    Client, Reply, TestServer,
+    client::send,
     faults::write_file,
     mail::wait_for_link,
     server::{ADMIN_NAME, PASSWORD},
     totp, wait_for, workspace,
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -110,6 +112,10 @@ async fn a_password_that_is_reset_is_in_the_log_from_the_wish_to_the_end() {
     }
 }
 
+async fn delete(client: &Client, body: &Value) -> Reply {
+    send(client.request(Method::DELETE, "/api/user").json(body)).await
+}
+
 #[tokio::test]
 async fn a_wrong_present_password_is_a_refused_attempt_of_whoever_has_the_session() {
     let server = TestServer::builder().set("limits.sign_in_requests_per_minute", "0").start().await;
@@ -124,6 +130,7 @@ async fn a_wrong_present_password_is_a_refused_attempt_of_whoever_has_the_sessio
     for (operation, reply) in [
         ("change_password", anna.put("/api/user/password", &password).await),
         ("change_email", anna.put("/api/user/email", &email).await),
+        ("delete_profile", delete(&anna, &wrong(json!({}))).await),
         ("begin_second_factor", anna.post("/api/user/second-factor", &wrong(json!({}))).await),
     ] {
         assert_eq!((reply.status, &*reply.code()), (400, "CURRENT_PASSWORD_WRONG"), "{operation}");
@@ -137,6 +144,7 @@ async fn a_wrong_present_password_is_a_refused_attempt_of_whoever_has_the_sessio
         assert!(!all.contains(typed), "{typed} is in the log");
     }
     // another mistake is none of it
+    assert_eq!(delete(&anna, &json!({})).await.code(), "INVALID_INPUT");
     let short = json!({ "currentPassword": PASSWORD, "newPassword": "short" });
     assert_eq!(anna.put("/api/user/password", &short).await.code(), "INVALID_INPUT");
 }

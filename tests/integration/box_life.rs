@@ -300,7 +300,7 @@ async fn w10_boxes_stay_when_the_account_of_who_made_them_goes() {
     let file = BoxBuilder::new("virtualbox").build();
     let at = Publication::new("acme", "own", &file.bytes);
     maker.publish(&at).await;
-    expect(200, maker.delete("/api/user").await);
+    expect(200, maker.delete_account().await);
     assert!(server.anonymous().get(&at.vagrant_path()).await.bytes == file.bytes);
     expect(200, owner.put("/api/organization/acme/box/own", &json!({ "readme": "r" })).await);
 }

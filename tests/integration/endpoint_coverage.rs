@@ -239,7 +239,8 @@ async fn accounts(server: &TestServer, recorder: &mut Recorder, admin: &Client) 
     recorder.call(admin, "update_user", 200, with).await;
     recorder.call(admin, "delete_user", 200, at(&names)).await;
     let again = anonymous.sign_in("alice", "another horse battery").await;
-    recorder.call(&again, "delete_profile", 200, nothing()).await;
+    let password = json!({ "currentPassword": "another horse battery" });
+    recorder.call(&again, "delete_profile", 200, body(password)).await;
 }
 
 async fn links(server: &TestServer, recorder: &mut Recorder, admin: &Client) {

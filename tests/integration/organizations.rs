@@ -115,14 +115,14 @@ async fn an_organization_always_has_an_owner() {
             assert_eq!((reply.status, &*reply.code()), (409, "LAST_OWNER"), "{}", reply.text());
         }
     }
-    let leaving = owner.delete("/api/user").await;
+    let leaving = owner.delete_account().await;
     assert_eq!((leaving.status, &*leaving.code()), (409, "LAST_OWNER"));
     assert_eq!(admin.delete("/api/users/olivia").await.status, 409);
     // handed over, everybody may go
     let promote =
         owner.put("/api/organization/acme/members/oscar", &json!({ "role": "owner" })).await;
     assert_eq!(promote.status, 200);
-    assert_eq!(owner.delete("/api/user").await.status, 200);
+    assert_eq!(owner.delete_account().await.status, 200);
     assert_eq!(second.get("/api/organization/acme").await.data()["role"], "owner");
     // two owners who leave at the same moment do not both get away
     let third = server.user("otto").await;
@@ -147,7 +147,7 @@ async fn deleting_a_user_leaves_the_boxes_that_they_created() {
     let file = BoxBuilder::new("virtualbox").build();
     let publication = Publication::new("acme", "web", &file.bytes);
     maker.publish(&publication).await;
-    assert_eq!(maker.delete("/api/user").await.status, 200);
+    assert_eq!(maker.delete_account().await.status, 200);
     let kept = server.anonymous().get(&publication.vagrant_path()).await;
     assert!(kept.status == 200 && kept.bytes == file.bytes, "the box went with its creator");
     assert_eq!(owner.get("/api/organization/acme/members").await.json()["page"]["total"], 1);

@@ -208,7 +208,7 @@ async fn a_service_account_is_never_above_its_sponsor_also_after_they_left() {
     add(&owner, "lars", "admin").await;
     let lost = service(&server, &last, json!({ "name": "lost" })).await;
     assert_eq!(status(&lost, Method::GET, path).await, 200);
-    assert_eq!(last.delete("/api/user").await.status, 200);
+    assert_eq!(last.delete_account().await.status, 200);
     assert_eq!(status(&lost, Method::GET, path).await, 401);
     let read = owner.get(&format!("{PATH}/lost")).await;
     assert_eq!((read.status, &read.data()["sponsor"]), (200, &json!(null)));

@@ -138,6 +138,12 @@ impl Client {
         send(self.request(Method::DELETE, path)).await
     }
 
+    /// Deletes the caller's own account, by its password.
+    pub async fn delete_account(&self) -> Reply {
+        let body = json!({ "currentPassword": crate::server::PASSWORD });
+        send(self.request(Method::DELETE, "/api/user").json(&body)).await
+    }
+
     /// Sends a file as it is, by `PUT`.
     pub async fn upload(
         &self,

@@ -15,8 +15,8 @@ use boxvault_types::{
     params::{
         ListQuery,
         account::{
-            ChangePasswordParams, CreateUserParams, Secret, SignUpParams, UpdateProfileParams,
-            UpdateUserParams,
+            ChangePasswordParams, CreateUserParams, DeleteProfileParams, Secret, SignUpParams,
+            UpdateProfileParams, UpdateUserParams,
         },
     },
     views::{
@@ -220,7 +220,23 @@ impl App {
         })
     }
 
-    /// Removes the caller's own account, or another one. Boxes and organizations stay.
+    /// Removes the caller's own account, for whoever knows its password, where that is kept here.
+    pub(crate) async fn delete_own_account(
+        &self,
+        caller: &Caller,
+        params: DeleteProfileParams,
+        address: IpAddr,
+    ) -> Result<()> {
+        if self.user_by_id(caller.user_id).await?.issuer == LOCAL_ISSUER {
+            let password = params.current_password.ok_or_else(|| {
+                AppError::invalid("currentPassword", "is needed to delete an account")
+            })?;
+            self.own_account(caller, &password, address).await?;
+        }
+        self.delete_account(caller.user_id).await
+    }
+
+    /// Removes an account. Boxes and organizations stay.
     pub(crate) async fn delete_account(&self, user: UserId) -> Result<()> {
         users::delete(&self.catalog, user).await.map_err(|error| {
             let error = AppError::from(error);

@@ -133,6 +133,14 @@ pub struct PasswordParams {
     pub current_password: Secret,
 }
 
+/// The caller's own password, where it is kept here.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeleteProfileParams {
+    /// The present password; accounts of an auth provider have none.
+    pub current_password: Option<Secret>,
+}
+
 /// A code of the second factor.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -5,7 +5,8 @@ use boxvault_types::{
     params::{
         ListQuery,
         account::{
-            ChangeEmailParams, ChangePasswordParams, CreateTokenParams, UpdateProfileParams,
+            ChangeEmailParams, ChangePasswordParams, CreateTokenParams, DeleteProfileParams,
+            UpdateProfileParams,
         },
     },
     views::{
@@ -65,6 +66,7 @@ pub(crate) async fn update_profile(
     delete,
     path = "/api/user",
     tag = "User Management",
+    request_body = DeleteProfileParams,
     responses(
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
         (status = 409, description = "It is the only owner of an organization with other members.", body = ErrorEnvelope),
@@ -72,8 +74,11 @@ pub(crate) async fn update_profile(
     )
 )]
 #[handler]
-pub(crate) async fn delete_profile(call: Call) -> Result<Reply<Nothing>> {
-    call.app.delete_account(call.caller()?.user_id).await?;
+pub(crate) async fn delete_profile(
+    call: Call,
+    body: Body<DeleteProfileParams>,
+) -> Result<Reply<Nothing>> {
+    call.app.delete_own_account(call.caller()?, body.0, call.facts.address).await?;
     Ok(Reply::ok("account deleted", Nothing))
 }
 
