@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What an admin, a team and a pipeline do with the API, by curl alone, on an empty server in a temporary folder: sign up,
-# confirm an address, make an organization, invite and accept, publish as a service account, revoke it, reset a password,
-# delete a box and bring it back.
+# confirm an address, make an organization, invite and accept, ask to join, publish as a service account, revoke it, reset
+# a password, delete a box and bring it back.
 #
 #   examples/curl/tour.sh
 #
@@ -65,6 +65,18 @@ run 'CAROL=$(as "" POST /api/auth/signin "{\"username\": \"carol\", \"password\"
     field accessToken)'
 run 'as "$CAROL" GET /api/organization/acme/box/debian'
 echo
+
+say 'Dora asks to join, since acme takes requests now, and Bob lets her in.'
+run 'as "$BOB" PUT /api/organization/acme "{\"accessMode\": \"request_to_join\"}" >/dev/null'
+run 'as "" POST /api/auth/signup "{\"username\": \"dora\", \"email\": \"dora@example.com\",
+    \"password\": \"seven green apples\"}" >/dev/null'
+run 'as "" POST /api/auth/verify-email "{\"token\": \"$(link verify_email dora@example.com)\"}" >/dev/null'
+run 'DORA=$(as "" POST /api/auth/signin "{\"username\": \"dora\", \"password\": \"seven green apples\"}" |
+    field accessToken)'
+run 'REQUEST=$(as "$DORA" POST /api/organization/acme/requests "{\"message\": \"I build images\"}" | field id)'
+run 'as "$BOB" POST "/api/organization/acme/requests/$REQUEST/approve" "{\"role\": \"member\"}"'
+echo
+run 'as "$DORA" GET /api/organization/acme/box/debian >/dev/null'
 
 say 'The pipeline is a service account of the organization that can do nothing but work on this one box.'
 run 'PIPELINE=$(as "$BOB" POST /api/organization/acme/service-accounts "{\"name\": \"pipeline\", \"role\": \"admin\",
