@@ -163,6 +163,8 @@ fn lies_in(kind: ResourceKind, object: &str, domain: &str) -> bool {
     match kind {
         ResourceKind::Organization | ResourceKind::Audit | ResourceKind::Storage => true,
         ResourceKind::Suspension
+        | ResourceKind::Invitation
+        | ResourceKind::JoinRequest
         | ResourceKind::Member
         | ResourceKind::ServiceAccount
         | ResourceKind::Box
@@ -170,7 +172,15 @@ fn lies_in(kind: ResourceKind, object: &str, domain: &str) -> bool {
         | ResourceKind::Provider
         | ResourceKind::Architecture
         | ResourceKind::File => !of_system,
-        _ => of_system && !object.is_empty(),
+        // written out, so that a new kind of thing does not go missing
+        ResourceKind::Setup
+        | ResourceKind::Account
+        | ResourceKind::Session
+        | ResourceKind::Profile
+        | ResourceKind::Token
+        | ResourceKind::User
+        | ResourceKind::Policy
+        | ResourceKind::System => of_system && !object.is_empty(),
     }
 }
 
