@@ -26,6 +26,8 @@ mod conditions;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod defects;
+#[cfg(test)]
 mod discover;
 #[cfg(test)]
 mod download_links;

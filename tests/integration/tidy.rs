@@ -475,6 +475,47 @@ fn every_link_between_documents_leads_somewhere() {
     none(&problems, "Mend the link, or write what it points to.");
 }
 
+#[test]
+fn every_test_in_the_table_of_defects_is_there() {
+    let readme = read(&workspace::root().join("tests/README.md"));
+    let (mut problems, mut named) = (Vec::new(), BTreeSet::new());
+    let mut rows = BTreeSet::new();
+    for line in readme.lines().filter(|line| line.starts_with("| W-")) {
+        let number = line.split('|').nth(1).unwrap_or_default().trim();
+        if !rows.insert(number) {
+            problems.push(format!("{number} stands there twice"));
+        }
+        for (module, test) in line.split('`').filter_map(|word| word.split_once("::")) {
+            let file = workspace::root().join(format!("tests/integration/{module}.rs"));
+            let text = fs::read_to_string(file).unwrap_or_default();
+            if !text.contains(&format!("fn {test}()")) {
+                problems
+                    .push(format!("{number}: tests/integration/{module}.rs has no test {test}"));
+            }
+            named.insert(test.to_owned());
+        }
+    }
+    assert!(rows.len() >= 39, "the table has shrunk to {} rows", rows.len());
+    assert!(named.len() >= 70, "the table has shrunk to {} tests", named.len());
+    // and whoever names a test after a number adds it to the table
+    for (path, text) in rust_files().filter(|(path, _)| path.starts_with("tests/integration/")) {
+        for (_, line) in code_lines(&text) {
+            let Some((_, test)) = line.split_once("async fn ") else { continue };
+            let test = test.split('(').next().unwrap_or_default();
+            let number: String = test
+                .strip_prefix('w')
+                .unwrap_or_default()
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect();
+            if number.len() == 2 && !named.contains(test) {
+                problems.push(format!("{path}: {test} is in no row of the table"));
+            }
+        }
+    }
+    none(&problems, "Mend the table in tests/README.md, or bring the test back.");
+}
+
 /// Every Rust file of ours, by its path within the checkout.
 fn rust_files() -> impl Iterator<Item = (String, String)> {
     all_files()
