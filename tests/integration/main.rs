@@ -42,6 +42,8 @@ mod invitations;
 #[cfg(test)]
 mod join_requests;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod mail;
 #[cfg(test)]
 mod names;

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use boxvault_catalog::QueryFacts;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
@@ -53,6 +54,8 @@ pub(crate) struct Metrics {
     sign_ins: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     swept: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     audited: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    queries: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    query_durations: Histogram,
     policy_problems: Gauge<i64, AtomicI64>,
     verified: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     damaged_files: Gauge<i64, AtomicI64>,
@@ -80,6 +83,9 @@ impl Metrics {
             sign_ins: Family::default(),
             swept: Family::default(),
             audited: Family::default(),
+            queries: Family::default(),
+            // 0.1 ms to about 1.6 s
+            query_durations: Histogram::new(exponential_buckets(0.0001, 4.0, 8)),
             policy_problems: Gauge::default(),
             verified: Family::default(),
             damaged_files: Gauge::default(),
@@ -121,18 +127,37 @@ impl Metrics {
             Unit::Bytes,
             metrics.download_bytes.clone(),
         );
-        registry.register("policy_decisions", "Decisions by outcome", metrics.decisions.clone());
-        registry.register(
-            "policy_problems",
-            "Problems in the policy files",
-            metrics.policy_problems.clone(),
-        );
+        metrics.register_policy(&mut registry);
         registry.register("sign_ins", "Sign-ins by outcome", metrics.sign_ins.clone());
         metrics.register_audit(&mut registry);
+        metrics.register_queries(&mut registry);
         registry.register("swept", "Leftovers removed, by kind", metrics.swept.clone());
         metrics.register_verification(&mut registry);
         metrics.register_mail(&mut registry);
         Self { registry, ..metrics }
+    }
+
+    fn register_policy(&self, registry: &mut Registry) {
+        registry.register("policy_decisions", "Decisions by outcome", self.decisions.clone());
+        registry.register(
+            "policy_problems",
+            "Problems in the policy files",
+            self.policy_problems.clone(),
+        );
+    }
+
+    fn register_queries(&self, registry: &mut Registry) {
+        registry.register(
+            "database_queries",
+            "Statements sent to the database, by outcome",
+            self.queries.clone(),
+        );
+        registry.register_with_unit(
+            "database_query_duration",
+            "Time of a statement",
+            Unit::Seconds,
+            self.query_durations.clone(),
+        );
     }
 
     fn register_verification(&self, registry: &mut Registry) {
@@ -219,6 +244,13 @@ impl Metrics {
             "Rows of the audit log by kind: change, refusal, and what was dropped or failed",
             self.audited.clone(),
         );
+    }
+
+    /// Counts a statement that the database answered.
+    pub(crate) fn queried(&self, facts: QueryFacts) {
+        let outcome = if facts.failed { "failed" } else { "done" };
+        self.queries.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.query_durations.observe(facts.elapsed.as_secs_f64());
     }
 
     /// Counts rows of the audit log, or what did not become one.

@@ -128,8 +128,13 @@ async fn open_app_at(
     bound: Option<(&[SocketAddr], &[SocketAddr])>,
 ) -> Result<Arc<App>, StartupError> {
     DataDir::open(&config.server.data_dir)?;
-    let options =
-        Options { connections_max: config.database.connections_max, ..Options::default() };
+    let metrics = Arc::new(Metrics::new());
+    let counted = Arc::clone(&metrics);
+    let options = Options {
+        connections_max: config.database.connections_max,
+        observer: Some(Arc::new(move |facts| counted.queried(facts))),
+        ..Options::default()
+    };
     let catalog = Catalog::connect(config.database_url().expose(), options).await?;
     catalog.migrate().await?;
     let policy_dir: &Path = &config.policy.dir;
@@ -158,7 +163,7 @@ async fn open_app_at(
         upload_permits: Arc::new(Semaphore::new(config.limits.uploads_concurrent_max)),
         changes: Arc::default(),
         verification_wanted: Notify::new(),
-        metrics: Arc::new(Metrics::new()),
+        metrics,
         config: config.clone(),
         policy: Arc::new(policy),
         catalog,
