@@ -5,7 +5,7 @@ use std::{
     fs,
 };
 
-use boxvault_tests::{TestServer, workspace};
+use boxvault_tests::{TestServer, document::validate, workspace};
 use boxvault_types::{
     action::{Action, ResourceKind},
     error::ErrorCode,
@@ -18,10 +18,8 @@ async fn the_served_document_is_the_committed_one() {
     let served = server.anonymous().get("/api-docs/openapi.json").await;
     assert_eq!(served.status, 200);
     assert_eq!(served.header("content-type"), Some("application/json"));
-    let committed = fs::read_to_string(workspace::root().join("core/server/openapi.json")).unwrap();
-    let committed: Value = serde_json::from_str(&committed).unwrap();
     assert!(
-        served.json() == committed,
+        served.json() == document(),
         "the server and core/server/openapi.json differ: run\n  \
          cargo run -p boxvault -- openapi > core/server/openapi.json\nand review it"
     );
@@ -77,7 +75,7 @@ fn assert_parameters(path: &str, operation: &Value, name: &str) {
 fn assert_responses(operation: &Value, name: &str) {
     let responses = operation["responses"].as_object().unwrap();
     assert!(responses.keys().any(|status| status.starts_with('2')), "{name} never succeeds");
-    for status in ["400", "401", "403", "429", "500"] {
+    for status in ["401", "403", "429", "500"] {
         assert!(responses.contains_key(status), "{name} does not document {status}");
     }
     for (status, response) in responses {
@@ -87,6 +85,80 @@ fn assert_responses(operation: &Value, name: &str) {
             assert!(schema.is_some(), "{name}: {status} does not say how it looks");
         }
     }
+}
+
+#[test]
+fn every_json_body_has_an_example_that_its_schema_allows() {
+    let document = document();
+    let mut problems = Vec::new();
+    let mut count = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let request = [("the request", &operation["requestBody"])];
+            let responses = operation["responses"].as_object().unwrap();
+            let answers = responses.iter().map(|(status, response)| (&**status, response));
+            for (what, body) in request.into_iter().chain(answers) {
+                let media = &body["content"]["application/json"];
+                if media.is_null() {
+                    continue;
+                }
+                let name = format!("{method} {path}, {what}");
+                let examples = examples(&document, media);
+                if examples.is_empty() {
+                    problems.push(format!("{name} has no example"));
+                }
+                for example in examples {
+                    if let Err(problem) = validate(&media["schema"], example) {
+                        problems.push(format!("{name}: {problem}\nin {example}"));
+                    }
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert!(count > 1000, "only {count} examples");
+}
+
+#[test]
+fn every_failure_names_its_codes_with_their_status() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let of_vagrant = operation["tags"][0] == "Vagrant";
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let media = &response["content"]["application/json"];
+                let is_ours = media["schema"]["$ref"] == "#/components/schemas/ErrorEnvelope";
+                let is_failure = status.starts_with(['4', '5']);
+                assert!(
+                    is_ours || of_vagrant || !is_failure || status == "503",
+                    "{method} {path} {status}"
+                );
+                for (code, example) in media["examples"].as_object().into_iter().flatten() {
+                    let name = format!("#/components/examples/{code}");
+                    assert_eq!(example["$ref"], name, "{method} {path} {status}");
+                    let known = ErrorCode::ALL.iter().any(|known| known.as_str() == code);
+                    assert!(known, "{method} {path} {status}: {code}");
+                }
+            }
+        }
+    }
+}
+
+fn document() -> Value {
+    let text = fs::read_to_string(workspace::root().join("core/server/openapi.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The examples of a body, with what they refer to in its place.
+fn examples<'a>(document: &'a Value, media: &'a Value) -> Vec<&'a Value> {
+    let named = media["examples"].as_object().into_iter().flatten().map(|(_, example)| {
+        let place = example["$ref"].as_str().unwrap_or_default();
+        document
+            .pointer(place.trim_start_matches('#'))
+            .map_or(&example["value"], |found| &found["value"])
+    });
+    media.get("example").into_iter().chain(named).collect()
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
+use crate::document;
+
 /// An answer, read to its end.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -256,7 +258,14 @@ pub async fn send(request: RequestBuilder) -> Reply {
 }
 
 async fn try_send(request: RequestBuilder) -> reqwest::Result<Reply> {
-    let response = request.send().await?;
+    let (http, request) = request.build_split();
+    let request = request?;
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = http.execute(request).await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Ok(Reply { status, headers, bytes: response.bytes().await?.to_vec() })
+    let reply = Reply { status, headers, bytes: response.bytes().await?.to_vec() };
+    if let Err(problem) = document::check(&method, &path, &reply) {
+        panic!("an answer is not as core/server/openapi.json has it: {problem}");
+    }
+    Ok(reply)
 }

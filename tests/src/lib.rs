@@ -7,6 +7,7 @@
 
 pub mod bytes;
 pub mod client;
+pub mod document;
 pub mod faults;
 pub mod mail;
 pub mod plugins;

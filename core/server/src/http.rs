@@ -4,7 +4,9 @@ mod api;
 mod call;
 mod error;
 mod etag;
+mod examples;
 mod extract;
+mod failures;
 mod files;
 mod hoops;
 mod openapi;
@@ -64,7 +66,9 @@ const COMMITTED_DOCUMENT: &[u8] = include_bytes!("../openapi.json");
 /// The API document, made from the routes.
 pub fn document() -> OpenApi {
     let routes = router::routes(ApiRouter::documented(openapi::frame()));
-    routes.document.unwrap_or_else(openapi::frame)
+    let mut document = routes.document.unwrap_or_else(openapi::frame);
+    examples::complete(&mut document);
+    document
 }
 
 /// The API document as it is committed: pretty, with a newline at its end.

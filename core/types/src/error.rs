@@ -48,11 +48,11 @@ pub enum ErrorKind {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $text:literal, $kind:ident;)+) => {
+    ($(#[doc = $meaning:literal] $variant:ident = $text:literal, $kind:ident;)+) => {
         /// A stable code, upper snake case, listed in the API document.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ErrorCode {
-            $($(#[$doc])* $variant),+
+            $(#[doc = $meaning] $variant),+
         }
 
         impl ErrorCode {
@@ -63,6 +63,13 @@ macro_rules! codes {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text),+
+                }
+            }
+
+            /// What it says, in a sentence for people.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $meaning.trim_ascii_start()),+
                 }
             }
 

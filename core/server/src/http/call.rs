@@ -271,12 +271,12 @@ pub(crate) async fn read_bounded(req: &mut Request, limit: u64, key: &str) -> Re
     Ok(bytes)
 }
 
-/// One parameter of the query, parsed; an empty one counts as none.
+/// One parameter of the query, parsed.
 pub(crate) fn from_query<T: FromStr<Err: fmt::Display>>(
     req: &Request,
     key: &str,
 ) -> Result<Option<T>> {
-    let text = req.queries().get(key).filter(|text| !text.is_empty());
+    let text = req.queries().get(key);
     text.map(|text| text.parse().map_err(|error| AppError::invalid(key, error))).transpose()
 }
 

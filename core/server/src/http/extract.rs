@@ -194,6 +194,22 @@ pub(crate) fn schema_of(parameter: &str) -> RefOr<Schema> {
     }
 }
 
+/// A value of a path parameter, for the document.
+pub(crate) fn example_of(parameter: &str) -> Option<&'static str> {
+    Some(match parameter {
+        "organization" => "acme",
+        "box" => "debian12",
+        "badge" => "debian12.svg",
+        "version" => "1.0.0",
+        "provider" => "virtualbox",
+        "file" => "virtualbox.box",
+        "architecture" => "amd64",
+        "username" => "alice",
+        "service" => "ci",
+        _ => return None,
+    })
+}
+
 /// What a path parameter means, for the document.
 pub(crate) fn description_of(parameter: &str) -> &'static str {
     match parameter {

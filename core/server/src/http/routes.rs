@@ -15,16 +15,16 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, async_trait};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        ComponentsBuilder, Content, HttpMethod, OpenApi, Ref, RefOr, ResponseBuilder,
+        ComponentsBuilder, HttpMethod, OpenApi, RefOr,
         extensions::ExtensionsBuilder,
-        path::{Operation, Parameter, ParameterIn},
-        schema::{ArrayBuilder, ObjectBuilder, Schema, Type},
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn},
+        schema::{ObjectBuilder, Schema, Type},
         security::SecurityRequirement,
     },
 };
 
 use super::{
-    extract,
+    extract, failures,
     hoops::{
         authorize::Authorize,
         complete::Complete,
@@ -45,7 +45,7 @@ pub(crate) struct Permission {
 impl Permission {
     /// Whether a request of it that is sent again is done once. Signing in gives new secrets each time, and so do
     /// links; an upload is told apart by its bytes.
-    fn is_done_once(self, method: &str) -> bool {
+    pub(super) fn is_done_once(self, method: &str) -> bool {
         method == "POST"
             && !matches!(self.action, Action::Upload | Action::Download)
             && !matches!(
@@ -116,7 +116,7 @@ impl Endpoint {
 }
 
 /// Whether requests of a method may leave anything other than it was.
-fn is_change(method: &str) -> bool {
+pub(super) fn is_change(method: &str) -> bool {
     !matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
 
@@ -211,6 +211,7 @@ impl ApiRouter {
         ErrorEnvelope::schemas(&mut schemas);
         components.schemas.extend(schemas);
         components.schemas.insert(ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema());
+        components.examples.extend(failures::examples());
         Self { document: Some(document), ..Self::default() }
     }
 
@@ -224,6 +225,7 @@ impl ApiRouter {
             describe(&mut operation, permission, &endpoint.path);
             for method in &methods {
                 describe_conditions(&mut operation, permission, method, endpoint.held_to);
+                failures::describe(&mut operation, permission, method, &endpoint.path);
             }
             let components =
                 document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
@@ -316,37 +318,13 @@ fn method_name(method: &HttpMethod) -> Option<&'static str> {
 /// Adds to an operation what follows from its permission and path.
 fn describe(operation: &mut Operation, permission: Permission, path: &str) {
     let action = format!("{}:{}", permission.kind, permission.action);
-    operation.extensions = Some(ExtensionsBuilder::new().add("x-action", action).build());
+    let extension = ExtensionsBuilder::new().add("x-action", action).build();
+    operation.extensions.get_or_insert_default().merge(extension);
     operation.security = Some(vec![
         SecurityRequirement::default(),
         SecurityRequirement::new("accessToken", Vec::<String>::new()),
         SecurityRequirement::new("bearer", Vec::<String>::new()),
     ]);
-    if operation.request_body.is_some() {
-        for (status, why) in [
-            ("413", "The body is longer than the limit."),
-            ("415", "The body is of a type that is not taken."),
-            ("408", "The client sent nothing for too long."),
-        ] {
-            failure(operation, status, why);
-        }
-    }
-    if path.contains('{') {
-        failure(operation, "404", "It does not exist, or the caller may not know that it does.");
-    }
-    for (status, why) in [
-        ("400", "A value is malformed or not allowed; `fields` tells which."),
-        ("401", "No credentials, or bad ones."),
-        ("403", "Known, but not allowed."),
-        ("429", "Too many requests; `Retry-After` tells when to come back."),
-        ("500", "A defect of the server."),
-        ("503", "A part that the server depends on is out of reach; try again."),
-    ] {
-        failure(operation, status, why);
-    }
-    if super::vagrant::is_of_dialect(path) {
-        speak_vagrant(operation);
-    }
     document_path(operation, path);
 }
 
@@ -359,18 +337,11 @@ fn describe_conditions(
 ) {
     let is_held = is_change(method) && method != "POST" && permission.action != Action::Upload;
     let (header, why) = if permission.is_done_once(method) {
-        failure(
-            operation,
-            "409",
-            "A request with the same `Idempotency-Key` is running, or its answer is gone.",
-        );
-        failure(operation, "422", "The `Idempotency-Key` was used before, with another body.");
         (
             "Idempotency-Key",
             "A random text of your own: sent again with it, the request is done once and answered again.",
         )
     } else if is_held && permission.has_tag() && held_to != HeldTo::Nothing {
-        failure(operation, "412", "`If-Match` names an older state.");
         ("If-Match", "The `ETag` of the state that you have seen; another one is left alone.")
     } else {
         return;
@@ -381,40 +352,6 @@ fn describe_conditions(
     parameter.schema = Some(ObjectBuilder::new().schema_type(Type::String).into());
     parameter.description = Some(why.to_owned());
     operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
-}
-
-/// Failures look otherwise where stock Vagrant reads them.
-fn speak_vagrant(operation: &mut Operation) {
-    let texts = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
-    let body = ObjectBuilder::new()
-        .property("success", ObjectBuilder::new().schema_type(Type::Boolean))
-        .required("success")
-        .property("errors", texts)
-        .required("errors")
-        .build();
-    let is_failure = |status: &str| status.starts_with('4') || status.starts_with('5');
-    for (status, response) in &mut operation.responses.responses {
-        if let (true, RefOr::T(response)) = (is_failure(status), response) {
-            let content = Content::new(Some(RefOr::T(Schema::Object(body.clone()))));
-            response.content =
-                [("application/json".to_owned(), RefOr::T(content))].into_iter().collect();
-        }
-    }
-}
-
-fn failure(operation: &mut Operation, status: &str, why: &str) {
-    operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
-        ResponseBuilder::new()
-            .description(why)
-            .content(
-                "application/json",
-                Content::new(Some(RefOr::<Schema>::Ref(Ref::from_schema_name(
-                    ErrorEnvelope::name(),
-                )))),
-            )
-            .build()
-            .into()
-    });
 }
 
 /// Documents the path's parameters, each by the name of the noun that it holds.
@@ -435,10 +372,13 @@ fn document_path(operation: &mut Operation, path: &str) {
         if known.iter().any(|known| known == name) {
             continue;
         }
-        let mut parameter = Parameter::new(name);
-        parameter.parameter_in = ParameterIn::Path;
-        parameter.schema = Some(extract::schema_of(name));
-        parameter.description = Some(extract::description_of(name).to_owned());
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .schema(Some(extract::schema_of(name)))
+            .description(Some(extract::description_of(name)))
+            .example(extract::example_of(name).map(Into::into))
+            .build();
         operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
     }
 }

@@ -56,7 +56,10 @@ pub(super) fn is_catalogue_or_file(path: &str) -> bool {
     path = "/{organization}/{box}",
     tag = "Vagrant",
     responses(
-        (status = 200, description = "The catalogue.", body = serde_json::Value, content_type = "application/json"),
+        (status = 200, description = "The catalogue; for browsers, a page.", content(
+            (serde_json::Value = "application/json"),
+            (String = "text/html"),
+        )),
     )
 )]
 #[handler]
@@ -77,7 +80,10 @@ pub(crate) async fn read_legacy_catalogue(
     path = "/{organization}/boxes/{box}",
     tag = "Vagrant",
     responses(
-        (status = 200, description = "The catalogue.", body = serde_json::Value, content_type = "application/json"),
+        (status = 200, description = "The catalogue; for browsers, a page.", content(
+            (serde_json::Value = "application/json"),
+            (String = "text/html"),
+        )),
     )
 )]
 #[handler]
@@ -113,10 +119,16 @@ pub(crate) async fn read_catalogue(
     tag = "Vagrant",
     responses(
         (status = 200, description = "The file.", body = String, content_type = "application/octet-stream"),
-        (status = 206, description = "The part that was asked for.", body = String, content_type = "application/octet-stream"),
+        (status = 206, description = "The part that was asked for.", content(
+            (String = "application/octet-stream"),
+            (String = "multipart/byteranges"),
+        )),
         (status = 304, description = "As `If-None-Match` says."),
         (status = 412, description = "As `If-Match` says."),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "FILE_NOT_FOUND", "PRECONDITION_FAILED", "STORE_UNAVAILABLE"
+    ])))
 )]
 #[handler]
 pub(crate) async fn download_box(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
@@ -132,10 +144,16 @@ pub(crate) async fn download_box(req: &mut Request, res: &mut Response, call: Ca
     tag = "Vagrant",
     responses(
         (status = 200, description = "The file.", body = String, content_type = "application/octet-stream"),
-        (status = 206, description = "The part that was asked for.", body = String, content_type = "application/octet-stream"),
+        (status = 206, description = "The part that was asked for.", content(
+            (String = "application/octet-stream"),
+            (String = "multipart/byteranges"),
+        )),
         (status = 304, description = "As `If-None-Match` says."),
         (status = 412, description = "As `If-Match` says."),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "FILE_NOT_FOUND", "PRECONDITION_FAILED", "STORE_UNAVAILABLE"
+    ])))
 )]
 #[handler]
 pub(crate) async fn download_default_box(

@@ -71,7 +71,8 @@ pub(crate) async fn update_profile(
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
         (status = 409, description = "It is the only owner of an organization with other members.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["LAST_OWNER", "LAST_ADMIN"])))
 )]
 #[handler]
 pub(crate) async fn delete_profile(
@@ -90,7 +91,8 @@ pub(crate) async fn delete_profile(
     request_body = ChangePasswordParams,
     responses(
         (status = 200, description = "It is changed.", body = Envelope<Nothing>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["SIGN_IN_THROTTLED"])))
 )]
 #[handler]
 pub(crate) async fn change_password(
@@ -109,7 +111,8 @@ pub(crate) async fn change_password(
     request_body = ChangeEmailParams,
     responses(
         (status = 200, description = "Messages are under way to both addresses.", body = Envelope<Nothing>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["SIGN_IN_THROTTLED"])))
 )]
 #[handler]
 pub(crate) async fn change_email(
@@ -162,7 +165,8 @@ pub(crate) async fn create_token(
     tag = "User Management",
     responses(
         (status = 200, description = "The token, without its text.", body = Envelope<TokenView>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["TOKEN_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn read_token(req: &mut Request, call: Call) -> Result<Reply<TokenView>> {
@@ -177,7 +181,8 @@ pub(crate) async fn read_token(req: &mut Request, call: Call) -> Result<Reply<To
     tag = "User Management",
     responses(
         (status = 200, description = "It is ended.", body = Envelope<Nothing>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["TOKEN_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn delete_token(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {

@@ -61,7 +61,8 @@ pub(crate) async fn list_architectures(
     responses(
         (status = 201, description = "The new architecture.", body = Envelope<ArchitectureView>),
         (status = 409, description = "The architecture exists, or the version was released.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "VERSION_RELEASED"])))
 )]
 #[handler]
 pub(crate) async fn create_architecture(
@@ -107,7 +108,8 @@ pub(crate) async fn read_architecture(
         (status = 200, description = "The architecture.", body = Envelope<ArchitectureView>),
         (status = 409, description = "The name is taken, or the version was released.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "VERSION_RELEASED"])))
 )]
 #[handler]
 pub(crate) async fn update_architecture(
@@ -129,7 +131,8 @@ pub(crate) async fn update_architecture(
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
         (status = 409, description = "The version was released.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["VERSION_RELEASED"])))
 )]
 #[handler]
 pub(crate) async fn delete_architecture(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {

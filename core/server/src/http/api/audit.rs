@@ -24,9 +24,6 @@ use crate::{
     },
 };
 
-/// The longest text to filter by, in characters.
-const FILTER_CHARS_MAX: usize = 1024;
-
 /// Lists what was done and what was refused, newest first.
 #[utoipa::path(
     get,
@@ -154,19 +151,19 @@ fn wanted(req: &Request) -> Result<AuditQuery> {
         }
     };
     Ok(AuditQuery {
-        actor: text(req, "actor")?,
-        action: text(req, "action")?,
-        object: text(req, "object")?,
+        actor: text(req, "actor", 128)?,
+        action: text(req, "action", 64)?,
+        object: text(req, "object", 1024)?,
         allowed,
         since: time(req, "since")?,
         until: time(req, "until")?,
     })
 }
 
-fn text(req: &Request, key: &str) -> Result<Option<String>> {
+fn text(req: &Request, key: &str, chars_max: usize) -> Result<Option<String>> {
     let text = req.queries().get(key).filter(|text| !text.is_empty());
-    if text.is_some_and(|text| text.chars().count() > FILTER_CHARS_MAX) {
-        let why = format!("must have at most {FILTER_CHARS_MAX} characters");
+    if text.is_some_and(|text| text.chars().count() > chars_max) {
+        let why = format!("must have at most {chars_max} characters");
         return Err(AppError::invalid(key, why));
     }
     Ok(text.cloned())

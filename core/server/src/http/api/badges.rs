@@ -49,7 +49,8 @@ pub(crate) async fn read_box_downloads(call: Call) -> Result<Reply<BoxDownloadsV
     responses(
         (status = 200, description = "The badge.", body = String, content_type = "image/svg+xml"),
         (status = 304, description = "As `If-None-Match` says."),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["PATH_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn read_badge(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {

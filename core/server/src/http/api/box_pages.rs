@@ -65,7 +65,8 @@ pub(crate) async fn read_rendered_version(
             (String = "image/webp"),
         )),
         (status = 304, description = "As `If-None-Match` says."),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn read_artwork(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
@@ -89,7 +90,8 @@ pub(crate) async fn read_artwork(req: &mut Request, res: &mut Response, call: Ca
     responses(
         (status = 200, description = "The box has it.", body = Envelope<Nothing>),
         (status = 412, description = "`If-Match` names another picture.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["FILE_TOO_LARGE"])))
 )]
 #[handler]
 pub(crate) async fn set_artwork(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
@@ -108,7 +110,8 @@ pub(crate) async fn set_artwork(req: &mut Request, call: Call) -> Result<Reply<N
     responses(
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
         (status = 412, description = "`If-Match` names another picture.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn delete_artwork(call: Call) -> Result<Reply<Nothing>> {

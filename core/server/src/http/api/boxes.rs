@@ -86,7 +86,8 @@ pub(crate) async fn list_boxes(
     responses(
         (status = 201, description = "The new box.", body = Envelope<BoxView>),
         (status = 409, description = "The name is taken, maybe by a deleted box, or leads to another one.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "FORMER_NAME"])))
 )]
 #[handler]
 pub(crate) async fn create_box(call: Call, body: Body<CreateBoxParams>) -> Result<Reply<BoxView>> {
@@ -123,7 +124,8 @@ pub(crate) async fn read_box(call: Call) -> Result<Reply<BoxView>> {
         (status = 200, description = "The box.", body = Envelope<BoxView>),
         (status = 409, description = "The name is taken.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "FORMER_NAME"])))
 )]
 #[handler]
 pub(crate) async fn update_box(call: Call, body: Body<UpdateBoxParams>) -> Result<Reply<BoxView>> {
@@ -174,7 +176,10 @@ pub(crate) async fn delete_box(call: Call) -> Result<Reply<Nothing>> {
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
         (status = 413, description = "A file is larger than one may be there.", body = ErrorEnvelope),
         (status = 507, description = "Its files are more than that organization may have.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "ALREADY_EXISTS", "FORMER_NAME", "FILE_TOO_LARGE", "QUOTA_EXCEEDED"
+    ])))
 )]
 #[handler]
 pub(crate) async fn transfer_box(
@@ -219,7 +224,8 @@ pub(crate) async fn list_deleted_boxes(
     responses(
         (status = 200, description = "The box.", body = Envelope<BoxView>),
         (status = 409, description = "It is not deleted.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["NOT_DELETED"])))
 )]
 #[handler]
 pub(crate) async fn restore_box(call: Call) -> Result<Reply<BoxView>> {

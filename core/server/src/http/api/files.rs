@@ -71,7 +71,12 @@ type BoxedError = Box<dyn std::error::Error + Send + Sync>;
         (status = 409, description = "The version was released, or another upload was faster.", body = ErrorEnvelope),
         (status = 422, description = "The bytes are not what was declared, or not a box for this provider.", body = ErrorEnvelope),
         (status = 507, description = "The store is full, or the organization over its quota.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH", "LENGTH_MISMATCH",
+        "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED", "STORAGE_FULL",
+        "STORE_UNAVAILABLE", "BUSY"
+    ])))
 )]
 #[handler]
 pub(crate) async fn upload_file(req: &mut Request, call: Call) -> Result<Reply<UploadView>> {
@@ -95,7 +100,12 @@ pub(crate) async fn upload_file(req: &mut Request, call: Call) -> Result<Reply<U
         (status = 409, description = "The version was released, or another upload was faster.", body = ErrorEnvelope),
         (status = 422, description = "The bytes are not what was declared, or not a box for this provider.", body = ErrorEnvelope),
         (status = 507, description = "The store is full, or the organization over its quota.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH", "LENGTH_MISMATCH",
+        "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED", "STORAGE_FULL",
+        "STORE_UNAVAILABLE", "BUSY"
+    ])))
 )]
 #[handler]
 pub(crate) async fn post_file(req: &mut Request, call: Call) -> Result<Reply<UploadView>> {
@@ -112,7 +122,8 @@ pub(crate) async fn post_file(req: &mut Request, call: Call) -> Result<Reply<Upl
     responses(
         (status = 200, description = "The facts.", body = Envelope<FileView>),
         (status = 304, description = "As `If-None-Match` says."),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn read_file_info(req: &mut Request, call: Call) -> Result<Reply<FileView>> {
@@ -132,11 +143,18 @@ pub(crate) async fn read_file_info(req: &mut Request, call: Call) -> Result<Repl
     ),
     responses(
         (status = 200, description = "The file.", body = String, content_type = "application/octet-stream"),
-        (status = 206, description = "The part that was asked for.", body = String, content_type = "application/octet-stream"),
+        (status = 206, description = "The part that was asked for.", content(
+            (String = "application/octet-stream"),
+            (String = "multipart/byteranges"),
+        )),
         (status = 304, description = "As `If-None-Match` says."),
         (status = 412, description = "As `If-Match` says.", body = ErrorEnvelope),
         (status = 416, description = "The range lies outside the file.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "FILE_NOT_FOUND", "LINK_INVALID", "PRECONDITION_FAILED", "RANGE_NOT_SATISFIABLE",
+        "STORE_UNAVAILABLE"
+    ])))
 )]
 #[handler]
 pub(crate) async fn download_file(
@@ -162,7 +180,8 @@ pub(crate) async fn download_file(
     tag = "File Operations",
     responses(
         (status = 200, description = "The link.", body = Envelope<DownloadLinkView>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn read_download_link(
@@ -179,7 +198,8 @@ pub(crate) async fn read_download_link(
     tag = "File Operations",
     responses(
         (status = 200, description = "The link.", body = Envelope<DownloadLinkView>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn post_download_link(
@@ -204,7 +224,8 @@ async fn make_link(req: &Request, call: &Call) -> Result<Reply<DownloadLinkView>
     tag = "File Operations",
     responses(
         (status = 202, description = "It will be read.", body = Envelope<VerificationView>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["FILE_NOT_FOUND", "STORE_UNAVAILABLE"])))
 )]
 #[handler]
 pub(crate) async fn verify_file(req: &mut Request, call: Call) -> Result<Reply<VerificationView>> {
@@ -220,7 +241,8 @@ pub(crate) async fn verify_file(req: &mut Request, call: Call) -> Result<Reply<V
     responses(
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
         (status = 409, description = "The version was released.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["FILE_NOT_FOUND", "VERSION_RELEASED"])))
 )]
 #[handler]
 pub(crate) async fn delete_file(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {

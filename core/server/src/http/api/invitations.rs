@@ -31,7 +31,8 @@ use crate::{
     responses(
         (status = 201, description = "The invitation. Its token is only in the message.", body = Envelope<InvitationView>),
         (status = 409, description = "There is an open one to this address; send it again.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
 pub(crate) async fn create_invitation(
@@ -68,7 +69,8 @@ pub(crate) async fn list_invitations(
     tag = "Organization Management",
     responses(
         (status = 200, description = "The invitation.", body = Envelope<InvitationView>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["INVITATION_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn resend_invitation(
@@ -88,7 +90,8 @@ pub(crate) async fn resend_invitation(
     tag = "Organization Management",
     responses(
         (status = 200, description = "It opens nothing any more.", body = Envelope<Nothing>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["INVITATION_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn revoke_invitation(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
@@ -106,7 +109,8 @@ pub(crate) async fn revoke_invitation(req: &mut Request, call: Call) -> Result<R
     responses(
         (status = 200, description = "The invitation.", body = Envelope<OpenedInvitationView>),
         (status = 404, description = "The token is unknown, was used or has ended.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["INVITATION_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn open_invitation(
@@ -128,7 +132,10 @@ pub(crate) async fn open_invitation(
         (status = 200, description = "The new place.", body = Envelope<JoinedView>),
         (status = 404, description = "The token is unknown, was used or has ended.", body = ErrorEnvelope),
         (status = 409, description = "The caller is a member already.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "INVITATION_NOT_FOUND", "INVITATION_FOR_OTHER", "ALREADY_EXISTS"
+    ])))
 )]
 #[handler]
 pub(crate) async fn accept_invitation(
@@ -148,7 +155,8 @@ pub(crate) async fn accept_invitation(
     responses(
         (status = 200, description = "It opens nothing any more.", body = Envelope<Nothing>),
         (status = 404, description = "The token is unknown, was used or has ended.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["INVITATION_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn decline_invitation(

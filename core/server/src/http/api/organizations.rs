@@ -55,7 +55,8 @@ pub(crate) async fn list_organizations(
     responses(
         (status = 201, description = "The new organization.", body = Envelope<OrganizationView>),
         (status = 409, description = "The name is taken.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
 pub(crate) async fn create_organization(
@@ -92,7 +93,8 @@ pub(crate) async fn read_organization(call: Call) -> Result<Reply<OrganizationVi
         (status = 200, description = "The organization.", body = Envelope<OrganizationView>),
         (status = 409, description = "The name is taken.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
 pub(crate) async fn update_organization(
@@ -129,7 +131,8 @@ pub(crate) async fn list_members(call: Call, query: Query) -> Result<PageReply<M
     responses(
         (status = 201, description = "They are a member.", body = Envelope<Nothing>),
         (status = 409, description = "They are a member already.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["USER_NOT_FOUND", "ALREADY_EXISTS"])))
 )]
 #[handler]
 pub(crate) async fn add_member(call: Call, body: Body<AddMemberParams>) -> Result<Reply<Nothing>> {
@@ -148,7 +151,8 @@ pub(crate) async fn add_member(call: Call, body: Body<AddMemberParams>) -> Resul
     responses(
         (status = 200, description = "They have it.", body = Envelope<Nothing>),
         (status = 409, description = "An organization always has an owner.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["MEMBER_NOT_FOUND", "LAST_OWNER"])))
 )]
 #[handler]
 pub(crate) async fn update_member(
@@ -171,7 +175,8 @@ pub(crate) async fn update_member(
     responses(
         (status = 200, description = "They are gone.", body = Envelope<Nothing>),
         (status = 409, description = "An organization always has an owner.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["MEMBER_NOT_FOUND", "LAST_OWNER"])))
 )]
 #[handler]
 pub(crate) async fn remove_member(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {

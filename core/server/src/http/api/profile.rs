@@ -65,7 +65,8 @@ pub(crate) async fn update_preferences(
     responses(
         (status = 200, description = "They are no member any more.", body = Envelope<Nothing>),
         (status = 409, description = "They are its only owner.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["MEMBER_NOT_FOUND", "LAST_OWNER"])))
 )]
 #[handler]
 pub(crate) async fn leave_organization(
@@ -102,7 +103,8 @@ pub(crate) async fn export_account(call: Call) -> Result<Reply<ExportView>> {
     responses(
         (status = 200, description = "The account.", body = Envelope<ProfileView>),
         (status = 412, description = "`If-Match` names another picture.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["FILE_TOO_LARGE"])))
 )]
 #[handler]
 pub(crate) async fn put_avatar(req: &mut Request, call: Call) -> Result<Reply<ProfileView>> {
@@ -138,7 +140,8 @@ pub(crate) async fn delete_avatar(call: Call) -> Result<Reply<Nothing>> {
     responses(
         (status = 200, description = "The picture.", body = String, content_type = "image/png"),
         (status = 304, description = "As `If-None-Match` says."),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn read_avatar(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {

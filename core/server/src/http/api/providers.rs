@@ -50,7 +50,8 @@ pub(crate) async fn list_providers(
     responses(
         (status = 201, description = "The new provider.", body = Envelope<ProviderView>),
         (status = 409, description = "The provider exists, or the version was released.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "VERSION_RELEASED"])))
 )]
 #[handler]
 pub(crate) async fn create_provider(
@@ -90,7 +91,8 @@ pub(crate) async fn read_provider(req: &mut Request, call: Call) -> Result<Reply
         (status = 200, description = "The provider.", body = Envelope<ProviderView>),
         (status = 409, description = "The name is taken, or the version was released.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "VERSION_RELEASED"])))
 )]
 #[handler]
 pub(crate) async fn update_provider(
@@ -113,7 +115,8 @@ pub(crate) async fn update_provider(
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
         (status = 409, description = "The version was released.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["VERSION_RELEASED"])))
 )]
 #[handler]
 pub(crate) async fn delete_provider(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {

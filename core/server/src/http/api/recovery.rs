@@ -47,7 +47,8 @@ pub(crate) async fn request_reset_link(
     request_body = ResetPasswordParams,
     responses(
         (status = 200, description = "It is changed.", body = Envelope<Nothing>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["LINK_INVALID"])))
 )]
 #[handler]
 pub(crate) async fn reset_password(
@@ -68,7 +69,8 @@ pub(crate) async fn reset_password(
     responses(
         (status = 200, description = "It is proven, and the account's from now on.", body = Envelope<Nothing>),
         (status = 409, description = "Another account has the address by now.", body = boxvault_types::views::ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["LINK_INVALID", "ALREADY_EXISTS"])))
 )]
 #[handler]
 pub(crate) async fn verify_email(

@@ -42,7 +42,8 @@ pub(crate) async fn read_second_factor(call: Call) -> Result<Reply<SecondFactorV
     responses(
         (status = 201, description = "The secret. Nothing needs it before it is confirmed.", body = Envelope<NewSecondFactorView>),
         (status = 409, description = "It is on already.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"])))
 )]
 #[handler]
 pub(crate) async fn begin_second_factor(
@@ -62,7 +63,8 @@ pub(crate) async fn begin_second_factor(
     responses(
         (status = 200, description = "It is on. The recovery codes.", body = Envelope<RecoveryCodesView>),
         (status = 409, description = "There is none to confirm.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"])))
 )]
 #[handler]
 pub(crate) async fn confirm_second_factor(
@@ -85,7 +87,8 @@ pub(crate) async fn confirm_second_factor(
     responses(
         (status = 200, description = "It is off.", body = Envelope<Nothing>),
         (status = 409, description = "It was off.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"])))
 )]
 #[handler]
 pub(crate) async fn disable_second_factor(
@@ -105,7 +108,8 @@ pub(crate) async fn disable_second_factor(
     responses(
         (status = 201, description = "The codes.", body = Envelope<RecoveryCodesView>),
         (status = 409, description = "The second factor is off.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"])))
 )]
 #[handler]
 pub(crate) async fn renew_recovery_codes(

@@ -54,7 +54,8 @@ pub(crate) async fn list_service_accounts(
     responses(
         (status = 201, description = "The service account, with its secret.", body = Envelope<NewServiceAccountView>),
         (status = 409, description = "The name is taken.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
 pub(crate) async fn create_service_account(

@@ -38,7 +38,10 @@ fn device(req: &Request, call: &Call) -> Device {
     responses(
         (status = 201, description = "The admin, signed in.", body = Envelope<SignInView>),
         (status = 409, description = "The server is set up.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "SETUP_TOKEN_INVALID", "ALREADY_SET_UP", "ALREADY_EXISTS"
+    ])))
 )]
 #[handler]
 pub(crate) async fn set_up(
@@ -73,7 +76,10 @@ pub(crate) async fn list_sign_in_methods(call: Call) -> Result<Reply<Vec<SignInM
     responses(
         (status = 201, description = "The new account.", body = Envelope<UserView>),
         (status = 409, description = "The name or the address is taken.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "SIGN_UP_CLOSED", "ALREADY_EXISTS", "INVITATION_NOT_FOUND", "INVITATION_FOR_OTHER"
+    ])))
 )]
 #[handler]
 pub(crate) async fn sign_up(call: Call, body: Body<SignUpParams>) -> Result<Reply<UserView>> {
@@ -99,7 +105,11 @@ pub(crate) async fn sign_up(call: Call, body: Body<SignUpParams>) -> Result<Repl
     request_body = SignInParams,
     responses(
         (status = 200, description = "A session and its tokens.", body = Envelope<SignInView>),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "SIGN_IN_FAILED", "SIGN_IN_THROTTLED", "SECOND_FACTOR_REQUIRED", "SECOND_FACTOR_INVALID",
+        "EMAIL_UNVERIFIED", "AUTH_PROVIDER_UNAVAILABLE"
+    ])))
 )]
 #[handler]
 pub(crate) async fn sign_in(
@@ -126,7 +136,8 @@ pub(crate) async fn sign_in(
     request_body = RefreshParams,
     responses(
         (status = 200, description = "The session and its new tokens.", body = Envelope<SignInView>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["REFRESH_TOKEN_INVALID"])))
 )]
 #[handler]
 pub(crate) async fn refresh_session(
@@ -209,7 +220,8 @@ pub(crate) async fn end_other_sessions(call: Call) -> Result<Reply<Nothing>> {
     tag = "Authentication & Authorization",
     responses(
         (status = 200, description = "It is ended.", body = Envelope<Nothing>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["SESSION_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn end_session(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {

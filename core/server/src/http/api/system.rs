@@ -78,7 +78,8 @@ pub(crate) async fn read_version_info(call: Call) -> Result<Reply<VersionInfoVie
     tag = "System",
     responses(
         (status = 200, description = "The numbers.", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8"),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["PATH_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn read_metrics(call: Call, res: &mut Response) -> Result<()> {

@@ -123,7 +123,13 @@ pub(crate) async fn read_options_of_upload(
         (status = 422, description = "The whole file is not what was declared, or not a box.", body = ErrorEnvelope),
         (status = 460, description = "The chunk is not what was declared.", body = ErrorEnvelope),
         (status = 507, description = "The store is full, or the organization over its quota.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "PROTOCOL_VERSION", "UPLOAD_NOT_FOUND", "UPLOAD_LOCKED", "CHUNK_MISMATCH",
+        "TOO_MANY_UPLOADS", "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH",
+        "LENGTH_MISMATCH", "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED",
+        "STORAGE_FULL", "STORE_UNAVAILABLE", "BUSY"
+    ])))
 )]
 #[handler]
 pub(crate) async fn create_upload(req: &mut Request, call: Call, res: &mut Response) -> Result<()> {
@@ -162,7 +168,8 @@ pub(crate) async fn create_upload(req: &mut Request, call: Call, res: &mut Respo
         (status = 200, description = "What is durable, also as `Upload-Offset`.", body = Envelope<ResumableUploadView>),
         (status = 412, description = "Another version of tus.", body = ErrorEnvelope),
         (status = 423, description = "All of it came, and it is being completed.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["PROTOCOL_VERSION", "UPLOAD_NOT_FOUND", "UPLOAD_LOCKED"])))
 )]
 #[handler]
 pub(crate) async fn read_upload(
@@ -207,7 +214,13 @@ pub(crate) async fn read_upload(
         (status = 423, description = "Somebody else writes to it.", body = ErrorEnvelope),
         (status = 460, description = "The chunk is not what was declared, and was thrown away.", body = ErrorEnvelope),
         (status = 507, description = "The store is full, or the organization over its quota.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "PROTOCOL_VERSION", "UPLOAD_NOT_FOUND", "UPLOAD_LOCKED", "OFFSET_MISMATCH",
+        "CHUNK_MISMATCH", "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH",
+        "LENGTH_MISMATCH", "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED",
+        "STORAGE_FULL", "STORE_UNAVAILABLE", "BUSY"
+    ])))
 )]
 #[handler]
 pub(crate) async fn append_upload(req: &mut Request, call: Call, res: &mut Response) -> Result<()> {
@@ -239,7 +252,8 @@ pub(crate) async fn append_upload(req: &mut Request, call: Call, res: &mut Respo
         (status = 204, description = "It is gone."),
         (status = 412, description = "Another version of tus.", body = ErrorEnvelope),
         (status = 423, description = "Somebody writes to it.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["PROTOCOL_VERSION", "UPLOAD_NOT_FOUND", "UPLOAD_LOCKED"])))
 )]
 #[handler]
 pub(crate) async fn delete_upload(req: &mut Request, call: Call, res: &mut Response) -> Result<()> {

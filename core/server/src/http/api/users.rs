@@ -45,7 +45,8 @@ pub(crate) async fn list_users(call: Call, query: Query) -> Result<PageReply<Use
     responses(
         (status = 201, description = "The new account.", body = Envelope<UserView>),
         (status = 409, description = "The name or the address is taken.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
 pub(crate) async fn create_user(
@@ -82,7 +83,8 @@ pub(crate) async fn read_user(req: &mut Request, call: Call) -> Result<Reply<Use
         (status = 200, description = "The account.", body = Envelope<UserView>),
         (status = 409, description = "The address is taken.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "LAST_ADMIN"])))
 )]
 #[handler]
 pub(crate) async fn update_user(
@@ -124,7 +126,8 @@ pub(crate) async fn send_reset_link(
     responses(
         (status = 200, description = "It is off.", body = Envelope<Nothing>),
         (status = 409, description = "It was off.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["SECOND_FACTOR_STATE"])))
 )]
 #[handler]
 pub(crate) async fn remove_second_factor(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
@@ -142,7 +145,8 @@ pub(crate) async fn remove_second_factor(req: &mut Request, call: Call) -> Resul
         (status = 200, description = "It is gone.", body = Envelope<Nothing>),
         (status = 409, description = "It is the only owner of an organization with other members.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["LAST_OWNER", "LAST_ADMIN"])))
 )]
 #[handler]
 pub(crate) async fn delete_user(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {

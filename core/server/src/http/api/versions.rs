@@ -46,7 +46,8 @@ pub(crate) async fn list_versions(call: Call, query: Query) -> Result<PageReply<
     responses(
         (status = 201, description = "The new version.", body = Envelope<VersionView>),
         (status = 409, description = "The version exists.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
 pub(crate) async fn create_version(
@@ -86,7 +87,8 @@ pub(crate) async fn read_version(req: &mut Request, call: Call) -> Result<Reply<
         (status = 200, description = "The version.", body = Envelope<VersionView>),
         (status = 409, description = "The version exists, or this one was released.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "VERSION_RELEASED"])))
 )]
 #[handler]
 pub(crate) async fn update_version(
@@ -125,7 +127,8 @@ pub(crate) async fn delete_version(req: &mut Request, call: Call) -> Result<Repl
         (status = 200, description = "The version.", body = Envelope<VersionView>),
         (status = 409, description = "It was released or revoked before, or has no file.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["VERSION_RELEASED", "VERSION_EMPTY", "VERSION_STATE"])))
 )]
 #[handler]
 pub(crate) async fn release_version(req: &mut Request, call: Call) -> Result<Reply<VersionView>> {
@@ -143,7 +146,8 @@ pub(crate) async fn release_version(req: &mut Request, call: Call) -> Result<Rep
         (status = 200, description = "The version.", body = Envelope<VersionView>),
         (status = 409, description = "It is not released.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["VERSION_STATE"])))
 )]
 #[handler]
 pub(crate) async fn revoke_version(req: &mut Request, call: Call) -> Result<Reply<VersionView>> {

@@ -79,7 +79,8 @@ pub(crate) async fn list_watches(call: Call, query: Query) -> Result<PageReply<W
     request_body(content = Option<StopWatchingParams>, description = "Without a token in the query."),
     responses(
         (status = 200, description = "The box is not watched any more.", body = Envelope<WatchStateView>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["LINK_INVALID"])))
 )]
 #[handler]
 pub(crate) async fn stop_watching(req: &mut Request, call: Call) -> Result<Reply<WatchStateView>> {

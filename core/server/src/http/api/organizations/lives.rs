@@ -147,7 +147,8 @@ pub(crate) async fn restore_organization(call: Call) -> Result<Reply<Organizatio
     request_body = HandOverParams,
     responses(
         (status = 200, description = "It is handed over.", body = Envelope<Nothing>),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["MEMBER_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn hand_over_organization(
