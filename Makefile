@@ -1,5 +1,5 @@
 # Thin recipes; what they do is in the scripts they call.
-.PHONY: help run test check bench demo dist fmt
+.PHONY: help run test check fuzz bench demo dist fmt
 .DEFAULT_GOAL := help
 
 help: ## list these recipes
@@ -15,6 +15,9 @@ check: ## format, lints and tests of the workspace: what to run before a commit
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	@.ci/test
+
+fuzz: ## hold the built server to its API document for as long as it takes, each time with other requests
+	@cargo build --workspace && SEED=$$(date +%s) EXAMPLES=100 SECONDS_MAX=3600 tests/schemathesis/run
 
 bench: ## measure against nginx and docker-registry on this machine
 	@tests/bench/run
