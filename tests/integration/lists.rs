@@ -313,6 +313,7 @@ async fn refuses_what_makes_no_sense(client: &Client, id: &str, path: &str) {
     for (query, field) in [
         ("page=0", "page"),
         ("page=x", "page"),
+        ("page=5000001", "page"),
         ("per_page=0", "per_page"),
         ("per_page=201", "per_page"),
         ("sort=nothing", "sort"),

@@ -1,5 +1,6 @@
 //! Pages of lists: no list is unbounded.
 
+use boxvault_types::params::PAGE_NUMBER_MAX;
 use sea_orm::{ConnectionTrait, PaginatorTrait, SelectorTrait, sea_query};
 
 use crate::Result;
@@ -20,8 +21,7 @@ pub struct Page {
 impl Page {
     /// A page; the number counts from 1, the size is held between 1 and [`PAGE_SIZE_MAX`].
     pub fn new(number: u64, size: u64) -> Self {
-        // a billion rows in: beyond it no list has rows, and the offset stays within an i64
-        Self { number: number.clamp(1, 5_000_000), size: size.clamp(1, PAGE_SIZE_MAX) }
+        Self { number: number.clamp(1, PAGE_NUMBER_MAX), size: size.clamp(1, PAGE_SIZE_MAX) }
     }
 
     /// The number, from 1.

@@ -15,12 +15,15 @@ pub mod storage;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+/// The highest number of a page: beyond a billion rows no list has any, and the offset stays within what databases take.
+pub const PAGE_NUMBER_MAX: u64 = 5_000_000;
+
 /// What every list takes.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// Counted from 1.
-    #[param(minimum = 1, example = 1)]
+    #[param(minimum = 1, maximum = 5_000_000, example = 1)]
     pub page: Option<u64>,
     /// How many items a page has.
     #[param(minimum = 1, maximum = 200, example = 30)]

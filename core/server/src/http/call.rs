@@ -11,7 +11,7 @@ use boxvault_types::{
     action::Action,
     error::ErrorCode,
     identity::{Caller, Identity},
-    params::ListQuery,
+    params::{ListQuery, PAGE_NUMBER_MAX},
 };
 use futures_util::{Stream, StreamExt};
 use salvo::{
@@ -298,6 +298,10 @@ impl<'ex> Extractible<'ex> for Query {
                 _ => Err(AppError::invalid(key, format!("must be a number above 0, not {text:?}"))),
             }
         }
+        let page = number(req, "page")?;
+        if page.is_some_and(|page| page > PAGE_NUMBER_MAX) {
+            return Err(AppError::invalid("page", format!("must be at most {PAGE_NUMBER_MAX}")));
+        }
         let order = match req.queries().get("order").map(String::as_str) {
             None => None,
             Some("asc") => Some(boxvault_types::params::Order::Asc),
@@ -314,7 +318,7 @@ impl<'ex> Extractible<'ex> for Query {
             return Err(AppError::invalid("q", "must have at most 128 characters"));
         }
         Ok(Self(ListQuery {
-            page: number(req, "page")?,
+            page,
             per_page: number(req, "per_page")?,
             sort: req.queries().get("sort").cloned(),
             order,
