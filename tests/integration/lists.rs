@@ -29,11 +29,13 @@ impl World {
             .set("limits.requests_per_minute", "0")
             .set("limits.sign_in_requests_per_minute", "0")
             .set("organizations.invitation_pause", "0 s")
+            .set("organizations.join_request_pause", "0 s")
             .start()
             .await;
         let admin = server.admin().await;
         let owner = server.user("owner").await;
-        done(owner.post("/api/organization", &json!({ "name": "acme" })).await);
+        let acme = json!({ "name": "acme", "accessMode": "request_to_join" });
+        done(owner.post("/api/organization", &acme).await);
         Self { server, admin, owner }
     }
 
@@ -51,6 +53,11 @@ impl World {
         .await;
         post("/api/organization", json!({ "name": format!("gone{n}") })).await;
         done(owner.delete(&format!("/api/organization/gone{n}?confirm=gone{n}")).await);
+        let asking = self.server.user(&format!("j{n}")).await;
+        done(asking.post("/api/organization/acme/requests", &json!({})).await);
+        let other = json!({ "name": format!("other{n}"), "accessMode": "request_to_join" });
+        done(admin.post("/api/organization", &other).await);
+        post(&format!("/api/organization/other{n}/requests"), json!({})).await;
         post("/api/organization/acme/members", json!({ "username": name, "role": "member" })).await;
         let address = format!("i{n}@example.com");
         post("/api/organization/acme/invitations", json!({ "email": address, "role": "member" }))

@@ -46,6 +46,8 @@ mod lists;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod openapi;

@@ -37,6 +37,7 @@ impl Account {
             name: user.name,
             issuer: user.issuer,
             platform_admin: user.platform_admin,
+            language: None,
             memberships: memberships
                 .into_iter()
                 .map(|membership| (membership.organization_name, membership.role))

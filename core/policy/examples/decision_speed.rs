@@ -124,6 +124,7 @@ fn member() -> Result<Identity, NameError> {
         name: UserName::parse("bob")?,
         issuer: LOCAL_ISSUER.to_owned(),
         platform_admin: false,
+        language: None,
         memberships: vec![(OrganizationName::parse("acme")?, Role::Member)],
         groups: vec!["ldap:staff".to_owned(), "ldap:developers".to_owned()],
         credential: Credential::None,

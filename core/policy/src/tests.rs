@@ -32,6 +32,7 @@ fn bob(role: Option<Role>) -> Caller {
         name: UserName::parse("Bob").unwrap(),
         issuer: LOCAL_ISSUER.to_owned(),
         platform_admin: false,
+        language: None,
         memberships: role.map(|role| (organization("Acme"), role)).into_iter().collect(),
         groups: Vec::new(),
         credential: Credential::None,

@@ -9,6 +9,7 @@ mod extract;
 mod failures;
 mod files;
 mod hoops;
+mod language;
 mod openapi;
 mod pictures;
 mod reply;

@@ -99,6 +99,8 @@ pub struct Caller {
     pub issuer: String,
     /// Whether it administers the whole server.
     pub platform_admin: bool,
+    /// The language that they chose to be told things in, as a tag.
+    pub language: Option<String>,
     /// Its places in organizations.
     pub memberships: Vec<(OrganizationName, Role)>,
     /// Its groups as the auth provider told at the last sign-in, each `<auth provider>:<name>`.

@@ -149,6 +149,7 @@ pub(super) fn caller(account: Account, credential: Credential, scope: TokenScope
             .collect(),
         issuer: account.user.issuer,
         platform_admin: account.user.platform_admin,
+        language: account.user.preferences.language,
         memberships: account
             .memberships
             .into_iter()
@@ -175,6 +176,8 @@ pub(super) fn service_caller(found: LiveServiceAccount) -> Caller {
         name: sponsor.name.clone(),
         issuer: sponsor.issuer.clone(),
         platform_admin: false,
+        // a program reads codes
+        language: None,
         memberships: role.map(|role| (organization.clone(), role)).into_iter().collect(),
         groups: Vec::new(),
         credential,

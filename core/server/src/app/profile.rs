@@ -62,6 +62,8 @@ impl App {
             };
         }
         let user = users::set_preferences(&self.catalog, caller.user_id, preferences).await?;
+        // the language is known with the caller
+        self.identities.clear();
         self.preferences_view(&user).await
     }
 

@@ -157,6 +157,7 @@ fn may_hear(policy: &Policy, watcher: &Watcher, notice: &Notice) -> bool {
         name: user.name.clone(),
         issuer: user.issuer.clone(),
         platform_admin: user.platform_admin,
+        language: None,
         memberships: watcher.role.map(|role| (organization, role)).into_iter().collect(),
         // rights that come by a group alone bring no messages: groups are known at sign-in only
         groups: Vec::new(),

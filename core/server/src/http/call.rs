@@ -25,6 +25,7 @@ use tokio::time::timeout;
 use super::{
     error::Dialect,
     hoops::record::{self, Asked, Notes},
+    language::Language,
 };
 use crate::{
     app::{App, access::Target},
@@ -47,6 +48,8 @@ pub(crate) struct RequestFacts {
     pub(crate) address: IpAddr,
     /// Whose shapes the route answers in.
     pub(crate) dialect: Dialect,
+    /// The language to answer in.
+    pub(crate) language: Language,
     /// The path as the router reads it, without a slash at its ends.
     pub(crate) path: Arc<str>,
 }
@@ -58,6 +61,7 @@ impl RequestFacts {
             request_id: Arc::from("-"),
             address: IpAddr::from([0, 0, 0, 0]),
             dialect: Dialect::Api,
+            language: Language::ENGLISH,
             path: Arc::from(""),
         })
     }

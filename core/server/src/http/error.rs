@@ -55,19 +55,25 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
     }
 }
 
-/// Writes a failure in the dialect of the route, and its log line.
-pub(crate) fn write(error: &AppError, dialect: Dialect, request_id: &str, res: &mut Response) {
+/// Writes a failure in the dialect of the route and the language of the request, and its log line. `value` knows the
+/// parts of the path by their names.
+pub(crate) fn write(
+    error: &AppError,
+    facts: &RequestFacts,
+    value: impl Fn(&str) -> Option<String>,
+    res: &mut Response,
+) {
     let status = status(error.kind());
-    log(error, request_id);
+    log(error, &facts.request_id);
     res.extensions.insert(error.code());
-    let body = match dialect {
+    let body = match facts.dialect {
         Dialect::Api => serde_json::to_vec(&ErrorEnvelope {
             success: false,
-            message: error.message().to_owned(),
+            message: facts.language.failure(error, value).into_owned(),
             error: ErrorView {
                 code: error.code().as_str().to_owned(),
                 fields: error.fields().clone(),
-                request_id: request_id.to_owned(),
+                request_id: facts.request_id.as_ref().to_owned(),
             },
         }),
         Dialect::Vagrant => serde_json::to_vec(
@@ -77,6 +83,9 @@ pub(crate) fn write(error: &AppError, dialect: Dialect, request_id: &str, res: &
     let body = body.unwrap_or_default();
     let allow = res.headers().get(ALLOW).cloned();
     let headers = res.headers_mut();
+    if facts.dialect == Dialect::Api {
+        facts.language.mark(headers);
+    }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, body.len().into());
     if let Some(allow) = allow {
@@ -107,8 +116,7 @@ fn log(error: &AppError, request_id: &str) {
 
 #[async_trait]
 impl Writer for AppError {
-    async fn write(self, _req: &mut Request, depot: &mut Depot, res: &mut Response) {
-        let facts = RequestFacts::of(depot);
-        write(&self, facts.dialect, &facts.request_id, res);
+    async fn write(self, req: &mut Request, depot: &mut Depot, res: &mut Response) {
+        write(&self, &RequestFacts::of(depot), |name| req.param(name), res);
     }
 }

@@ -12,12 +12,18 @@ use salvo::http::HeaderValue;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::language::Language;
+
 /// The fields of an answer that tell when the thing was last changed; the first that is there counts.
 const CHANGED_FIELDS: &[&str] = &["updatedAt", "uploadedAt"];
 
-/// The strong entity tag of a value.
-pub(crate) fn of(value: &impl Serialize) -> serde_json::Result<HeaderValue> {
-    let digest = Sha256::digest(serde_json::to_vec(value)?);
+/// The strong entity tag of a value. Said in another language it is another one, of the same state.
+pub(crate) fn of(value: &impl Serialize, language: Language) -> serde_json::Result<HeaderValue> {
+    let mut digest = Sha256::new_with_prefix(serde_json::to_vec(value)?);
+    if language != Language::ENGLISH {
+        digest.update(language.tag());
+    }
+    let digest = digest.finalize();
     let short = HEXLOWER.encode(digest.get(..16).unwrap_or_default());
     let data = serde_json::to_value(value)?;
     let changed = CHANGED_FIELDS.iter().find_map(|field| data.get(field));
@@ -60,24 +66,24 @@ mod tests {
 
     #[test]
     fn a_list_of_tags_matches_when_one_does() {
-        let tag = of(&"a").unwrap();
+        let tag = of(&"a", Language::ENGLISH).unwrap();
         let list = format!("\"x\", W/{}", tag.to_str().unwrap());
         assert!(matches(&HeaderValue::from_str(&list).unwrap(), &tag));
         assert!(matches(&HeaderValue::from_static("*"), &tag));
         assert!(!matches(&HeaderValue::from_static("\"x\""), &tag));
-        assert_ne!(of(&"b").unwrap(), tag);
+        assert_ne!(of(&"b", Language::ENGLISH).unwrap(), tag);
     }
 
     #[test]
     fn a_tag_tells_the_state_of_the_thing() {
         let time = "2026-11-25T10:00:00.123456Z";
         let state = state_at(Some(DateTime::parse_from_rfc3339(time).unwrap().to_utc()));
-        let tag = of(&json!({ "updatedAt": time, "downloads": 1 })).unwrap();
-        let other = of(&json!({ "updatedAt": time, "downloads": 2 })).unwrap();
+        let tag = of(&json!({ "updatedAt": time, "downloads": 1 }), Language::ENGLISH).unwrap();
+        let other = of(&json!({ "updatedAt": time, "downloads": 2 }), Language::ENGLISH).unwrap();
         assert_ne!(tag, other);
         assert_eq!(seen(&tag), Some(vec![state.clone()]));
         assert_eq!(seen(&other), Some(vec![state.clone()]));
-        let never = of(&json!({ "updatedAt": null })).unwrap();
+        let never = of(&json!({ "updatedAt": null }), Language::ENGLISH).unwrap();
         assert_eq!(seen(&never), Some(vec![state_at(None)]));
         assert_eq!(seen(&HeaderValue::from_static("*")), None);
         for none in ["", "x", "W/\"1-1\"", "\"1-1"] {

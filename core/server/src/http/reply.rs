@@ -1,5 +1,7 @@
 //! From a value to an answer: the envelopes of the reference, with length, page links and entity tag.
 
+use std::sync::Arc;
+
 use boxvault_types::views::{Envelope, ListEnvelope, PageView};
 use salvo::{
     Depot, Request, Response, Writer, async_trait,
@@ -10,7 +12,13 @@ use salvo::{
 };
 use serde::Serialize;
 
-use super::{call::RequestFacts, etag, hoops::record::Told};
+use super::{
+    call::{Call, RequestFacts},
+    error::Dialect,
+    etag,
+    hoops::record::Told,
+    language::value_of,
+};
 use crate::error::AppError;
 
 /// A successful answer.
@@ -49,8 +57,9 @@ impl<T> Reply<T> {
 #[async_trait]
 impl<T: Serialize + Send> Writer for Reply<T> {
     async fn write(self, req: &mut Request, depot: &mut Depot, res: &mut Response) {
+        let language = RequestFacts::of(depot).language;
         if self.tagged {
-            match etag::of(&self.data) {
+            match etag::of(&self.data, language) {
                 Ok(tag) => {
                     let read = req.method() == Method::GET || req.method() == Method::HEAD;
                     let known = read
@@ -60,6 +69,7 @@ impl<T: Serialize + Send> Writer for Reply<T> {
                             .is_some_and(|known| etag::matches(known, &tag));
                     res.headers_mut().insert(ETAG, tag);
                     if known {
+                        language.mark(res.headers_mut());
                         res.status_code(StatusCode::NOT_MODIFIED);
                         return;
                     }
@@ -71,7 +81,9 @@ impl<T: Serialize + Send> Writer for Reply<T> {
             let data = serde_json::to_value(&self.data).unwrap_or_default();
             res.extensions.insert(Told::by(&data));
         }
-        let body = Envelope { success: true, message: self.message, data: self.data };
+        let data = || serde_json::to_value(&self.data).unwrap_or_default();
+        let message = said(req, depot, self.message, |name| value_of(&data(), name));
+        let body = Envelope { success: true, message, data: self.data };
         json(self.status, &body, depot, res);
     }
 }
@@ -97,9 +109,10 @@ impl<T: Serialize + Send> Writer for PageReply<T> {
         if let Some(links) = links(req, self.page) {
             res.headers_mut().insert(LINK, links);
         }
+        let total = |name: &str| (name == "total").then(|| self.page.total.to_string());
         let body = ListEnvelope {
             success: true,
-            message: self.message,
+            message: said(req, depot, self.message, total),
             data: self.items,
             page: self.page,
         };
@@ -107,21 +120,36 @@ impl<T: Serialize + Send> Writer for PageReply<T> {
     }
 }
 
+/// What is said of a success, in the language of the request; a value of the answer counts before a part of the path,
+/// since it is written as its owner writes it.
+fn said(
+    req: &Request,
+    depot: &Depot,
+    english: String,
+    value: impl Fn(&str) -> Option<String>,
+) -> String {
+    let operation = depot.get_typed::<Call>().map(|call| Arc::clone(&call.operation));
+    let language = RequestFacts::of(depot).language;
+    let value = |name: &str| value(name).or_else(|| req.param(name));
+    language.success(&operation.unwrap_or_default(), english, value)
+}
+
 /// Writes any JSON. Answers of the API are private to the caller and never kept by a cache.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize, depot: &Depot, res: &mut Response) {
+    let facts = RequestFacts::of(depot);
     match serde_json::to_vec(body) {
         Ok(bytes) => {
             let headers = res.headers_mut();
+            if facts.dialect == Dialect::Api {
+                facts.language.mark(headers);
+            }
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(CONTENT_LENGTH, bytes.len().into());
             headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
             res.status_code(status);
             res.body(bytes);
         }
-        Err(error) => {
-            let facts = RequestFacts::of(depot);
-            super::error::write(&AppError::internal(error), facts.dialect, &facts.request_id, res);
-        }
+        Err(error) => super::error::write(&AppError::internal(error), &facts, |_| None, res),
     }
 }
 

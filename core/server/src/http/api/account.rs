@@ -72,7 +72,9 @@ pub(crate) async fn update_profile(
         (status = 409, description = "It is the only owner of an organization with other members.", body = ErrorEnvelope),
         (status = 412, description = "`If-Match` names an older state.", body = ErrorEnvelope),
     ),
-    extensions(("x-error-codes" = json!(["LAST_OWNER", "LAST_ADMIN"])))
+    extensions(("x-error-codes" = json!([
+        "CURRENT_PASSWORD_WRONG", "LAST_OWNER", "LAST_ADMIN", "SIGN_IN_THROTTLED"
+    ])))
 )]
 #[handler]
 pub(crate) async fn delete_profile(
@@ -92,7 +94,7 @@ pub(crate) async fn delete_profile(
     responses(
         (status = 200, description = "It is changed.", body = Envelope<Nothing>),
     ),
-    extensions(("x-error-codes" = json!(["SIGN_IN_THROTTLED"])))
+    extensions(("x-error-codes" = json!(["CURRENT_PASSWORD_WRONG", "SIGN_IN_THROTTLED"])))
 )]
 #[handler]
 pub(crate) async fn change_password(
@@ -112,7 +114,7 @@ pub(crate) async fn change_password(
     responses(
         (status = 200, description = "Messages are under way to both addresses.", body = Envelope<Nothing>),
     ),
-    extensions(("x-error-codes" = json!(["SIGN_IN_THROTTLED"])))
+    extensions(("x-error-codes" = json!(["CURRENT_PASSWORD_WRONG", "SIGN_IN_THROTTLED"])))
 )]
 #[handler]
 pub(crate) async fn change_email(

@@ -32,7 +32,8 @@ use crate::{
         (status = 201, description = "The request; an admin decides.", body = Envelope<OwnJoinRequestView>),
         (status = 403, description = "The organization takes members by invitation only.", body = ErrorEnvelope),
         (status = 409, description = "The caller is a member, or has asked already.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["JOIN_REQUESTS_CLOSED", "ALREADY_EXISTS"])))
 )]
 #[handler]
 pub(crate) async fn create_join_request(
@@ -78,7 +79,10 @@ pub(crate) async fn list_join_requests(
         (status = 200, description = "They are a member.", body = Envelope<Nothing>),
         (status = 404, description = "It was decided or withdrawn before.", body = ErrorEnvelope),
         (status = 409, description = "The account is suspended; the request stays.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!([
+        "JOIN_REQUEST_NOT_FOUND", "ALREADY_EXISTS", "ACCOUNT_SUSPENDED"
+    ])))
 )]
 #[handler]
 pub(crate) async fn approve_join_request(
@@ -102,7 +106,8 @@ pub(crate) async fn approve_join_request(
     responses(
         (status = 200, description = "They are no member.", body = Envelope<Nothing>),
         (status = 404, description = "It was decided or withdrawn before.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["JOIN_REQUEST_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn deny_join_request(
@@ -143,7 +148,8 @@ pub(crate) async fn list_own_join_requests(
     responses(
         (status = 200, description = "It is withdrawn.", body = Envelope<OwnJoinRequestView>),
         (status = 404, description = "There is none of the caller that waits.", body = ErrorEnvelope),
-    )
+    ),
+    extensions(("x-error-codes" = json!(["JOIN_REQUEST_NOT_FOUND"])))
 )]
 #[handler]
 pub(crate) async fn withdraw_join_request(

@@ -43,7 +43,9 @@ pub(crate) async fn read_second_factor(call: Call) -> Result<Reply<SecondFactorV
         (status = 201, description = "The secret. Nothing needs it before it is confirmed.", body = Envelope<NewSecondFactorView>),
         (status = 409, description = "It is on already.", body = ErrorEnvelope),
     ),
-    extensions(("x-error-codes" = json!(["SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"])))
+    extensions(("x-error-codes" = json!([
+        "CURRENT_PASSWORD_WRONG", "SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"
+    ])))
 )]
 #[handler]
 pub(crate) async fn begin_second_factor(
@@ -88,7 +90,9 @@ pub(crate) async fn confirm_second_factor(
         (status = 200, description = "It is off.", body = Envelope<Nothing>),
         (status = 409, description = "It was off.", body = ErrorEnvelope),
     ),
-    extensions(("x-error-codes" = json!(["SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"])))
+    extensions(("x-error-codes" = json!([
+        "CURRENT_PASSWORD_WRONG", "SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"
+    ])))
 )]
 #[handler]
 pub(crate) async fn disable_second_factor(
@@ -109,7 +113,9 @@ pub(crate) async fn disable_second_factor(
         (status = 201, description = "The codes.", body = Envelope<RecoveryCodesView>),
         (status = 409, description = "The second factor is off.", body = ErrorEnvelope),
     ),
-    extensions(("x-error-codes" = json!(["SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"])))
+    extensions(("x-error-codes" = json!([
+        "CURRENT_PASSWORD_WRONG", "SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"
+    ])))
 )]
 #[handler]
 pub(crate) async fn renew_recovery_codes(

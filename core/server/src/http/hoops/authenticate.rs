@@ -15,7 +15,7 @@ use salvo::{
 use crate::{
     app::{App, download_links::LinkGrant},
     error::{AppError, Result},
-    http::{call::RequestFacts, error::Dialect},
+    http::{call::RequestFacts, error::Dialect, language::Language},
 };
 
 /// How many tokens of one request are tried: Vagrant sends two, and each may cost a look-up.
@@ -39,6 +39,12 @@ impl Handler for Authenticate {
         let facts = RequestFacts::of(depot);
         match self.identify(req, &facts).await {
             Ok((identity, link)) => {
+                let chosen = identity.caller().and_then(|caller| caller.language.as_deref());
+                if let (Some(language), Dialect::Api) =
+                    (chosen.and_then(Language::of_tag), facts.dialect)
+                {
+                    depot.insert_typed(RequestFacts { language, ..facts });
+                }
                 depot.insert_typed(identity);
                 if let Some(grant) = link {
                     depot.insert_typed(grant);

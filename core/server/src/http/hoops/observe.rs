@@ -20,6 +20,7 @@ use crate::{
         call::{RequestFacts, drain},
         error::{self, Dialect},
         extract,
+        language::Language,
     },
 };
 
@@ -49,6 +50,7 @@ impl Handler for Observe {
             request_id: request_id(req),
             address: self.address(req),
             dialect: dialect(&path),
+            language: language(req, &path),
             path: path.into(),
         };
         depot.insert_typed(facts.clone());
@@ -59,7 +61,7 @@ impl Handler for Observe {
         let in_flight = self.0.metrics.request_started();
         let outcome = AssertUnwindSafe(ctrl.call_next(req, depot, res)).catch_unwind().await;
         if let Err(panic) = outcome {
-            error::write(&panicked(panic.as_ref()), facts.dialect, &facts.request_id, res);
+            error::write(&panicked(panic.as_ref()), &facts, |_| None, res);
         }
         fill_empty_failure(req, res, &facts);
         take_refused_body(req, res).await;
@@ -103,6 +105,14 @@ fn dialect(path: &str) -> Dialect {
     if ours { Dialect::Api } else { Dialect::Vagrant }
 }
 
+/// The language that is asked for. Some stock clients look for English words.
+fn language(req: &Request, path: &str) -> Language {
+    match dialect(path) {
+        Dialect::Api => Language::wanted_by(req),
+        Dialect::Vagrant => Language::ENGLISH,
+    }
+}
+
 /// The client's own id when it is harmless, else a new one.
 fn request_id(req: &Request) -> Arc<str> {
     let own = req.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| {
@@ -141,7 +151,7 @@ fn fill_empty_failure(req: &Request, res: &mut Response, facts: &RequestFacts) {
         ),
         _ => return,
     };
-    error::write(&error, facts.dialect, &facts.request_id, res);
+    error::write(&error, facts, |_| None, res);
 }
 
 /// Whoever was refused before anybody looked at the body is still sending it, and would lose the answer. Who asked
