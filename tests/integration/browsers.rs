@@ -24,8 +24,8 @@ fn allowed(reply: &Reply) -> Option<&str> {
 }
 
 fn list(reply: &Reply, header: &str) -> Vec<String> {
-    let value = reply.header(header).unwrap_or_default();
-    value.split(',').map(|item| item.trim().to_ascii_lowercase()).collect()
+    let values = reply.headers.get_all(header).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(|item| item.trim().to_ascii_lowercase()).collect()
 }
 
 #[tokio::test]

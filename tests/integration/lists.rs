@@ -116,26 +116,19 @@ impl World {
         value.expect("statements are counted").parse().unwrap()
     }
 
-    /// The fewest statements that something cost in some tries, since now and then the server has work of its own. The
-    /// numbers cost some themselves.
-    async fn fewest(&self, mut something: impl AsyncFnMut()) -> u64 {
-        let mut fewest = u64::MAX;
+    /// How many statements a read costs: the fewest of some tries, since now and then the server has work of its own,
+    /// less what it costs to ask for the numbers.
+    async fn cost(&self, client: &Client, path: &str) -> u64 {
+        let (mut read, mut nothing) = (u64::MAX, u64::MAX);
         for _ in 0..4 {
             let before = self.queries().await;
-            something().await;
-            fewest = fewest.min(self.queries().await - before);
-        }
-        fewest
-    }
-
-    /// How many statements a read costs.
-    async fn cost(&self, client: &Client, path: &str) -> u64 {
-        let nothing = self.fewest(async || {}).await;
-        let read = async || {
+            let between = self.queries().await;
             let reply = client.get(path).await;
             assert_eq!(reply.status, 200, "{path}: {}", reply.text());
-        };
-        self.fewest(read).await - nothing
+            nothing = nothing.min(between - before);
+            read = read.min(self.queries().await - between);
+        }
+        read.saturating_sub(nothing)
     }
 
     fn callers(&self) -> [(&'static str, Client); 3] {
