@@ -3,7 +3,15 @@
 //! An upload that is cut is tested in `reliability`. Here the danger is the other one: that bytes which somebody still
 //! needs are removed, because a server died between two steps or a sweep met an upload half-way.
 
-use std::{collections::BTreeMap, fs, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use boxvault_tests::{
     Client, Publication, Reply, TestServer,
@@ -183,7 +191,7 @@ impl Dice {
 #[tokio::test]
 async fn sweeps_beside_uploads_of_the_same_bytes_never_take_what_is_referenced() {
     const WORKERS: u64 = 4;
-    const STEPS: u64 = 30;
+    const SWEEPS: u64 = 4;
     const FILES: u64 = 3;
     let server = server().await;
     let caller = lasting(&server).await;
@@ -194,13 +202,14 @@ async fn sweeps_beside_uploads_of_the_same_bytes_never_take_what_is_referenced()
             caller.prepare(&Publication::new(organization, name, &[])).await;
         }
     }
+    let enough = Arc::new(AtomicBool::new(false));
     let mut workers = tokio::task::JoinSet::new();
     for worker in 0..WORKERS {
-        let (caller, files) = (caller.clone(), Arc::clone(&files));
+        let (caller, files, enough) = (caller.clone(), Arc::clone(&files), Arc::clone(&enough));
         workers.spawn(async move {
             let mut dice = Dice(worker + 1);
             let mut stored = 0_u64;
-            for _ in 0..STEPS {
+            while !enough.load(Ordering::Relaxed) {
                 let organization = ["acme", "globex"][usize::from(dice.below(2) == 1)];
                 let name = ["one", "two"][usize::from(dice.below(2) == 1)];
                 let at = Publication::new(organization, name, &[]);
@@ -222,15 +231,15 @@ async fn sweeps_beside_uploads_of_the_same_bytes_never_take_what_is_referenced()
         });
     }
     // no sweep leaves anything alone for being young, so that it may take what nobody needs at that moment
-    let (mut sweeps, mut changes) = (0, 0);
-    while !workers.is_empty() {
+    for _ in 0..SWEEPS {
         sweep(&server).await;
-        sweeps += 1;
-        while let Some(worker) = workers.try_join_next() {
-            changes += worker.unwrap();
-        }
     }
-    assert!(sweeps > 1 && changes > WORKERS, "{sweeps} sweeps beside {changes} changes");
+    enough.store(true, Ordering::Relaxed);
+    let mut changes = 0;
+    while let Some(worker) = workers.join_next().await {
+        changes += worker.unwrap();
+    }
+    assert!(changes > SWEEPS, "{SWEEPS} sweeps beside {changes} changes");
     for [organization, boxes @ ..] in slots {
         for name in boxes {
             let found = download(&caller, &Publication::new(organization, name, &[])).await;
