@@ -213,17 +213,23 @@ async fn sweeps_beside_uploads_of_the_same_bytes_never_take_what_is_referenced()
                 let organization = ["acme", "globex"][usize::from(dice.below(2) == 1)];
                 let name = ["one", "two"][usize::from(dice.below(2) == 1)];
                 let at = Publication::new(organization, name, &[]);
-                let reply = if dice.below(3) == 0 {
-                    caller.delete(&format!("{}/delete", at.file_path())).await
-                } else {
-                    let file = usize::try_from(dice.below(FILES)).unwrap();
-                    upload(&caller, &at, &files[file].bytes).await
-                };
+                if dice.below(3) == 0 {
+                    let reply = caller.delete(&format!("{}/delete", at.file_path())).await;
+                    // there is none to delete
+                    let is_none = reply.status == 404 && reply.code() == "FILE_NOT_FOUND";
+                    assert!(reply.status == 200 || is_none, "{}", reply.text());
+                    continue;
+                }
+                let file = &files[usize::try_from(dice.below(FILES)).unwrap()];
+                let reply = upload(&caller, &at, &file.bytes).await;
                 match (reply.status, &*reply.code()) {
-                    (200, _) => stored += 1,
-                    // another one is on its way into this place, there is none to delete, or the sweep was told to
-                    // take uploads of any age
-                    (409, _) | (404, "FILE_NOT_FOUND" | "UPLOAD_NOT_FOUND") => {}
+                    // what this one stored, whatever became of it since
+                    (200, _) => {
+                        assert_eq!(reply.data()["checksum"], file.sha256);
+                        stored += 1;
+                    }
+                    // another one is on its way into this place, or the sweep was told to take uploads of any age
+                    (409, _) | (404, "UPLOAD_NOT_FOUND") => {}
                     _ => panic!("{}", reply.text()),
                 }
             }

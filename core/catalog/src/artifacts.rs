@@ -398,22 +398,24 @@ pub(crate) fn to_box() -> RelationDef {
 
 type Pair = (table::Model, Option<blob_rows::Model>);
 
+/// The file of a row, from the blob that it refers to.
+pub(crate) fn file_of(row: &table::Model, blob: blob_rows::Model) -> Result<ArtifactFile> {
+    Ok(ArtifactFile {
+        stored: StoredFile {
+            blob_id: BlobId(blob.id),
+            store: blob.store,
+            key: blob.object_key,
+            size_bytes: blob.size_bytes,
+            digest: digest(blob.digest)?,
+        },
+        checksum: checksum(row.checksum_type.clone(), row.checksum.clone())?,
+        uploaded_at: row.uploaded_at.unwrap_or(row.updated_at),
+        uploaded_by: row.uploaded_by.map(UserId),
+    })
+}
+
 pub(crate) fn from_pair((row, blob): Pair) -> Result<Artifact> {
-    let file = match blob {
-        Some(blob) => Some(ArtifactFile {
-            stored: StoredFile {
-                blob_id: BlobId(blob.id),
-                store: blob.store,
-                key: blob.object_key,
-                size_bytes: blob.size_bytes,
-                digest: digest(blob.digest)?,
-            },
-            checksum: checksum(row.checksum_type, row.checksum)?,
-            uploaded_at: row.uploaded_at.unwrap_or(row.updated_at),
-            uploaded_by: row.uploaded_by.map(UserId),
-        }),
-        None => None,
-    };
+    let file = blob.map(|blob| file_of(&row, blob)).transpose()?;
     Ok(Artifact {
         id: ArtifactId(row.id),
         provider_id: ProviderId(row.provider_id),

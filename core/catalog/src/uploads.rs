@@ -13,14 +13,14 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect,
 };
 
+use crate::artifacts::{self, ArtifactFile};
 use crate::audit::{self, NewEntry};
-use crate::blobs::{self, Blob};
+use crate::blobs;
 use crate::entity::{blobs as blob_rows, uploads as table};
 use crate::quotas::{self, Limits};
 use crate::rows::{checksum, clean, insert};
 use crate::{
-    Catalog, CatalogError, ConflictReason, Noun, Page, Paged, Result, artifacts, boxes, paging,
-    resumable,
+    Catalog, CatalogError, ConflictReason, Noun, Page, Paged, Result, boxes, paging, resumable,
 };
 
 /// An unfinished upload.
@@ -91,8 +91,10 @@ pub struct Received {
 /// What a commit did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// The blob that the artifact has now.
-    pub blob: Blob,
+    /// The file that the artifact has now.
+    pub file: ArtifactFile,
+    /// How often it was downloaded.
+    pub downloads: i64,
     /// The key that the upload wrote, when the same bytes were there already: delete it from the store.
     pub surplus_key: Option<String>,
     /// What the artifact had before; the sweep takes it when nothing else refers to it.
@@ -179,6 +181,7 @@ pub async fn commit(catalog: &Catalog, id: UploadId, received: Received) -> Resu
         (blob, None)
     };
     let replaced = artifact.blob_id.filter(|before| *before != blob.id).map(BlobId);
+    let downloads = artifact.downloads;
     let mut row = artifact.into_active_model();
     row.blob_id = Set(Some(blob.id));
     row.checksum_type = Set(received.checksum.as_ref().map(|sum| sum.kind().as_str().to_owned()));
@@ -186,7 +189,8 @@ pub async fn commit(catalog: &Catalog, id: UploadId, received: Received) -> Resu
     row.uploaded_at = Set(Some(now));
     row.uploaded_by = Set(upload.user_id);
     row.updated_at = Set(now);
-    row.update(&transaction).await?;
+    let row = row.update(&transaction).await?;
+    let file = artifacts::file_of(&row, blob)?;
     table::Entity::delete_by_id(id.0).exec(&transaction).await?;
     if let Some(resumable) = received.finishes {
         resumable::finish(&transaction, resumable, now).await?;
@@ -198,7 +202,7 @@ pub async fn commit(catalog: &Catalog, id: UploadId, received: Received) -> Resu
         audit::insert_in(&transaction, now, vec![entry]).await?;
     }
     transaction.commit().await?;
-    Ok(Committed { blob: blobs::from_row(blob)?, surplus_key, replaced })
+    Ok(Committed { file, downloads, surplus_key, replaced })
 }
 
 /// Finds bytes of the same store, size and digest, and holds them against the sweep.

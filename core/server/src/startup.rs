@@ -1,5 +1,7 @@
 //! From a configuration to a running server, and back in the reverse order.
 
+mod listeners;
+
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -14,7 +16,7 @@ use boxvault_catalog::{Catalog, CatalogError, Options};
 use boxvault_plugin_host::{LoadError, PluginHost};
 use boxvault_plugin_sdk::{AuthProvider, PluginError, StorageBackend};
 use boxvault_policy::{PolicyError, PolicyHandle};
-use boxvault_transfer::{FileAcceptor, FileListener, LocalFiles, TransferError};
+use boxvault_transfer::{LocalFiles, TransferError};
 use boxvault_types::identity::LOCAL_ISSUER;
 use salvo::{Server, Service, conn::Acceptor, fuse::FuseConfig, server::ServerHandle};
 use thiserror::Error;
@@ -49,8 +51,9 @@ use crate::{
     http,
     mail::transport::{MailSetupError, Transport},
     metrics::Metrics,
-    tls::{self, CertificateSource, Reload, Served, TlsAcceptor, TlsError},
+    tls::{Reload, TlsError},
 };
+use listeners::Listeners;
 
 /// The plugin name of the built-in auth provider.
 const LOCAL_PLUGIN: &str = "local";
@@ -229,48 +232,6 @@ impl App {
     pub async fn close(&self) -> Result<(), StartupError> {
         flush(self).await;
         Ok(self.catalog.close().await?)
-    }
-}
-
-/// The sockets of a server, as configured.
-struct Listeners {
-    http: Option<FileAcceptor>,
-    https: Option<TlsAcceptor>,
-    /// Of the certificate that HTTPS begins with.
-    fingerprint: Option<String>,
-    /// What keeps the certificate up to date, until this is dropped.
-    certificates: JoinSet<()>,
-}
-
-impl Listeners {
-    async fn open(
-        config: &Config,
-        data_dir: &DataDir,
-        files: &LocalFiles,
-        closing: watch::Receiver<bool>,
-        reload: &Reload,
-    ) -> Result<Self, StartupError> {
-        let listener = |addresses| FileListener::new(addresses).close_when(closing.clone());
-        let mut opened =
-            Self { http: None, https: None, fingerprint: None, certificates: JoinSet::new() };
-        let http_addresses = config.http_addresses();
-        if !http_addresses.is_empty() {
-            opened.http = Some(listener(http_addresses).with_sendfile(files).listen()?);
-        }
-        let https_addresses = config.https_addresses();
-        if !https_addresses.is_empty() {
-            let source = CertificateSource::new(config, data_dir);
-            let loading = source.clone();
-            let first = tokio::task::spawn_blocking(move || loading.load())
-                .await
-                .map_err(io::Error::other)??;
-            opened.fingerprint = Some(first.fingerprint().to_owned());
-            let served = Served::new(&first);
-            let acceptor = TlsAcceptor::new(listener(https_addresses).listen()?, served.clone())?;
-            opened.https = Some(acceptor);
-            opened.certificates.spawn(tls::keep_current(served, source, first, reload.clone()));
-        }
-        Ok(opened)
     }
 }
 

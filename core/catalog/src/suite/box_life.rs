@@ -6,8 +6,8 @@ use boxvault_types::ids::OrganizationId;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fixture::{
-    artifact, box_name, new_box, organization, organization_name, provider, public_box, put_file,
-    tree, version,
+    artifact, box_name, new_box, organization, organization_name, provider, public_box, put_blob,
+    put_file, tree, version,
 };
 use super::on_each_database;
 use crate::audit::NewEntry;
@@ -219,7 +219,7 @@ on_each_database! {
         let catalog = &db.catalog;
         let tree = tree(catalog).await;
         let (id, owner) = (tree.vagrant_box.id, &tree.organization);
-        let blob = put_file(catalog, tree.artifact.id, 1).await.unwrap().blob;
+        let blob = put_blob(catalog, tree.artifact.id, 1).await;
         let again = boxes::restore(catalog, id).await;
         assert!(is_conflict(&again, ConflictReason::NotDeleted));
         let deleted = boxes::delete(catalog, id).await.unwrap();
@@ -259,7 +259,7 @@ on_each_database! {
     async fn a_deleted_box_is_purged_when_its_time_is_over(db) {
         let catalog = &db.catalog;
         let tree = tree(catalog).await;
-        let blob = put_file(catalog, tree.artifact.id, 1).await.unwrap().blob;
+        let blob = put_blob(catalog, tree.artifact.id, 1).await;
         let kept = public_box(catalog, tree.organization.id, "kept").await;
         boxes::delete(catalog, tree.vagrant_box.id).await.unwrap();
         let day = Duration::from_hours(24);

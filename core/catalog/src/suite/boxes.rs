@@ -284,8 +284,8 @@ on_each_database! {
         let committed = put_file(catalog, tree.artifact.id, 1).await.unwrap();
         let located = artifacts::locate(catalog, path).await.unwrap().unwrap();
         let file = located.artifact.file.clone().unwrap();
-        assert_eq!(file.stored.blob_id, committed.blob.id);
-        assert_eq!((file.stored.key, file.stored.digest), (committed.blob.key, committed.blob.digest));
+        assert_eq!(file.stored.blob_id, committed.file.stored.blob_id);
+        assert_eq!((file.stored.key, file.stored.digest), (committed.file.stored.key, committed.file.stored.digest));
         assert_eq!(located.box_name.as_str(), "debian");
         let found = artifacts::find_by_id(catalog, tree.artifact.id).await.unwrap().unwrap();
         assert_eq!(found, located.artifact);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use boxvault_types::digest::{Checksum, ChecksumType, Digest};
 use boxvault_types::ids::{ArtifactId, BlobId, UploadId};
 
-use super::fixture::{artifact, begin, new_upload, put_file, received, tree};
+use super::fixture::{artifact, begin, new_upload, put_blob, put_file, received, tree};
 use super::on_each_database;
 use crate::audit::{self, AuditFilter, NewEntry};
 use crate::blobs::{self, Deletion};
@@ -40,7 +40,7 @@ on_each_database! {
         };
         let committed = uploads::commit(catalog, upload.id, received).await.unwrap();
         assert_eq!((committed.surplus_key, committed.replaced), (None, None));
-        assert_eq!(committed.blob.key, upload.key);
+        assert_eq!(committed.file.stored.key, upload.key);
         let after = artifacts::find_by_id(catalog, tree.artifact.id).await.unwrap().unwrap();
         let file = after.file.unwrap();
         assert_eq!((file.stored.size_bytes, file.stored.digest), (5_000_000_000, Digest([7; 32])));
@@ -55,7 +55,7 @@ on_each_database! {
     async fn a_replaced_file_stays_until_the_commit_and_then_is_swept(db) {
         let catalog = &db.catalog;
         let tree = tree(catalog).await;
-        let old = put_file(catalog, tree.artifact.id, 1).await.unwrap().blob;
+        let old = put_blob(catalog, tree.artifact.id, 1).await;
         let upload = begin(catalog, tree.artifact.id).await;
         assert_eq!(upload.previous_blob_id, Some(old.id));
         assert!(dust(catalog, Duration::ZERO).await.is_empty());
@@ -67,7 +67,7 @@ on_each_database! {
         let deleted = blobs::delete_if_unreferenced(catalog, old.id).await.unwrap();
         assert!(matches!(deleted, Deletion::Deleted(blob) if blob.key == old.key));
         assert_eq!(blobs::delete_if_unreferenced(catalog, old.id).await.unwrap(), Deletion::Missing);
-        let kept = blobs::delete_if_unreferenced(catalog, new.blob.id).await.unwrap();
+        let kept = blobs::delete_if_unreferenced(catalog, new.file.stored.blob_id).await.unwrap();
         assert_eq!(kept, Deletion::Referenced);
     }
 
@@ -78,20 +78,20 @@ on_each_database! {
         let first = put_file(catalog, tree.artifact.id, 1).await.unwrap();
         let upload = begin(catalog, arm64.id).await;
         let second = uploads::commit(catalog, upload.id, received(1)).await.unwrap();
-        assert_eq!(second.blob.id, first.blob.id);
+        assert_eq!(second.file.stored.blob_id, first.file.stored.blob_id);
         assert_eq!(second.surplus_key, Some(upload.key));
         // the same file again for the same artifact replaces nothing
         let third = put_file(catalog, arm64.id, 1).await.unwrap();
-        assert_eq!((third.blob.id, third.replaced), (first.blob.id, None));
+        assert_eq!((third.file.stored.blob_id, third.replaced), (first.file.stored.blob_id, None));
         assert!(third.surplus_key.is_some());
         // another store has bytes of its own
         let mut elsewhere = new_upload(arm64.id);
         elsewhere.store = "other".to_owned();
         let upload = uploads::begin(catalog, elsewhere).await.unwrap();
         let fourth = uploads::commit(catalog, upload.id, received(1)).await.unwrap();
-        assert_ne!(fourth.blob.id, first.blob.id);
+        assert_ne!(fourth.file.stored.blob_id, first.file.stored.blob_id);
         artifacts::delete_file(catalog, tree.artifact.id).await.unwrap();
-        assert_eq!(dust(catalog, Duration::ZERO).await, [first.blob.id]);
+        assert_eq!(dust(catalog, Duration::ZERO).await, [first.file.stored.blob_id]);
     }
 
     async fn bytes_that_wait_for_the_sweep_are_taken_up_again(db) {
@@ -99,10 +99,12 @@ on_each_database! {
         let tree = tree(catalog).await;
         let first = put_file(catalog, tree.artifact.id, 1).await.unwrap();
         artifacts::delete_file(catalog, tree.artifact.id).await.unwrap();
-        assert_eq!(dust(catalog, Duration::ZERO).await, [first.blob.id]);
+        assert_eq!(dust(catalog, Duration::ZERO).await, [first.file.stored.blob_id]);
         let again = put_file(catalog, tree.artifact.id, 1).await.unwrap();
-        assert_eq!((again.blob.id, again.blob.orphaned_at), (first.blob.id, None));
-        let kept = blobs::delete_if_unreferenced(catalog, first.blob.id).await.unwrap();
+        assert_eq!(again.file.stored.blob_id, first.file.stored.blob_id);
+        let taken_up = blobs::find(catalog, again.file.stored.blob_id).await.unwrap().unwrap();
+        assert_eq!(taken_up.orphaned_at, None);
+        let kept = blobs::delete_if_unreferenced(catalog, first.file.stored.blob_id).await.unwrap();
         assert_eq!(kept, Deletion::Referenced);
         let missing = artifacts::delete_file(catalog, ArtifactId::new()).await;
         assert!(matches!(missing, Err(CatalogError::NotFound { what: Noun::Architecture })));
@@ -118,7 +120,7 @@ on_each_database! {
         let why = ConflictReason::LostRace;
         assert!(matches!(lost, Err(CatalogError::Conflict { why: w }) if w == why));
         let now = artifacts::find_by_id(catalog, tree.artifact.id).await.unwrap().unwrap();
-        assert_eq!(now.file.unwrap().stored.blob_id, won.blob.id);
+        assert_eq!(now.file.unwrap().stored.blob_id, won.file.stored.blob_id);
         assert!(uploads::find(catalog, slow.id).await.unwrap().is_some(), "its dust is still known");
         assert!(uploads::abort(catalog, slow.id).await.unwrap());
         assert!(!uploads::abort(catalog, slow.id).await.unwrap());
@@ -158,7 +160,7 @@ on_each_database! {
         let tree = tree(catalog).await;
         let mut ids = Vec::new();
         for content in 1..=5 {
-            ids.push(put_file(catalog, tree.artifact.id, content).await.unwrap().blob.id);
+            ids.push(put_file(catalog, tree.artifact.id, content).await.unwrap().file.stored.blob_id);
         }
         let open = begin(catalog, tree.artifact.id).await;
         let all = blobs::list_after(catalog, None).await.unwrap();

@@ -8,6 +8,7 @@ use boxvault_types::names::{ArchitectureName, BoxName, OrganizationName, Provide
 use boxvault_types::version::BoxVersion;
 
 use crate::artifacts::{self, Artifact, NewArtifact};
+use crate::blobs::{self, Blob};
 use crate::boxes::{self, NewBox, VagrantBox};
 use crate::organizations::{self, AccessMode, NewOrganization, Organization};
 use crate::providers::{self, NewProvider, Provider};
@@ -171,4 +172,10 @@ pub(super) async fn put_file(
 ) -> Result<Committed> {
     let upload = uploads::begin(catalog, new_upload(artifact_id)).await?;
     uploads::commit(catalog, upload.id, received(content)).await
+}
+
+/// The same, and the blob that it became.
+pub(super) async fn put_blob(catalog: &Catalog, artifact_id: ArtifactId, content: u8) -> Blob {
+    let committed = put_file(catalog, artifact_id, content).await.unwrap();
+    blobs::find(catalog, committed.file.stored.blob_id).await.unwrap().unwrap()
 }

@@ -4,7 +4,9 @@ use boxvault_types::identity::Role;
 use boxvault_types::ids::UserId;
 use tokio::task::JoinSet;
 
-use super::fixture::{artifact, begin, new_user, organization, put_file, received, tree, user};
+use super::fixture::{
+    artifact, begin, new_user, organization, put_blob, put_file, received, tree, user,
+};
 use super::on_each_database;
 use crate::signing_keys::SigningKey;
 use crate::{
@@ -134,11 +136,11 @@ on_each_database! {
         let (id, at) = (now.file.as_ref().unwrap().stored.blob_id, now.file.unwrap().uploaded_at);
         match replaced {
             Ok(committed) => {
-                assert_eq!(id, committed.blob.id);
+                assert_eq!(id, committed.file.stored.blob_id);
                 assert!(at < released.released_at.unwrap() + chrono::TimeDelta::seconds(1));
             }
             Err(CatalogError::Conflict { why: ConflictReason::VersionReleased }) => {
-                assert_eq!(id, first.blob.id);
+                assert_eq!(id, first.file.stored.blob_id);
             }
             Err(other) => panic!("{other:?}"),
         }
@@ -150,14 +152,14 @@ on_each_database! {
         for index in 0..RACERS {
             artifacts.push(artifact(&db.catalog, tree.provider.id, &format!("arch-{index}")).await);
         }
-        let first = put_file(&db.catalog, tree.artifact.id, 1).await.unwrap().blob;
+        let first = put_blob(&db.catalog, tree.artifact.id, 1).await;
         crate::artifacts::delete_file(&db.catalog, tree.artifact.id).await.unwrap();
         let mut racers = JoinSet::new();
         for artifact in artifacts {
             let upload = begin(&db.catalog, artifact.id).await;
             let catalog = db.catalog.clone();
             racers.spawn(async move {
-                uploads::commit(&catalog, upload.id, received(1)).await.map(|done| done.blob.id)
+                uploads::commit(&catalog, upload.id, received(1)).await.map(|done| done.file.stored.blob_id)
             });
         }
         let swept = blobs::delete_if_unreferenced(&db.catalog, first.id).await.unwrap();

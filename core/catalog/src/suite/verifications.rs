@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use boxvault_types::ids::BlobId;
 
-use super::fixture::{artifact, put_file, tree};
+use super::fixture::{artifact, put_blob, put_file, tree};
 use super::on_each_database;
 use crate::verifications::{self, Outcome, Reader};
 use crate::{CatalogError, Noun, Page, artifacts, blobs};
@@ -20,7 +20,7 @@ on_each_database! {
     async fn a_request_is_taken_once_and_its_outcome_is_kept(db) {
         let catalog = &db.catalog;
         let tree = tree(catalog).await;
-        let blob = put_file(catalog, tree.artifact.id, 1).await.unwrap().blob;
+        let blob = put_blob(catalog, tree.artifact.id, 1).await;
         assert_eq!(verifications::find(catalog, blob.id).await.unwrap(), None);
         assert_eq!(verifications::take_requested(catalog, reader("one")).await.unwrap(), None);
         let first = verifications::request(catalog, blob.id).await.unwrap();
@@ -48,8 +48,8 @@ on_each_database! {
         let catalog = &db.catalog;
         let tree = tree(catalog).await;
         let arm64 = artifact(catalog, tree.provider.id, "arm64").await;
-        let first = put_file(catalog, tree.artifact.id, 1).await.unwrap().blob;
-        let second = put_file(catalog, arm64.id, 2).await.unwrap().blob;
+        let first = put_blob(catalog, tree.artifact.id, 1).await;
+        let second = put_blob(catalog, arm64.id, 2).await;
         for expected in [&first, &second] {
             let taken = verifications::take_unread(catalog, DAY, reader("one")).await.unwrap().unwrap();
             assert_eq!(&taken, expected);
@@ -68,7 +68,7 @@ on_each_database! {
         let catalog = &db.catalog;
         let tree = tree(catalog).await;
         let arm64 = artifact(catalog, tree.provider.id, "arm64").await;
-        let blob = put_file(catalog, tree.artifact.id, 1).await.unwrap().blob;
+        let blob = put_blob(catalog, tree.artifact.id, 1).await;
         put_file(catalog, arm64.id, 1).await.unwrap();
         verifications::request(catalog, blob.id).await.unwrap();
         verifications::take_requested(catalog, reader("one")).await.unwrap();

@@ -175,17 +175,6 @@ impl App {
         Ok(FileView { verification, ..self.file_view(found, slot, file, artifact.downloads) })
     }
 
-    /// The facts of a file.
-    ///
-    /// # Errors
-    /// `FILE_NOT_FOUND`.
-    pub(crate) async fn file(&self, found: &OwnedBox, slot: &Slot) -> Result<FileView> {
-        let artifact = self.architecture(found, slot).await?;
-        let downloads = artifact.downloads;
-        let file = artifact.file.ok_or_else(|| no_file(slot))?;
-        Ok(self.file_view(found, slot, &file, downloads))
-    }
-
     /// A link that downloads the file without credentials.
     ///
     /// # Errors

@@ -132,14 +132,15 @@ impl App {
         };
         let size_bytes = arrived.size_bytes;
         let finishing = tokio::spawn(unfinished.finish(arrived, declared, audit));
-        let (compression, replaced) = finishing.await.map_err(AppError::internal)??;
+        let (committed, compression) = finishing.await.map_err(AppError::internal)??;
         info!(
             box.name = %found.vagrant_box.name, organization = %found.organization.name, size_bytes,
             "stored the file of {}/{} {} {} {}",
             found.organization.name, found.vagrant_box.name, slot.version, slot.provider, slot.architecture
         );
-        let file = self.file(found, slot).await?;
-        Ok(UploadView { file, compression, replaced })
+        // as it was committed: whoever replaces or deletes it now takes nothing from this answer
+        let file = self.file_view(found, slot, &committed.file, committed.downloads);
+        Ok(UploadView { file, compression, replaced: committed.replaced.is_some() })
     }
 
     /// One of the uploads that may run at once.
@@ -351,13 +352,13 @@ impl Unfinished {
         check(slot, declared, size_bytes, &digests, archive)
     }
 
-    /// Makes the bytes durable, and then visible. Tells the compression, and whether another file was there.
+    /// Makes the bytes durable, and then visible. Tells what it is, and its compression.
     async fn finish(
         mut self,
         arrived: Arrived,
         declared: Declared,
         audit: NewEntry,
-    ) -> Result<(String, bool)> {
+    ) -> Result<(Committed, String)> {
         let app = Arc::clone(&self.app);
         let size_bytes = arrived.size_bytes;
         let compression = arrived.archive.compression.name().to_owned();
@@ -371,10 +372,10 @@ impl Unfinished {
                 app.metrics.upload_ended("stored", size_bytes);
                 app.catalogues.clear();
                 // after the commit, and only then, what became surplus goes
-                if let Some(key) = committed.surplus_key {
-                    app.delete_object(&committed.blob.store, &key).await;
+                if let Some(key) = &committed.surplus_key {
+                    app.delete_object(&committed.file.stored.store, key).await;
                 }
-                Ok((compression, committed.replaced.is_some()))
+                Ok((committed, compression))
             }
             Err(error) => {
                 app.metrics.upload_ended("refused", size_bytes);

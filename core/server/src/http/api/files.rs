@@ -73,7 +73,7 @@ type BoxedError = Box<dyn std::error::Error + Send + Sync>;
         (status = 507, description = "The store is full, or the organization over its quota.", body = ErrorEnvelope),
     ),
     extensions(("x-error-codes" = json!([
-        "FILE_NOT_FOUND", "UPLOAD_NOT_FOUND", "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH",
+        "UPLOAD_NOT_FOUND", "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH",
         "LENGTH_MISMATCH",
         "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED", "STORAGE_FULL",
         "STORE_UNAVAILABLE", "BUSY"
@@ -103,7 +103,7 @@ pub(crate) async fn upload_file(req: &mut Request, call: Call) -> Result<Reply<U
         (status = 507, description = "The store is full, or the organization over its quota.", body = ErrorEnvelope),
     ),
     extensions(("x-error-codes" = json!([
-        "FILE_NOT_FOUND", "UPLOAD_NOT_FOUND", "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH",
+        "UPLOAD_NOT_FOUND", "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH",
         "LENGTH_MISMATCH",
         "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED", "STORAGE_FULL",
         "STORE_UNAVAILABLE", "BUSY"

@@ -125,7 +125,7 @@ pub(crate) async fn read_options_of_upload(
         (status = 507, description = "The store is full, or the organization over its quota.", body = ErrorEnvelope),
     ),
     extensions(("x-error-codes" = json!([
-        "PROTOCOL_VERSION", "FILE_NOT_FOUND", "UPLOAD_NOT_FOUND", "UPLOAD_LOCKED", "CHUNK_MISMATCH",
+        "PROTOCOL_VERSION", "UPLOAD_NOT_FOUND", "UPLOAD_LOCKED", "CHUNK_MISMATCH",
         "TOO_MANY_UPLOADS", "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH",
         "LENGTH_MISMATCH", "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED",
         "STORAGE_FULL", "STORE_UNAVAILABLE", "BUSY"
