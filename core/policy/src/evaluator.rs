@@ -1,14 +1,18 @@
-//! Casbin, fed only with the rules of one action and one kind of object.
+//! Casbin: asked about the rules that the index found, so that every yes is its own.
 //!
-//! Casbin's cost is linear in rules, so the index stands in front of it. The enforcer is built once and never
-//! changed: `enforce` takes a shared reference. Two parts of Casbin are ours, through its own traits: the role
-//! manager (the subject of a question is a whole set, so that a deny wins over all roles together), and an effector
-//! that passes every call on to Casbin's own and remembers which rule decided.
+//! The index says which rules fit; Casbin's enforcer, its compiled matcher and its effector then evaluate them, and
+//! must come to the same rule. When they do not, one of the two is wrong, and the answer is no. Casbin's cost is linear
+//! in rows, and it needs two at most: the first deny, and the first allow. An enforcer depends only on the model, so a
+//! few are kept, and take the rows of one question after the other.
+//!
+//! Two parts of Casbin are ours, through its own traits: the role manager (the subject of a question is a whole set,
+//! so that a deny wins over all roles together), and an effector that passes every call on to Casbin's own and notes
+//! which row decided.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use casbin::function_map::OperatorFunction;
@@ -17,79 +21,148 @@ use casbin::{
     CoreApi, DefaultEffector, DefaultModel, EffectKind, Effector, EffectorStream, Enforcer,
     MatchingFn, Model, NullAdapter, RoleManager,
 };
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use thiserror::Error;
 
 use crate::pattern;
 use crate::rules::Rule;
 use crate::rules::model::Definition;
 
-thread_local! {
-    /// The rule that decided the evaluation on this thread. Casbin gives no other way out of an effect stream
-    /// without its `explain` feature, which needs its own logger. Written and read within one call of `decide`.
-    static DECIDED_BY: Cell<Option<usize>> = const { Cell::new(None) };
+/// Enforcers that are kept, some 100 KiB each. More are made when more threads ask at once, and dropped again.
+const IDLE_MAX: usize = 16;
+/// What [`Noting`] says when no row decided.
+const NO_ROW: usize = usize::MAX;
+
+/// Why a question has no answer.
+#[derive(Debug, Error)]
+pub(crate) enum EvaluationError {
+    #[error("casbin failed: {0}")]
+    Casbin(#[from] casbin::Error),
+    #[error("the model has no policy definition")]
+    NoRows,
+    #[error("the index found {index}, and casbin {casbin}")]
+    Disagreement { index: String, casbin: String },
 }
 
-/// What Casbin answered: whether, and by which of the evaluator's rules.
-pub(crate) struct Verdict {
-    pub(crate) allowed: bool,
-    pub(crate) rule: Option<usize>,
+/// One question, as Casbin takes it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// Made by [`subject_set`].
+    pub(crate) subjects: &'a ImmutableString,
+    pub(crate) domain: &'a str,
+    pub(crate) object: &'a str,
+    pub(crate) action: &'a str,
 }
 
-/// An enforcer over a few rules.
+/// Enforcers for one model.
 pub(crate) struct Evaluator {
+    model: Vec<Definition>,
+    idle: Mutex<Vec<Judge>>,
+}
+
+/// An enforcer, and where it notes the row that decided.
+struct Judge {
     enforcer: Enforcer,
-    /// For each row of the enforcer, its place among all rules.
-    rules: Vec<usize>,
+    decided_by: Arc<AtomicUsize>,
 }
 
 impl Evaluator {
-    /// Builds an enforcer over some of the rules, and asks it once, so that no error waits for the first request.
+    /// Builds an enforcer and asks it once, so that no error waits for the first request.
+    pub(crate) fn build(model: Vec<Definition>) -> Result<Self, EvaluationError> {
+        let mut judge = Judge::build(&model)?;
+        let asked = Asked { subjects: &"-".into(), domain: "-", object: "setup", action: "read" };
+        judge.decide(&[&["-", "*", "**", "*", "deny"]], asked)?;
+        Ok(Self { model, idle: Mutex::new(vec![judge]) })
+    }
+
+    /// Asks Casbin about the rules that were found to decide: a deny, an allow, or both. True when it allows.
     ///
-    /// `chosen` must not be empty: without a row, Casbin evaluates the matcher on empty fields.
-    pub(crate) fn build(
-        model: &[Definition],
-        rules: &[Rule],
-        mut chosen: Vec<usize>,
-    ) -> Result<Self, casbin::Error> {
-        // denies first: the first one that fits ends the evaluation
-        chosen.sort_by_key(|index| (rules.get(*index).is_none_or(|rule| rule.allow), *index));
+    /// # Errors
+    /// When Casbin fails, or when another of the rules decided than the deny, or else the allow.
+    pub(crate) fn confirm(
+        &self,
+        deny: Option<&Rule>,
+        allow: Option<&Rule>,
+        asked: Asked<'_>,
+    ) -> Result<bool, EvaluationError> {
+        let kept = self.idle.lock().pop();
+        let mut judge = match kept {
+            Some(judge) => judge,
+            None => Judge::build(&self.model)?,
+        };
+        // the deny first: when it fits, it ends the evaluation
+        let rules: Vec<&Rule> = deny.into_iter().chain(allow).collect();
+        let rows: Vec<[&str; 5]> = rules.iter().map(|rule| rule.fields()).collect();
+        let rows: Vec<&[&str]> = rows.iter().map(|row| &row[..]).collect();
+        let (allowed, row) = judge.decide(&rows, asked)?;
+        let mut idle = self.idle.lock();
+        if idle.len() < IDLE_MAX {
+            idle.push(judge);
+        }
+        drop(idle);
+        if row == Some(0) && allowed == deny.is_none() {
+            return Ok(allowed);
+        }
+        let name = |rule: Option<&&Rule>| {
+            rule.map_or("no rule".to_owned(), |rule| rule.source.to_string())
+        };
+        let casbin = name(row.and_then(|row| rules.get(row)));
+        Err(EvaluationError::Disagreement { index: name(rules.first()), casbin })
+    }
+}
+
+impl Judge {
+    fn build(model: &[Definition]) -> Result<Self, EvaluationError> {
         let mut definitions = DefaultModel::default();
         for definition in model {
             definitions.add_def(definition.key, definition.key, &definition.value);
         }
-        let rows = chosen.iter().filter_map(|index| rules.get(*index)).map(Rule::row).collect();
-        definitions.add_policies("p", "p", rows);
+        let decided_by = Arc::new(AtomicUsize::new(NO_ROW));
         let mut enforcer = now(Enforcer::new_raw(definitions, NullAdapter))?;
         enforcer.set_role_manager(Arc::new(RwLock::new(SubjectSet)))?;
-        enforcer.set_effector(Box::new(Noting));
+        enforcer.set_effector(Box::new(Noting { decided_by: Arc::clone(&decided_by) }));
         enforcer.add_function("within", OperatorFunction::Arg2(within));
-        let evaluator = Self { enforcer, rules: chosen };
-        evaluator.decide(&subject_set(["anonymous"]), "-", "setup", "read")?;
-        Ok(evaluator)
+        Ok(Self { enforcer, decided_by })
     }
 
-    /// Asks Casbin. `subjects` is made by [`subject_set`].
-    pub(crate) fn decide(
-        &self,
-        subjects: &ImmutableString,
-        domain: &str,
-        object: &str,
-        action: &str,
-    ) -> Result<Verdict, casbin::Error> {
-        DECIDED_BY.set(None);
-        let question: Vec<ImmutableString> =
-            vec![subjects.clone(), domain.into(), object.into(), action.into()];
+    /// Whether it is allowed by these rows, and the row that decided. There must be one: without any, Casbin evaluates
+    /// the matcher on empty fields.
+    fn decide(
+        &mut self,
+        rows: &[&[&str]],
+        asked: Asked<'_>,
+    ) -> Result<(bool, Option<usize>), EvaluationError> {
+        let model = self.enforcer.get_mut_model().get_mut_model();
+        let policy = model
+            .get_mut("p")
+            .and_then(|assertions| assertions.get_mut("p"))
+            .ok_or(EvaluationError::NoRows)?
+            .get_mut_policy();
+        policy.clear();
+        for row in rows {
+            policy.insert(row.iter().map(|field| (*field).to_owned()).collect());
+        }
+        self.decided_by.store(NO_ROW, Ordering::Relaxed);
+        let question: Vec<ImmutableString> = vec![
+            asked.subjects.clone(),
+            asked.domain.into(),
+            asked.object.into(),
+            asked.action.into(),
+        ];
         let allowed = self.enforcer.enforce(question)?;
-        let rule = DECIDED_BY.take().and_then(|row| self.rules.get(row).copied());
-        Ok(Verdict { allowed, rule })
+        let row = self.decided_by.load(Ordering::Relaxed);
+        Ok((allowed, (row != NO_ROW).then_some(row)))
     }
 }
 
 #[cfg(test)]
 impl Evaluator {
-    /// Adds a row that is too short, as Casbin's own reader would: asking then fails.
+    /// Makes every row look too long, so that asking fails.
     pub(crate) fn spoil(&mut self) {
-        self.enforcer.get_mut_model().add_policy("p", "p", vec!["role:member".to_owned()]);
+        self.idle.get_mut().clear();
+        for definition in self.model.iter_mut().filter(|definition| definition.key == "p") {
+            definition.value = "sub, dom".to_owned();
+        }
     }
 }
 
@@ -142,19 +215,23 @@ fn within(object: Dynamic, pattern: Dynamic) -> Dynamic {
     }
 }
 
-/// Casbin's own effector, with a note of the rule that decided.
-struct Noting;
+/// Casbin's own effector, with a note of the row that decided. Casbin gives no other way out of an effect stream
+/// without its `explain` feature, which needs its own logger.
+struct Noting {
+    decided_by: Arc<AtomicUsize>,
+}
 
 impl Effector for Noting {
     fn new_stream(&self, expression: &str, capacity: usize) -> Box<dyn EffectorStream> {
         let inner = DefaultEffector.new_stream(expression, capacity);
-        Box::new(NotingStream { inner, row: 0 })
+        Box::new(NotingStream { inner, row: 0, decided_by: Arc::clone(&self.decided_by) })
     }
 }
 
 struct NotingStream {
     inner: Box<dyn EffectorStream>,
     row: usize,
+    decided_by: Arc<AtomicUsize>,
 }
 
 impl EffectorStream for NotingStream {
@@ -163,9 +240,10 @@ impl EffectorStream for NotingStream {
     }
 
     fn push_effect(&mut self, effect: EffectKind) -> bool {
+        let decided = self.decided_by.load(Ordering::Relaxed) != NO_ROW;
         match effect {
-            EffectKind::Deny => DECIDED_BY.set(Some(self.row)),
-            EffectKind::Allow if DECIDED_BY.get().is_none() => DECIDED_BY.set(Some(self.row)),
+            EffectKind::Deny => self.decided_by.store(self.row, Ordering::Relaxed),
+            EffectKind::Allow if !decided => self.decided_by.store(self.row, Ordering::Relaxed),
             EffectKind::Allow | EffectKind::Indeterminate => {}
         }
         self.row += 1;
@@ -202,25 +280,40 @@ mod tests {
 
     #[test]
     fn a_matcher_that_cannot_be_evaluated_is_told_when_it_is_built() {
-        let (mut definitions, rules) = (model::shipped(), rules());
+        let mut definitions = model::shipped();
         for definition in definitions.iter_mut().filter(|definition| definition.key == "m") {
             definition.value = "keyMatch9(r.obj, p.obj)".to_owned();
         }
-        assert!(Evaluator::build(&definitions, &rules, vec![0, 1]).is_err());
-        assert!(Evaluator::build(&model::shipped(), &rules, vec![0, 1]).is_ok());
+        assert!(Evaluator::build(definitions).is_err());
+        assert!(Evaluator::build(model::shipped()).is_ok());
     }
 
     #[test]
-    fn the_rule_that_decided_is_known_in_either_case() {
-        let evaluator = Evaluator::build(&model::shipped(), &rules(), vec![0, 1]).unwrap();
-        let held = subject_set(["authenticated", "role:member"]);
-        let ask = |domain: &str, object: &str| {
-            let verdict = evaluator.decide(&held, domain, object, "read").unwrap();
-            (verdict.allowed, verdict.rule)
+    fn casbin_must_come_to_the_rule_that_was_found() {
+        let evaluator = Evaluator::build(model::shipped()).unwrap();
+        let rules = rules();
+        let (allow, deny) = (Some(&rules[0]), Some(&rules[1]));
+        let subjects = subject_set(["authenticated", "role:member"]);
+        let ask = |deny, allow, domain, object| {
+            evaluator.confirm(
+                deny,
+                allow,
+                Asked { subjects: &subjects, domain, object, action: "read" },
+            )
         };
-        assert_eq!(ask("beta", "box/a"), (true, Some(0)));
-        assert_eq!(ask("acme", "box/a"), (false, Some(1)));
-        assert_eq!(ask("acme", "box/b"), (true, Some(0)));
-        assert_eq!(ask("acme", "policy"), (false, None));
+        assert!(ask(None, allow, "beta", "box/a").unwrap());
+        assert!(!ask(deny, allow, "acme", "box/a").unwrap());
+        assert!(!ask(deny, None, "acme", "box/a").unwrap());
+        for (deny, allow, object) in
+            [(None, allow, "policy"), (deny, allow, "box/b"), (deny, None, "box/b")]
+        {
+            let error = ask(deny, allow, "acme", object).unwrap_err();
+            assert!(matches!(error, EvaluationError::Disagreement { .. }), "{error}");
+        }
+        let error = ask(deny, allow, "acme", "box/b").unwrap_err().to_string();
+        assert!(
+            error.contains("found policy.csv:2") && error.contains("casbin policy.csv:1"),
+            "{error}"
+        );
     }
 }

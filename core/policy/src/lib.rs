@@ -12,11 +12,13 @@ mod error;
 mod evaluator;
 mod files;
 mod handle;
+mod index;
 mod matrix;
 mod pattern;
 mod policy;
 mod request;
 mod rules;
+mod subjects;
 mod validate;
 mod watch;
 

@@ -74,7 +74,7 @@ pub fn matrix(policy: &Policy) -> String {
                 }
                 let cells: Vec<&str> = askers
                     .iter()
-                    .map(|asker| cell(policy, asker, &thing.object, domain, kind, *action))
+                    .map(|asker| cell(policy, asker, &thing.object, domain, *action))
                     .collect();
                 if says_something(&cells, &askers) {
                     let head = [label.as_str(), thing.label.as_str(), action.as_str()];
@@ -113,7 +113,7 @@ fn askers(policy: &Policy) -> Vec<Asker> {
     let own: BTreeSet<&str> = policy
         .rules()
         .iter()
-        .map(|rule| rule.subject.as_str())
+        .map(|rule| &*rule.subject)
         .filter(|subject| subject.starts_with("role:") && !SERVER_ROLES.contains(subject))
         .collect();
     askers.extend(own.into_iter().map(|role| Asker::new(role, &["authenticated"], &[role])));
@@ -125,7 +125,7 @@ fn domains(policy: &Policy, fresh: &str) -> Vec<(String, String)> {
     let named: BTreeSet<&str> = policy
         .rules()
         .iter()
-        .map(|rule| rule.domain.as_str())
+        .map(|rule| &*rule.domain)
         .filter(|domain| *domain != ANY && *domain != SYSTEM_DOMAIN)
         .collect();
     let mut domains = vec![
@@ -209,7 +209,6 @@ fn cell(
     asker: &Asker,
     object: &str,
     domain: &str,
-    kind: ResourceKind,
     action: Action,
 ) -> &'static str {
     let mut subjects = asker.everywhere.clone();
@@ -220,7 +219,6 @@ fn cell(
         subjects,
         domain: domain.to_owned(),
         object: object.to_owned(),
-        kind,
         action,
         within_scope: true,
         ceiling: None,
@@ -247,7 +245,7 @@ fn fresh_name(policy: &Policy) -> String {
         policy
             .rules()
             .iter()
-            .any(|rule| rule.domain == name || rule.object.split('/').any(|part| part == name))
+            .any(|rule| *rule.domain == *name || rule.object.split('/').any(|part| part == name))
     };
     let mut name = "x".to_owned();
     while mentioned(&name) {

@@ -1,24 +1,25 @@
 //! [`Policy`]: rules that were read, checked and indexed once, and never change.
 //!
-//! A decision goes: token scope, then the caller's subjects with `g` lines followed, then the cache, then Casbin over
-//! the rules of this action and kind of object. The cache lies inside the policy, so a new policy starts with an
-//! empty one, and no answer of an old policy outlives it. Subjects that occur in no rule are left out of its key, so
-//! callers with the same roles share their answers.
+//! A decision goes: token scope, then the caller's subjects with `g` lines followed, then the cache, then the index for
+//! the rules that fit, then Casbin over those that decide. The cache lies inside the policy, so a new policy starts
+//! with an empty one, and no answer of an old policy outlives it. Subjects that occur in no rule are left out of its
+//! key, so callers with the same roles share their answers.
 
-use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use boxvault_types::action::{Action, ResourceKind};
+use boxvault_types::action::Action;
 use quick_cache::{Equivalent, sync::Cache};
 use tracing::error;
 
 use crate::error::{PolicyError, Problem};
-use crate::evaluator::{Evaluator, subject_set};
+use crate::evaluator::{Asked, Evaluator, subject_set};
 use crate::files::{PolicyFiles, RULES_FILE};
+use crate::index::{Deciding, RuleIndex};
 use crate::request::{AccessRequest, Decision, Reason};
-use crate::rules::words::ANY;
 use crate::rules::{Rule, RuleSet, model};
+use crate::subjects::Subjects;
 use crate::validate;
 
 /// Decisions that are remembered, some 200 bytes each.
@@ -32,9 +33,8 @@ pub struct Policy {
     bindings_count: usize,
     warnings: Vec<Problem>,
     subjects: Subjects,
-    evaluators: Vec<Evaluator>,
-    /// Which evaluator knows the rules of an action on a kind of object; none has any where it is absent.
-    index: HashMap<(Action, ResourceKind), usize>,
+    index: RuleIndex,
+    evaluator: Evaluator,
     cache: Cache<Key, Decision>,
     failures: AtomicU64,
 }
@@ -69,7 +69,7 @@ impl Policy {
         Self::build(&PolicyFiles::from_texts(model, files))
     }
 
-    /// Parses, checks, indexes, and asks every evaluator once.
+    /// Parses, checks, indexes, and asks once.
     pub(crate) fn build(files: &PolicyFiles) -> Result<Self, PolicyError> {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
@@ -83,11 +83,14 @@ impl Policy {
         if !problems.is_empty() {
             return Err(PolicyError::Invalid { problems });
         }
-        let subjects = Subjects::new(&set);
-        let (evaluators, index) = evaluators(&set.rules).map_err(|error| {
+        let evaluator = Evaluator::build(model::shipped()).map_err(|error| {
             let message = format!("the rules cannot be evaluated: {error}");
             PolicyError::Invalid { problems: vec![Problem::new(RULES_FILE, 0, 0, message)] }
         })?;
+        let subjects = Subjects::new(&set.rules, &set.bindings);
+        let index = RuleIndex::new(&set.rules, |name| {
+            subjects.find(name).expect("the subject of every rule was numbered")
+        });
         let policy = Self {
             digest: files.digest(),
             files: files.rules.iter().map(|(name, _)| name.clone()).collect(),
@@ -95,8 +98,8 @@ impl Policy {
             bindings_count: set.bindings.len(),
             warnings,
             subjects,
-            evaluators,
             index,
+            evaluator,
             cache: Cache::new(DECISIONS_MAX),
             failures: AtomicU64::new(0),
         };
@@ -150,7 +153,9 @@ impl Policy {
     }
 
     fn decide_for(&self, subjects: &[String], request: &AccessRequest) -> Decision {
-        let subjects = self.subjects.held(subjects, &request.domain);
+        let mut subjects = self.subjects.held(subjects.iter().map(String::as_str), &request.domain);
+        subjects.retain(|id| self.index.knows(*id));
+        subjects.sort_unstable();
         let question = Question {
             subjects: &subjects,
             domain: &request.domain,
@@ -160,7 +165,7 @@ impl Policy {
         if let Some(decision) = self.cache.get(&question) {
             return decision;
         }
-        let decision = self.evaluate(question, request.kind);
+        let decision = self.evaluate(question);
         if decision.reason != Reason::Failed {
             self.cache.insert(question.to_key(), decision.clone());
         }
@@ -171,136 +176,29 @@ impl Policy {
         &self.rules
     }
 
-    fn evaluate(&self, question: Question<'_>, kind: ResourceKind) -> Decision {
-        let evaluator =
-            self.index.get(&(question.action, kind)).and_then(|at| self.evaluators.get(*at));
-        let Some(evaluator) = evaluator.filter(|_| !question.subjects.is_empty()) else {
-            return Decision::refused(Reason::NoRule);
-        };
-        let held = subject_set(question.subjects.iter().map(|id| self.subjects.name(*id)));
-        let action = question.action.as_str();
-        match evaluator.decide(&held, question.domain, question.object, action) {
-            Ok(verdict) => {
-                let rule = verdict
-                    .rule
-                    .and_then(|index| self.rules.get(index))
-                    .map(|rule| std::sync::Arc::clone(&rule.source));
-                let reason = match (verdict.allowed, &rule) {
-                    (true, _) => Reason::Allowed,
-                    (false, Some(_)) => Reason::Denied,
-                    (false, None) => Reason::NoRule,
-                };
-                Decision { allowed: verdict.allowed, reason, rule }
-            }
+    fn evaluate(&self, question: Question<'_>) -> Decision {
+        let Question { subjects, domain, object, action } = question;
+        let Deciding { deny, allow } = self.index.deciding(subjects, domain, object, action);
+        let rule = |number: u32| self.rules.get(number as usize);
+        let (deny, allow) = (deny.and_then(rule), allow.and_then(rule));
+        let Some(decided_by) = deny.or(allow) else { return Decision::refused(Reason::NoRule) };
+        let held = subject_set(subjects.iter().map(|id| self.subjects.name(*id)));
+        let asked = Asked { subjects: &held, domain, object, action: action.as_str() };
+        match self.evaluator.confirm(deny, allow, asked) {
+            Ok(allowed) => Decision {
+                allowed,
+                reason: if allowed { Reason::Allowed } else { Reason::Denied },
+                rule: Some(Arc::clone(&decided_by.source)),
+            },
             Err(error) => {
                 self.failures.fetch_add(1, Ordering::Relaxed);
                 error!(
-                    %error, action, object = question.object, domain = question.domain,
-                    policy.digest = self.digest, "could not evaluate the policy, so the answer is no"
+                    %error, action = action.as_str(), object, domain, policy.digest = self.digest,
+                    "could not evaluate the policy, so the answer is no"
                 );
                 Decision::refused(Reason::Failed)
             }
         }
-    }
-}
-
-/// Builds an evaluator for each set of rules that some action on some kind of object needs; many share one.
-type Evaluators = (Vec<Evaluator>, HashMap<(Action, ResourceKind), usize>);
-
-fn evaluators(rules: &[Rule]) -> Result<Evaluators, casbin::Error> {
-    let model = model::shipped();
-    let mut evaluators = Vec::new();
-    let mut index = HashMap::new();
-    let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
-    for action in Action::ALL {
-        for kind in ResourceKind::ALL {
-            let chosen: Vec<usize> = rules
-                .iter()
-                .enumerate()
-                .filter(|(_, rule)| rule.actions.contains(action) && rule.kinds.contains(kind))
-                .map(|(at, _)| at)
-                .collect();
-            if chosen.is_empty() {
-                continue;
-            }
-            let at = if let Some(at) = known.get(&chosen) {
-                *at
-            } else {
-                evaluators.push(Evaluator::build(&model, rules, chosen.clone())?);
-                known.insert(chosen, evaluators.len() - 1);
-                evaluators.len() - 1
-            };
-            index.insert((*action, *kind), at);
-        }
-    }
-    Ok((evaluators, index))
-}
-
-/// The subjects that occur in the rules, by number, and who is also who.
-struct Subjects {
-    ids: HashMap<String, u32>,
-    names: Vec<String>,
-    /// By number: the roles it is bound to, each with its domain.
-    bound: Vec<Vec<(String, u32)>>,
-    /// By number: whether a `p` line speaks of it. The others only lead to roles.
-    ruled: Vec<bool>,
-}
-
-impl Subjects {
-    fn new(set: &RuleSet) -> Self {
-        let mut subjects =
-            Self { ids: HashMap::new(), names: Vec::new(), bound: Vec::new(), ruled: Vec::new() };
-        for rule in &set.rules {
-            let id = subjects.id(&rule.subject);
-            if let Some(ruled) = subjects.ruled.get_mut(id as usize) {
-                *ruled = true;
-            }
-        }
-        for binding in &set.bindings {
-            let (member, role) = (subjects.id(&binding.member), subjects.id(&binding.role));
-            if let Some(bound) = subjects.bound.get_mut(member as usize) {
-                bound.push((binding.domain.clone(), role));
-            }
-        }
-        subjects
-    }
-
-    fn id(&mut self, name: &str) -> u32 {
-        if let Some(id) = self.ids.get(name) {
-            return *id;
-        }
-        let id = u32::try_from(self.names.len()).expect("rules and bindings are limited in number");
-        self.ids.insert(name.to_owned(), id);
-        self.names.push(name.to_owned());
-        self.bound.push(Vec::new());
-        self.ruled.push(false);
-        id
-    }
-
-    fn name(&self, id: u32) -> &str {
-        self.names.get(id as usize).map_or("", String::as_str)
-    }
-
-    /// The subjects that somebody holds in a domain, bindings followed; sorted, and only those with rules.
-    fn held(&self, subjects: &[String], domain: &str) -> Vec<u32> {
-        let mut found: Vec<u32> = Vec::with_capacity(8);
-        for subject in subjects {
-            if let Some(id) = self.ids.get(subject.as_str()).filter(|id| !found.contains(id)) {
-                found.push(*id);
-            }
-        }
-        let mut next = 0;
-        while let Some(id) = found.get(next).copied() {
-            for (within, role) in self.bound.get(id as usize).map_or(&[][..], Vec::as_slice) {
-                if (within == ANY || within == domain) && !found.contains(role) {
-                    found.push(*role);
-                }
-            }
-            next += 1;
-        }
-        found.retain(|id| self.ruled.get(*id as usize).copied().unwrap_or_default());
-        found.sort_unstable();
-        found
     }
 }
 
@@ -347,6 +245,17 @@ mod tests {
     use super::*;
     use crate::PolicyHandle;
 
+    fn may_an_admin_read_a_box() -> AccessRequest {
+        AccessRequest {
+            subjects: vec!["role:platform-admin".to_owned()],
+            domain: "acme".to_owned(),
+            object: "box/web".to_owned(),
+            action: Action::Read,
+            within_scope: true,
+            ceiling: None,
+        }
+    }
+
     #[test]
     fn remembered_answers_are_told_apart_by_every_part_of_the_question() {
         let asked =
@@ -369,18 +278,8 @@ mod tests {
     #[test]
     fn an_evaluation_that_fails_is_a_no_that_is_counted_and_not_remembered() {
         let mut policy = Policy::embedded().unwrap();
-        for evaluator in &mut policy.evaluators {
-            evaluator.spoil();
-        }
-        let request = AccessRequest {
-            subjects: vec!["role:platform-admin".to_owned()],
-            domain: "acme".to_owned(),
-            object: "box/web".to_owned(),
-            kind: ResourceKind::Box,
-            action: Action::Read,
-            within_scope: true,
-            ceiling: None,
-        };
+        policy.evaluator.spoil();
+        let request = may_an_admin_read_a_box();
         for failures in 1..=2 {
             assert_eq!(policy.decide(&request), Decision::refused(Reason::Failed));
             assert_eq!(policy.failures(), failures);
@@ -389,5 +288,16 @@ mod tests {
         handle.replace(Policy::embedded().unwrap());
         assert_eq!(handle.failures(), 2);
         assert!(handle.load().decide(&request).allowed);
+    }
+
+    #[test]
+    fn an_index_that_is_wrong_gives_nobody_anything() {
+        let mut policy = Policy::embedded().unwrap();
+        for rule in &mut policy.rules {
+            // what the index still says of them is now wrong
+            rule.object = "audit".into();
+        }
+        let decision = policy.decide(&may_an_admin_read_a_box());
+        assert_eq!((decision, policy.failures()), (Decision::refused(Reason::Failed), 1));
     }
 }

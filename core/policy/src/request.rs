@@ -28,7 +28,6 @@ pub struct AccessRequest {
     pub(crate) ceiling: Option<Vec<String>>,
     pub(crate) domain: String,
     pub(crate) object: String,
-    pub(crate) kind: ResourceKind,
     pub(crate) action: Action,
     pub(crate) within_scope: bool,
 }
@@ -42,7 +41,6 @@ impl AccessRequest {
         relations: Relations,
     ) -> Self {
         let object = resource.object();
-        let kind = resource.kind();
         let mut subjects = Vec::with_capacity(8);
         let mut ceiling = None;
         let mut within_scope = true;
@@ -56,7 +54,7 @@ impl AccessRequest {
                     ceiling = Some(of_sponsor);
                 }
                 within_scope = caller.scope.covers(action, resource.organization(), &object)
-                    && !(caller.scope.is_limited() && changes_sign_in(kind, action));
+                    && !(caller.scope.is_limited() && changes_sign_in(resource.kind(), action));
             }
         }
         if relations.public {
@@ -72,7 +70,7 @@ impl AccessRequest {
             }
         }
         let domain = resource.domain();
-        Self { subjects, ceiling, domain, object, kind, action, within_scope }
+        Self { subjects, ceiling, domain, object, action, within_scope }
     }
 
     /// The subjects that the caller is, before `g` lines are followed.
@@ -134,7 +132,7 @@ fn changes_sign_in(kind: ResourceKind, action: Action) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleRef {
     /// The file's name, without its folder.
-    pub file: String,
+    pub file: Arc<str>,
     /// Counted from 1.
     pub line: u32,
     /// The line as it stands in the file.

@@ -13,47 +13,50 @@ mod tests;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use boxvault_types::action::{Action, ResourceKind};
+use boxvault_types::action::Action;
 
 use crate::error::Problem;
+use crate::files::RULES_FILE;
 use crate::pattern;
 use crate::request::RuleRef;
 use csv::{Field, Place};
-use words::WordProblem;
+use words::{ANY, WordProblem};
 
-/// The largest policy file. A few dozen rules are a few KiB; memberships belong in the catalog.
-pub(crate) const FILE_BYTES_MAX: usize = 1 << 20;
+/// The largest policy file: as many rules as there may be, each of a hundred characters and more.
+pub(crate) const FILE_BYTES_MAX: usize = 32 << 20;
 /// The longest line. The longest sensible rule has a few hundred characters.
 const LINE_BYTES_MAX: usize = 4096;
-/// Every uncached decision costs time in proportion to the `p` lines of its action and kind of object.
-const RULES_MAX: usize = 2_000;
+/// A decision costs the same with few rules and with many, but each takes half a KiB, twice that while a change comes
+/// into force, and six microseconds to read: with so many it takes a second and 100 MiB.
+pub(crate) const RULES_MAX: usize = 200_000;
+/// More is a file of another kind, and nobody reads so many lines.
+pub(crate) const PROBLEMS_MAX: usize = 1_000;
 /// `g` lines cost memory only, but thousands of them are a directory, and belong into one.
 const BINDINGS_MAX: usize = 20_000;
 
-/// A `p` line.
+/// The last segment of a pattern that matches the rest, however long.
+pub(crate) const REST: &str = "**";
+
+/// A `p` line. Subjects and domains stand in many rules, and share their text.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
-    pub(crate) subject: String,
-    pub(crate) domain: String,
-    pub(crate) object: String,
-    pub(crate) action: String,
+    pub(crate) subject: Arc<str>,
+    pub(crate) domain: Arc<str>,
+    pub(crate) object: Box<str>,
+    /// Absent when it is every action.
+    pub(crate) action: Option<Action>,
     pub(crate) allow: bool,
-    /// The kinds of objects and the actions that it can match.
-    pub(crate) kinds: Vec<ResourceKind>,
-    pub(crate) actions: Vec<Action>,
     pub(crate) source: Arc<RuleRef>,
 }
 
 impl Rule {
-    /// The fields as Casbin wants them.
-    pub(crate) fn row(&self) -> Vec<String> {
-        vec![
-            self.subject.clone(),
-            self.domain.clone(),
-            self.object.clone(),
-            self.action.clone(),
-            self.effect().to_owned(),
-        ]
+    /// The fields behind the `p`, as files and Casbin write them.
+    pub(crate) fn fields(&self) -> [&str; 5] {
+        [&self.subject, &self.domain, &self.object, self.action_word(), self.effect()]
+    }
+
+    pub(crate) fn action_word(&self) -> &'static str {
+        self.action.map_or(ANY, Action::as_str)
     }
 
     pub(crate) fn effect(&self) -> &'static str {
@@ -64,10 +67,17 @@ impl Rule {
 /// A `g` line: whoever is `member` is also `role`, in the domain.
 #[derive(Debug, Clone)]
 pub(crate) struct Binding {
-    pub(crate) member: String,
-    pub(crate) role: String,
-    pub(crate) domain: String,
+    pub(crate) member: Arc<str>,
+    pub(crate) role: Arc<str>,
+    pub(crate) domain: Arc<str>,
     pub(crate) source: Arc<RuleRef>,
+}
+
+impl Binding {
+    /// The fields behind the `g`.
+    pub(crate) fn fields(&self) -> [&str; 3] {
+        [&self.member, &self.role, &self.domain]
+    }
 }
 
 /// The lines of all files, in the order of reading.
@@ -77,6 +87,8 @@ pub(crate) struct RuleSet {
     pub(crate) bindings: Vec<Binding>,
     /// Roles in lines that could not be read. What is said of them is not known, so nothing is said about them.
     pub(crate) unclear_roles: HashSet<String>,
+    /// Each text that many lines have in common, once.
+    words: HashSet<Arc<str>>,
 }
 
 impl RuleSet {
@@ -90,9 +102,17 @@ impl RuleSet {
                 ),
             );
         }
+        let file: Arc<str> = file.into();
         for (index, line) in text.split('\n').enumerate() {
             let line = line.strip_suffix('\r').unwrap_or(line);
-            let place = Place { file, line: u32::try_from(index + 1).unwrap_or(u32::MAX) };
+            let place = Place { file: &file, line: u32::try_from(index + 1).unwrap_or(u32::MAX) };
+            if problems.len() >= PROBLEMS_MAX {
+                problems.push(place.problem(0, "the lines from here on were not looked at"));
+                return;
+            }
+            if self.rules.len() > RULES_MAX || self.bindings.len() > BINDINGS_MAX {
+                return;
+            }
             if let Err(found) = self.read_line(place, line) {
                 problems.extend(found);
                 let words = line.split([',', ';', '"', ' ', '\t']);
@@ -115,9 +135,12 @@ impl RuleSet {
         ] {
             if count > max {
                 problems.push(
-                    Problem::new("policy.csv", 0, 0, format!(
-                        "all files together have {count} {what} lines; at most {max} are allowed"
-                    ))
+                    Problem::new(
+                        RULES_FILE,
+                        0,
+                        0,
+                        format!("all files together have more than {max} {what} lines"),
+                    )
                     .hint(hint),
                 );
             }
@@ -136,20 +159,130 @@ impl RuleSet {
         }
         let fields = csv::fields(place, line).map_err(|problem| vec![problem])?;
         let source = Arc::new(RuleRef {
-            file: place.file.to_owned(),
+            file: self.shared(place.file),
             line: place.line,
             text: line.trim_matches([' ', '\t']).to_owned(),
         });
         match fields.as_slice() {
             [kind, subject, domain, object, action, effect] if kind.text == "p" => {
-                self.rules.push(rule(place, [subject, domain, object, action, effect], source)?);
+                let rule = self.rule(place, [subject, domain, object, action, effect], source)?;
+                self.rules.push(rule);
                 Ok(())
             }
             [kind, member, role, domain] if kind.text == "g" => {
-                self.bindings.push(binding(place, [member, role, domain], source)?);
+                let binding = self.binding(place, [member, role, domain], source)?;
+                self.bindings.push(binding);
                 Ok(())
             }
             fields => Err(vec![misshapen(place, line, fields)]),
+        }
+    }
+
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.words.get(text) {
+            return Arc::clone(known);
+        }
+        let word: Arc<str> = text.into();
+        self.words.insert(Arc::clone(&word));
+        word
+    }
+
+    fn rule(
+        &mut self,
+        place: Place<'_>,
+        [subject, domain, object, action, effect]: [&Field; 5],
+        source: Arc<RuleRef>,
+    ) -> Result<Rule, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut told = |field: &Field, problem: WordProblem| {
+            problems.push(place.problem(field.column, problem.message).maybe_hint(problem.hint));
+        };
+        if let Err(problem) = words::check_subject(&subject.text) {
+            told(subject, problem);
+        }
+        if let Err(problem) = words::check_domain(&domain.text) {
+            told(domain, problem);
+        }
+        let action = words::check_action(&action.text).map_err(|problem| told(action, problem));
+        let allow = words::check_effect(&effect.text).map_err(|problem| told(effect, problem));
+        if let Err(problem) = pattern::check(&object.text) {
+            let column = object.column + u32::try_from(problem.offset).unwrap_or_default();
+            problems.push(place.problem(column, problem.message).maybe_hint(problem.hint));
+        }
+        problems.sort_by_key(|problem| problem.column);
+        match (action, allow) {
+            (Ok(action), Ok(allow)) if problems.is_empty() => Ok(Rule {
+                subject: self.shared(&subject.text),
+                domain: self.shared(&domain.text),
+                object: object.text.as_str().into(),
+                action,
+                allow,
+                source,
+            }),
+            _ => Err(problems),
+        }
+    }
+
+    fn binding(
+        &mut self,
+        place: Place<'_>,
+        [member, role, domain]: [&Field; 3],
+        source: Arc<RuleRef>,
+    ) -> Result<Binding, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut told = |field: &Field, problem: WordProblem| {
+            problems.push(place.problem(field.column, problem.message).maybe_hint(problem.hint));
+        };
+        match words::check_subject(&member.text) {
+            Err(problem) => told(member, problem),
+            Ok(()) if matches!(member.text.as_str(), "anonymous" | "role:public") => {
+                told(
+                    member,
+                    WordProblem {
+                        message: format!("{:?} may not be given a role", member.text),
+                        hint: Some(
+                            "everybody on the network would have it; write p lines instead".into(),
+                        ),
+                    },
+                );
+            }
+            Ok(()) => {}
+        }
+        match words::check_subject(&role.text) {
+            Err(problem) => told(role, problem),
+            Ok(()) if !role.text.starts_with("role:") => told(
+                role,
+                WordProblem {
+                    message: format!("{:?} is no role", role.text),
+                    hint: Some("write g, <who>, role:<name>, <organization>".into()),
+                },
+            ),
+            Ok(()) if matches!(role.text.as_str(), "role:creator" | "role:public") => {
+                told(
+                    role,
+                    WordProblem {
+                        message: format!(
+                            "{:?} cannot be given: the server knows who it is",
+                            role.text
+                        ),
+                        hint: Some("give role:admin, or a role of your own".into()),
+                    },
+                );
+            }
+            Ok(()) => {}
+        }
+        if let Err(problem) = words::check_domain(&domain.text) {
+            told(domain, problem);
+        }
+        if problems.is_empty() {
+            Ok(Binding {
+                member: self.shared(&member.text),
+                role: self.shared(&role.text),
+                domain: self.shared(&domain.text),
+                source,
+            })
+        } else {
+            Err(problems)
         }
     }
 }
@@ -182,102 +315,6 @@ fn text<'a>(file: &str, bytes: &'a [u8], problems: &mut Vec<Problem>) -> Option<
             );
             None
         }
-    }
-}
-
-fn rule(
-    place: Place<'_>,
-    [subject, domain, object, action, effect]: [&Field; 5],
-    source: Arc<RuleRef>,
-) -> Result<Rule, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut told = |field: &Field, problem: WordProblem| {
-        problems.push(place.problem(field.column, problem.message).maybe_hint(problem.hint));
-    };
-    if let Err(problem) = words::check_subject(&subject.text) {
-        told(subject, problem);
-    }
-    if let Err(problem) = words::check_domain(&domain.text) {
-        told(domain, problem);
-    }
-    let actions = words::check_action(&action.text).map_err(|problem| told(action, problem));
-    let allow = words::check_effect(&effect.text).map_err(|problem| told(effect, problem));
-    let kinds = pattern::check(&object.text).map_err(|problem| {
-        let column = object.column + u32::try_from(problem.offset).unwrap_or_default();
-        problems.push(place.problem(column, problem.message).maybe_hint(problem.hint));
-    });
-    problems.sort_by_key(|problem| problem.column);
-    match (actions, allow, kinds) {
-        (Ok(actions), Ok(allow), Ok(kinds)) if problems.is_empty() => Ok(Rule {
-            subject: subject.text.clone(),
-            domain: domain.text.clone(),
-            object: object.text.clone(),
-            action: action.text.clone(),
-            allow,
-            kinds,
-            actions,
-            source,
-        }),
-        _ => Err(problems),
-    }
-}
-
-fn binding(
-    place: Place<'_>,
-    [member, role, domain]: [&Field; 3],
-    source: Arc<RuleRef>,
-) -> Result<Binding, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut told = |field: &Field, problem: WordProblem| {
-        problems.push(place.problem(field.column, problem.message).maybe_hint(problem.hint));
-    };
-    match words::check_subject(&member.text) {
-        Err(problem) => told(member, problem),
-        Ok(()) if matches!(member.text.as_str(), "anonymous" | "role:public") => {
-            told(
-                member,
-                WordProblem {
-                    message: format!("{:?} may not be given a role", member.text),
-                    hint: Some(
-                        "everybody on the network would have it; write p lines instead".into(),
-                    ),
-                },
-            );
-        }
-        Ok(()) => {}
-    }
-    match words::check_subject(&role.text) {
-        Err(problem) => told(role, problem),
-        Ok(()) if !role.text.starts_with("role:") => told(
-            role,
-            WordProblem {
-                message: format!("{:?} is no role", role.text),
-                hint: Some("write g, <who>, role:<name>, <organization>".into()),
-            },
-        ),
-        Ok(()) if matches!(role.text.as_str(), "role:creator" | "role:public") => {
-            told(
-                role,
-                WordProblem {
-                    message: format!("{:?} cannot be given: the server knows who it is", role.text),
-                    hint: Some("give role:admin, or a role of your own".into()),
-                },
-            );
-        }
-        Ok(()) => {}
-    }
-    if let Err(problem) = words::check_domain(&domain.text) {
-        told(domain, problem);
-    }
-    if problems.is_empty() {
-        Ok(Binding {
-            member: member.text.clone(),
-            role: role.text.clone(),
-            domain: domain.text.clone(),
-            source,
-        })
-    } else {
-        Err(problems)
     }
 }
 

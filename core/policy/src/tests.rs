@@ -90,7 +90,7 @@ fn a_decision_names_the_line_that_made_it() {
     assert!(decision.allowed);
     let rule = decision.rule.unwrap();
     assert_eq!(rule.text, "p, role:member, *, box/**, download, allow");
-    assert_eq!(rule.file, "policy.csv");
+    assert_eq!(&*rule.file, "policy.csv");
     let shipped = include_str!("../../../policies/policy.csv");
     assert_eq!(shipped.lines().nth(rule.line as usize - 1), Some(rule.text.as_str()));
 
@@ -402,7 +402,7 @@ fn files_of_a_site_come_after_the_shipped_ones_in_the_order_of_names() {
     let policy = Policy::load(dir.path()).unwrap();
     let member = identity(bob(Some(Role::Member)));
     let decision = ask(&policy, &member, &box_of("acme", "a"), Action::Delete, NO_RELATION);
-    assert_eq!(decision.rule.unwrap().file, "20-B.CSV");
+    assert_eq!(&*decision.rule.unwrap().file, "20-B.CSV");
 
     std::fs::remove_file(dir.path().join("model.conf")).unwrap();
     let error = crate::check_dir(dir.path()).unwrap_err();

@@ -1,7 +1,7 @@
 //! What can be wrong with rules that are well written: roles that nobody has, lines that stand twice, roles that lead
 //! in a circle, and rules after which nobody could change the rules.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry};
 use std::path::Path;
 
 use boxvault_types::action::{Action, Resource, ResourceKind, SYSTEM_DOMAIN};
@@ -12,8 +12,8 @@ use crate::files::RULES_FILE;
 use crate::pattern;
 use crate::policy::Policy;
 use crate::request::{AccessRequest, RuleRef};
-use crate::rules::RuleSet;
 use crate::rules::words::{SERVER_ROLES, did_you_mean};
+use crate::rules::{Binding, Rule, RuleSet};
 
 /// The longest way from a user over roles to a role. Casbin itself silently denies beyond ten.
 const CHAIN_MAX: usize = 10;
@@ -72,12 +72,7 @@ fn at(source: &RuleRef, message: impl Into<String>) -> Problem {
 
 /// A line that stands twice in one file is a slip; the same line in two files is what an upgrade may bring.
 fn drop_duplicates(set: &mut RuleSet, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
-    let mut seen: HashMap<Vec<String>, std::sync::Arc<RuleRef>> = HashMap::new();
-    let mut first = |row: Vec<String>, source: &std::sync::Arc<RuleRef>| {
-        let Some(before) = seen.get(&row) else {
-            seen.insert(row, std::sync::Arc::clone(source));
-            return true;
-        };
+    let mut tell = |source: &RuleRef, before: &RuleRef| {
         let problem = at(source, format!("the same as {}:{}", before.file, before.line))
             .hint("delete one of the two");
         if before.file == source.file {
@@ -85,23 +80,44 @@ fn drop_duplicates(set: &mut RuleSet, problems: &mut Vec<Problem>, warnings: &mu
         } else {
             warnings.push(problem);
         }
-        false
     };
-    set.rules.retain(|rule| first(rule.row(), &rule.source));
-    set.bindings.retain(|binding| {
-        let row = vec![binding.member.clone(), binding.role.clone(), binding.domain.clone()];
-        first(row, &binding.source)
-    });
+    retain_first(&mut set.rules, Rule::fields, |rule| &rule.source, &mut tell);
+    retain_first(&mut set.bindings, Binding::fields, |binding| &binding.source, &mut tell);
+}
+
+/// Keeps the first of equal lines, and tells of the others.
+fn retain_first<Line, const N: usize>(
+    lines: &mut Vec<Line>,
+    fields: impl Fn(&Line) -> [&str; N],
+    source: impl Fn(&Line) -> &RuleRef,
+    tell: &mut impl FnMut(&RuleRef, &RuleRef),
+) {
+    let mut seen: HashMap<[&str; N], &Line> = HashMap::with_capacity(lines.len());
+    let mut again = HashSet::new();
+    for (place, line) in lines.iter().enumerate() {
+        match seen.entry(fields(line)) {
+            Entry::Occupied(first) => {
+                tell(source(line), source(first.get()));
+                again.insert(place);
+            }
+            Entry::Vacant(free) => {
+                free.insert(line);
+            }
+        }
+    }
+    drop(seen);
+    let mut place = 0..;
+    lines.retain(|_| place.next().is_some_and(|place| !again.contains(&place)));
 }
 
 /// A rule about something that the server never asks is read and kept, but does nothing.
 fn warn_of_idle_rules(set: &RuleSet, warnings: &mut Vec<Problem>) {
     for rule in &set.rules {
-        let asked = |kind: &ResourceKind| {
-            rule.actions.iter().any(|action| pattern::is_asked(*action, *kind))
-        };
-        if !rule.kinds.iter().any(asked) {
-            let message = format!("nothing ever asks for {:?} on {:?}", rule.action, rule.object);
+        let asked =
+            |kind: &ResourceKind| rule.action.is_none_or(|action| pattern::is_asked(action, *kind));
+        if !pattern::check(&rule.object).is_ok_and(|kinds| kinds.iter().any(asked)) {
+            let action = rule.action_word();
+            let message = format!("nothing ever asks for {action:?} on {:?}", rule.object);
             warnings.push(at(&rule.source, message).hint("access-matrix.txt shows what is asked"));
         }
     }
@@ -109,13 +125,13 @@ fn warn_of_idle_rules(set: &RuleSet, warnings: &mut Vec<Problem>) {
 
 /// A role exists when the server gives it or a `g` line does; a role that is given must have rules.
 fn check_roles(set: &RuleSet, problems: &mut Vec<Problem>) {
-    let given: BTreeSet<&str> = set.bindings.iter().map(|binding| binding.role.as_str()).collect();
+    let given: BTreeSet<&str> = set.bindings.iter().map(|binding| &*binding.role).collect();
     let known: Vec<&str> = SERVER_ROLES.iter().copied().chain(given.iter().copied()).collect();
     let with_rules: HashSet<&str> = set
         .rules
         .iter()
-        .map(|rule| rule.subject.as_str())
-        .chain(set.bindings.iter().map(|binding| binding.member.as_str()))
+        .map(|rule| &*rule.subject)
+        .chain(set.bindings.iter().map(|binding| &*binding.member))
         .collect();
     let unknown = |name: &str, source: &RuleRef| {
         at(source, format!("nobody has the role {name:?}")).maybe_hint(
@@ -134,7 +150,7 @@ fn check_roles(set: &RuleSet, problems: &mut Vec<Problem>) {
     let with_rules_names: Vec<&str> =
         SERVER_ROLES.iter().copied().chain(with_rules.iter().copied()).collect();
     for binding in &set.bindings {
-        let role = binding.role.as_str();
+        let role = &*binding.role;
         if !with_rules.contains(role) && !SERVER_ROLES.contains(&role) && clear(role) {
             let problem = at(&binding.source, format!("the role {role:?} has no rules"));
             problems.push(problem.maybe_hint(did_you_mean(role, &with_rules_names).or_else(
@@ -180,7 +196,7 @@ fn check_chains(set: &RuleSet, problems: &mut Vec<Problem>) {
             problems.push(
                 at(&binding.source, "these roles lead in a circle").hint("take one g line out"),
             );
-        } else if depth.get(binding.role.as_str()).is_some_and(|depth| *depth == CHAIN_MAX + 1) {
+        } else if depth.get(&*binding.role).is_some_and(|depth| *depth == CHAIN_MAX + 1) {
             let message = format!("more than {CHAIN_MAX} g lines lead to {:?}", binding.role);
             problems.push(at(&binding.source, message).hint("give the role directly"));
         }
@@ -195,7 +211,6 @@ pub(crate) fn check_guards(policy: &Policy) -> Vec<Problem> {
             subjects: subjects.iter().map(|subject| (*subject).to_owned()).collect(),
             domain: SYSTEM_DOMAIN.to_owned(),
             object: Resource::Policy.object(),
-            kind: ResourceKind::Policy,
             action: Action::Update,
             within_scope: true,
             ceiling: None,

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::{FILE_BYTES_MAX, PROBLEMS_MAX, RULES_MAX};
 use crate::files::PolicyFiles;
 use crate::{Policy, PolicyError};
 
@@ -147,18 +148,25 @@ fn a_line_too_long_is_refused() {
 
 #[test]
 fn a_file_too_long_is_refused() {
-    let problems = refusals(&format!("{ADMIN}{}", "# comment\n".repeat(120_000)));
-    assert_has!(&problems[0], "longer than 1048576 bytes");
+    let text = format!("{ADMIN}{}", "# comment\n".repeat(FILE_BYTES_MAX / 10));
+    assert_has!(&refusals(&text)[0], &format!("longer than {FILE_BYTES_MAX} bytes"));
 }
 
 #[test]
 fn too_many_rules_are_refused() {
     use std::fmt::Write as _;
     let mut text = ADMIN.to_owned();
-    for number in 0..2000 {
+    for number in 0..RULES_MAX {
         writeln!(text, "p, user:local:u{number}, acme, box/*, read, allow").unwrap();
     }
-    assert_has!(&refusals(&text)[0], "2001 p lines; at most 2000");
+    assert_has!(&refusals(&text)[0], &format!("more than {RULES_MAX} p lines"));
+}
+
+#[test]
+fn a_file_of_another_kind_is_told_by_its_first_thousand_lines() {
+    let problems = refusals(&"p;role:member;*;box/*;delete;deny\n".repeat(50_000));
+    assert_eq!(problems.len(), PROBLEMS_MAX + 1);
+    assert_has!(problems.last().unwrap(), "policy.csv:1001: the lines from here on");
 }
 
 #[test]

@@ -136,13 +136,13 @@ pub(crate) fn check_domain(text: &str) -> Result<(), WordProblem> {
     }
 }
 
-/// Checks an action: `*` or a word of the closed list.
-pub(crate) fn check_action(text: &str) -> Result<Vec<Action>, WordProblem> {
+/// Checks an action: `*`, which is none in particular, or a word of the closed list.
+pub(crate) fn check_action(text: &str) -> Result<Option<Action>, WordProblem> {
     if text == ANY {
-        return Ok(Action::ALL.to_vec());
+        return Ok(None);
     }
     match text.parse::<Action>() {
-        Ok(action) => Ok(vec![action]),
+        Ok(action) => Ok(Some(action)),
         Err(error) => {
             let known: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
             Err(WordProblem {
