@@ -1,6 +1,9 @@
 //! What can be wrong with policy files, with file, line, column and a hint. All problems are told at once.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 use thiserror::Error;
@@ -17,6 +20,15 @@ pub enum PolicyError {
         #[source]
         source: io::Error,
     },
+    /// A file cannot be written.
+    #[error("could not write policy to {path}: {source}")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The files were read, and something in them is wrong.
     #[error("{}", listing(.problems))]
     Invalid {
@@ -26,18 +38,17 @@ pub enum PolicyError {
 }
 
 impl PolicyError {
-    /// Everything that is wrong; an unreadable file is one problem.
+    /// Everything that is wrong; a file that cannot be read, or written, is one problem.
     pub fn problems(&self) -> Vec<Problem> {
+        let whole = |path: &Path, message| Problem::new(&path.display().to_string(), 0, 0, message);
         match self {
-            Self::Unreadable { path, source } => vec![Problem {
-                file: path.display().to_string(),
-                line: 0,
-                column: 0,
-                message: format!("could not be read: {source}"),
-                hint: Some(
-                    "check that it exists and that the server's user may read it".to_owned(),
-                ),
-            }],
+            Self::Unreadable { path, source } => vec![
+                whole(path, format!("could not be read: {source}"))
+                    .hint("check that it exists and that the server's user may read it"),
+            ],
+            Self::Unwritable { path, source } => {
+                vec![whole(path, format!("could not be written: {source}"))]
+            }
             Self::Invalid { problems } => problems.clone(),
         }
     }

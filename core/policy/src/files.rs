@@ -1,7 +1,7 @@
 //! The texts that a policy is built from: a folder's, or those inside the program.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -12,8 +12,8 @@ use crate::rules::model::MODEL_FILE;
 
 /// The rules that come with BoxVault; every other `.csv` in the folder comes after it, in the order of names.
 pub(crate) const RULES_FILE: &str = "policy.csv";
-/// Expectations, not rules.
-const TESTS_FILE: &str = "tests.csv";
+/// Expectations that come with BoxVault; a site's own end with `.tests.csv`.
+pub(crate) const TESTS_FILE: &str = "tests.csv";
 /// The most files that a folder may hold.
 const FILES_MAX: usize = 64;
 
@@ -23,6 +23,14 @@ pub(crate) struct PolicyFiles {
     pub(crate) model: Vec<u8>,
     /// Name and bytes, in the order of reading.
     pub(crate) rules: Vec<(String, Vec<u8>)>,
+    /// Name and bytes of the files of expectations, in the order of reading.
+    pub(crate) tests: Vec<(String, Vec<u8>)>,
+}
+
+/// Whether a file holds expectations, and not rules.
+pub(crate) fn is_tests(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower == TESTS_FILE || lower.ends_with(".tests.csv")
 }
 
 impl PolicyFiles {
@@ -30,18 +38,22 @@ impl PolicyFiles {
     pub(crate) fn embedded() -> Self {
         Self::from_texts(
             include_str!("../../../policies/model.conf"),
-            &[(RULES_FILE, include_str!("../../../policies/policy.csv"))],
+            &[
+                (RULES_FILE, include_str!("../../../policies/policy.csv")),
+                (TESTS_FILE, include_str!("../../../policies/tests.csv")),
+            ],
         )
     }
 
     pub(crate) fn from_texts(model: &str, files: &[(&str, &str)]) -> Self {
-        Self {
-            model: model.as_bytes().to_vec(),
-            rules: files
-                .iter()
-                .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))
-                .collect(),
-        }
+        let owned = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
+        let (tests, rules) = owned.partition(|(name, _)| is_tests(name));
+        Self { model: model.as_bytes().to_vec(), rules, tests }
+    }
+
+    /// Reads a folder, or takes those that were compiled in. Blocks.
+    pub(crate) fn of(dir: Option<&Path>) -> Result<Self, PolicyError> {
+        dir.map_or_else(|| Ok(Self::embedded()), Self::read)
     }
 
     /// Reads a folder. Blocks.
@@ -54,28 +66,30 @@ impl PolicyFiles {
             let Some(name) = name.to_str() else { continue };
             // a file that was saved as SITE.CSV must not be left out silently
             let lower = name.to_ascii_lowercase();
-            let rules = Path::new(&lower).extension().is_some_and(|extension| extension == "csv");
-            if rules && !lower.starts_with('.') && name != RULES_FILE && lower != TESTS_FILE {
+            let csv = Path::new(&lower).extension().is_some_and(|extension| extension == "csv");
+            if csv && !lower.starts_with('.') && name != RULES_FILE {
                 names.push(name.to_owned());
             }
         }
         if names.len() >= FILES_MAX {
-            let message = format!("the folder holds more than {FILES_MAX} rule files");
+            let message = format!("the folder holds more than {FILES_MAX} csv files");
             let problem = Problem::new(&dir.display().to_string(), 0, 0, message);
             return Err(PolicyError::Invalid { problems: vec![problem] });
         }
-        names.sort();
+        // what comes with BoxVault first, so that a site has the last word
+        names.sort_by_key(|name| (!name.eq_ignore_ascii_case(TESTS_FILE), name.clone()));
         names.insert(0, RULES_FILE.to_owned());
         let read = |name: &str| {
             let path = dir.join(name);
             read_bounded(&path).map_err(|error| unreadable(&path, error))
         };
         let model = read(MODEL_FILE)?;
-        let rules = names
+        let files: Vec<(String, Vec<u8>)> = names
             .into_iter()
             .map(|name| read(&name).map(|bytes| (name, bytes)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { model, rules })
+        let (tests, rules) = files.into_iter().partition(|(name, _)| is_tests(name));
+        Ok(Self { model, rules, tests })
     }
 
     /// SHA-256 over all names and texts.
@@ -88,7 +102,7 @@ impl PolicyFiles {
             hasher.update(bytes);
         };
         add(MODEL_FILE, &self.model);
-        for (name, bytes) in &self.rules {
+        for (name, bytes) in self.rules.iter().chain(&self.tests) {
             add(name, bytes);
         }
         data_encoding::HEXLOWER.encode(&hasher.finalize())
@@ -100,4 +114,30 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Puts a file in the place of another one, so that whoever reads sees either, and a crash leaves either. Blocks.
+///
+/// Its name, its owner where that can be, and who may read it stay as they are.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    // a link stays a link
+    let path = path.canonicalize()?;
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let beside = path.with_file_name(format!(".{name}.new"));
+    let before = File::open(&path)?.metadata()?;
+    let mut file = File::create(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.set_permissions(before.permissions())?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        // only root may give files away; for everybody else they are their own anyway
+        let _theirs = fchown(&file, Some(before.uid()), Some(before.gid())).is_ok();
+    }
+    file.sync_all()?;
+    std::fs::rename(&beside, &path)?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
 }

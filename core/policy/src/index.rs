@@ -55,8 +55,16 @@ pub(crate) struct Deciding {
     pub(crate) allow: Option<u32>,
 }
 
-/// A name or a noun; absent when no rule holds it.
-type Step = Option<Word>;
+/// One step of a path.
+#[derive(Clone, Copy)]
+enum Step {
+    /// A name or a noun; absent when no rule holds it.
+    Word(Option<Word>),
+    /// `*` of a pattern, which only another `*` or a `**` covers.
+    Any,
+    /// `**` of a pattern, which only another `**` covers.
+    Rest,
+}
 
 impl RuleIndex {
     /// Builds the index. `subject` numbers the subjects.
@@ -104,6 +112,46 @@ impl RuleIndex {
         deciding
     }
 
+    /// Every rule that fits a question, in the order of reading.
+    pub(crate) fn all(
+        &self,
+        subjects: &[u32],
+        domain: &str,
+        object: &str,
+        action: Action,
+    ) -> Vec<u32> {
+        let mut rules = Vec::new();
+        self.fitting(subjects, domain, object, |end| {
+            if end.action.is_none_or(|known| known == action) {
+                rules.push(end.rule);
+            }
+        });
+        rules.sort_unstable();
+        rules
+    }
+
+    /// Every rule of a subject, the rule itself included, that fits whatever a rule fits.
+    pub(crate) fn covering(&self, subject: u32, rule: &Rule) -> Vec<u32> {
+        let domain = if *rule.domain == *ANY { Step::Any } else { self.word(&rule.domain) };
+        let steps: Vec<Step> = rule
+            .object
+            .split('/')
+            .map(|segment| match segment {
+                ANY => Step::Any,
+                REST => Step::Rest,
+                word => self.word(word),
+            })
+            .collect();
+        let mut rules = Vec::new();
+        self.walk(subject, domain, &steps, &mut |end| {
+            if end.action.is_none() || end.action == rule.action {
+                rules.push(end.rule);
+            }
+        });
+        rules.sort_unstable();
+        rules
+    }
+
     fn fitting(&self, subjects: &[u32], domain: &str, object: &str, mut found: impl FnMut(End)) {
         let domain = self.word(domain);
         let mut steps = Vec::with_capacity(16);
@@ -136,10 +184,10 @@ impl RuleIndex {
     /// Says where a step leads: at most to two places.
     fn follow(&self, place: Place, step: Step, to: &mut impl FnMut(Place)) {
         let Some(node) = self.nodes.get(place as usize) else { return };
-        if node.any != NONE {
+        if node.any != NONE && !matches!(step, Step::Rest) {
             to(node.any);
         }
-        if let Some(word) = step
+        if let Step::Word(Some(word)) = step
             && let Some(next) = self.steps.get(&(place, word))
         {
             to(*next);
@@ -155,7 +203,7 @@ impl RuleIndex {
     }
 
     fn word(&self, text: &str) -> Step {
-        self.words.get(text).copied()
+        Step::Word(self.words.get(text).copied())
     }
 
     fn start(&mut self, subject: u32) -> Place {

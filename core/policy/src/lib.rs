@@ -8,28 +8,41 @@
 //! it, because Casbin's reader silently drops what it does not understand, and what it drops may be a deny.
 #![forbid(unsafe_code)]
 
+mod diff;
 mod error;
 mod evaluator;
+mod expectations;
+mod explain;
 mod files;
+mod grid;
 mod handle;
 mod index;
+mod lint;
 mod matrix;
 mod pattern;
 mod policy;
+mod print;
+mod question;
 mod request;
 mod rules;
 mod subjects;
 mod validate;
 mod watch;
+mod who_can;
 
 #[cfg(test)]
 mod tests;
 
+pub use diff::{Change, PolicyDiff, diff};
 pub use error::{PolicyError, Problem};
+pub use expectations::{TestFailure, TestReport};
+pub use explain::{Cause, Explanation, NearRule, explain};
 pub use handle::{PolicyHandle, PolicyState};
-pub use matrix::matrix;
+pub use matrix::{Matrix, MatrixRow, matrix};
 pub use pattern::is_asked;
 pub use policy::Policy;
-pub use request::{AccessRequest, Decision, Reason, Relations, RuleRef};
-pub use validate::{CheckReport, check_dir};
+pub use print::{format_dir, format_file, save_file};
+pub use request::{AccessRequest, Decision, QuestionError, Reason, Relations, RuleRef};
+pub use validate::{CheckReport, check_dir, test_dir};
 pub use watch::watch;
+pub use who_can::{Grant, Holder, Listing, WhoCan, list, who_can};

@@ -3,15 +3,16 @@
 //! The table is made by asking the policy, not by reading its rules. It speaks of an organization, a box and a user
 //! that no rule names; names that rules do mention get rows of their own.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::collections::{HashMap, HashSet};
+use std::fmt::{self, Write as _};
 
-use boxvault_types::action::{Action, ResourceKind, SYSTEM_DOMAIN};
+use boxvault_types::action::{Action, SYSTEM_DOMAIN};
+use serde::Serialize;
 
-use crate::pattern;
+use crate::grid::{Asker, Grid};
 use crate::policy::Policy;
-use crate::request::{AccessRequest, Reason};
-use crate::rules::words::{ANY, SERVER_ROLES};
+use crate::request::Reason;
+use crate::rules::words::ANY;
 
 const HEADER: &str = "\
 # Who may do what, printed from model.conf and the rules in this folder; do not edit by hand.
@@ -22,208 +23,69 @@ const HEADER: &str = "\
 
 ";
 
-/// Somebody of whom the table has a column.
-struct Asker {
-    title: String,
-    /// What it is everywhere, and what it is only in an organization.
-    everywhere: Vec<String>,
-    in_organization: Vec<String>,
+/// Who may do what: a row for each thing and action, a column for each asker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Matrix {
+    /// The titles of the columns.
+    pub askers: Vec<String>,
+    /// What there is to say, in the order of kinds of things.
+    pub rows: Vec<MatrixRow>,
 }
 
-impl Asker {
-    fn new(title: &str, everywhere: &[&str], in_organization: &[&str]) -> Self {
-        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        Self {
-            title: title.to_owned(),
-            everywhere: owned(everywhere),
-            in_organization: owned(in_organization),
+/// An action on a thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MatrixRow {
+    /// `-`, `*` for an organization that no rule names, or an organization.
+    pub domain: String,
+    /// The object; `*` in it is a name that no rule mentions.
+    pub object: String,
+    /// What is to be done.
+    pub action: Action,
+    /// For each asker `yes`, `.` (no rule allows it) or `deny`.
+    pub answers: Vec<&'static str>,
+}
+
+/// Makes the table of a policy: role × object × action.
+pub fn matrix(policy: &Policy) -> Matrix {
+    let grid = Grid::new(policy.rules().iter(), &policy.rules().iter());
+    let mut rows = Vec::new();
+    let mut of_any_name = HashMap::new();
+    for row in grid.rows() {
+        let answers: Vec<&'static str> =
+            grid.askers.iter().map(|asker| cell(row.ask(policy, asker).reason)).collect();
+        // a thing that rules name has rows only where it differs from any other; those come first
+        let place = (row.domain, row.thing.general.as_str(), row.action);
+        if row.thing.label == row.thing.general {
+            of_any_name.insert(place, answers.clone());
+        } else if of_any_name.get(&place) == Some(&answers) {
+            continue;
         }
-    }
-}
-
-/// Something of which the table has rows.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Thing {
-    /// The place of its kind in the vocabulary, so that rows come in that order.
-    order: usize,
-    label: String,
-    object: String,
-}
-
-/// Prints the table of a policy: role × object × action.
-pub fn matrix(policy: &Policy) -> String {
-    let fresh = fresh_name(policy);
-    let askers = askers(policy);
-    let mut rows = vec![
-        ["in", "object", "action"]
-            .into_iter()
-            .map(str::to_owned)
-            .chain(askers.iter().map(|asker| asker.title.clone()))
-            .collect::<Vec<String>>(),
-    ];
-    let domains = domains(policy, &fresh);
-    for thing in things(policy, &fresh) {
-        let Some(kind) = ResourceKind::ALL.get(thing.order).copied() else { continue };
-        for (label, domain) in &domains {
-            if !lies_in(kind, &thing.object, domain) {
-                continue;
-            }
-            for action in Action::ALL {
-                if !is_row(kind, &thing.object, domain, *action) {
-                    continue;
-                }
-                let cells: Vec<&str> = askers
-                    .iter()
-                    .map(|asker| cell(policy, asker, &thing.object, domain, *action))
-                    .collect();
-                if says_something(&cells, &askers) {
-                    let head = [label.as_str(), thing.label.as_str(), action.as_str()];
-                    rows.push(head.iter().chain(&cells).map(|text| (*text).to_owned()).collect());
-                }
-            }
+        if says_something(&answers, &grid.askers) {
+            rows.push(MatrixRow {
+                domain: row.label.to_owned(),
+                object: row.thing.label.clone(),
+                action: row.action,
+                answers,
+            });
         }
     }
     // an organization that rules name has rows only where it differs from any other
-    let others: BTreeSet<Vec<String>> = rows
+    let of_any: HashSet<_> = rows
         .iter()
-        .filter(|row| row.first().is_some_and(|label| label == ANY))
-        .map(|row| row.iter().skip(1).cloned().collect())
+        .filter(|row| row.domain == ANY)
+        .map(|row| (row.object.clone(), row.action, row.answers.clone()))
         .collect();
     rows.retain(|row| {
-        let named = row.first().is_some_and(|label| {
-            label != ANY && domains.iter().skip(2).any(|(known, _)| known == label)
-        });
-        !named || !others.contains(&row.iter().skip(1).cloned().collect::<Vec<_>>())
+        row.domain == ANY
+            || row.domain == SYSTEM_DOMAIN
+            || !of_any.contains(&(row.object.clone(), row.action, row.answers.clone()))
     });
-    table(&rows)
+    Matrix { askers: grid.askers.into_iter().map(|asker| asker.title).collect(), rows }
 }
 
-fn askers(policy: &Policy) -> Vec<Asker> {
-    let mut askers = vec![
-        Asker::new("anonymous", &["anonymous"], &[]),
-        Asker::new("signed-in", &["authenticated"], &[]),
-        Asker::new("member", &["authenticated"], &["role:member"]),
-        Asker::new("creator", &["authenticated"], &["role:member", "role:creator"]),
-        Asker::new("admin", &["authenticated"], &["role:admin"]),
-        Asker::new("owner", &["authenticated"], &["role:owner"]),
-        Asker::new("platform-admin", &["authenticated", "role:platform-admin"], &[]),
-        Asker::new("anonymous+public", &["anonymous"], &["role:public"]),
-        Asker::new("signed-in+public", &["authenticated"], &["role:public"]),
-    ];
-    let own: BTreeSet<&str> = policy
-        .rules()
-        .iter()
-        .map(|rule| &*rule.subject)
-        .filter(|subject| subject.starts_with("role:") && !SERVER_ROLES.contains(subject))
-        .collect();
-    askers.extend(own.into_iter().map(|role| Asker::new(role, &["authenticated"], &[role])));
-    askers
-}
-
-/// The system, an organization that no rule names, and each that one does.
-fn domains(policy: &Policy, fresh: &str) -> Vec<(String, String)> {
-    let named: BTreeSet<&str> = policy
-        .rules()
-        .iter()
-        .map(|rule| &*rule.domain)
-        .filter(|domain| *domain != ANY && *domain != SYSTEM_DOMAIN)
-        .collect();
-    let mut domains = vec![
-        (SYSTEM_DOMAIN.to_owned(), SYSTEM_DOMAIN.to_owned()),
-        (ANY.to_owned(), fresh.to_owned()),
-    ];
-    domains.extend(named.into_iter().map(|name| (name.to_owned(), name.to_owned())));
-    domains
-}
-
-/// Each form of object with names that no rule mentions, and each object that rules do mention.
-fn things(policy: &Policy, fresh: &str) -> BTreeSet<Thing> {
-    let named = policy.rules().iter().filter_map(|rule| {
-        let path = rule.object.strip_suffix("/**").unwrap_or(&rule.object);
-        let kind = pattern::check(path).ok()?.first().copied()?;
-        (path != "**").then(|| (kind, path.to_owned()))
-    });
-    pattern::forms()
-        .chain(named)
-        .map(|(kind, label)| Thing {
-            order: ResourceKind::ALL.iter().position(|known| *known == kind).unwrap_or_default(),
-            object: label
-                .split('/')
-                .map(|segment| if segment == "*" { fresh } else { segment })
-                .collect::<Vec<_>>()
-                .join("/"),
-            label,
-        })
-        .collect()
-}
-
-/// Whether such an object exists in the domain: most belong either to organizations or to the system.
-fn lies_in(kind: ResourceKind, object: &str, domain: &str) -> bool {
-    let of_system = domain == SYSTEM_DOMAIN;
-    match kind {
-        ResourceKind::Organization | ResourceKind::Audit | ResourceKind::Storage => true,
-        ResourceKind::Suspension
-        | ResourceKind::Invitation
-        | ResourceKind::JoinRequest
-        | ResourceKind::Member
-        | ResourceKind::ServiceAccount
-        | ResourceKind::Box
-        | ResourceKind::Version
-        | ResourceKind::Provider
-        | ResourceKind::Architecture
-        | ResourceKind::File => !of_system,
-        // written out, so that a new kind of thing does not go missing
-        ResourceKind::Setup
-        | ResourceKind::Account
-        | ResourceKind::Session
-        | ResourceKind::Profile
-        | ResourceKind::Token
-        | ResourceKind::User
-        | ResourceKind::Policy
-        | ResourceKind::System => of_system && !object.is_empty(),
-    }
-}
-
-/// Whether the table has a row for it: only what the server asks, and of a collection only reading and adding.
-fn is_row(kind: ResourceKind, object: &str, domain: &str, action: Action) -> bool {
-    let collection = match kind {
-        ResourceKind::Organization => domain == SYSTEM_DOMAIN,
-        ResourceKind::User
-        | ResourceKind::Member
-        | ResourceKind::ServiceAccount
-        | ResourceKind::Box => !object.contains('/'),
-        ResourceKind::Version => object.ends_with("/version"),
-        ResourceKind::Provider => object.ends_with("/provider"),
-        ResourceKind::Architecture => object.ends_with("/architecture"),
-        _ => false,
-    };
-    let new_organization =
-        kind == ResourceKind::Organization && !collection && action == Action::Create;
-    pattern::is_asked(action, kind)
-        && !new_organization
-        && (!collection || matches!(action, Action::Read | Action::Create))
-}
-
-fn cell(
-    policy: &Policy,
-    asker: &Asker,
-    object: &str,
-    domain: &str,
-    action: Action,
-) -> &'static str {
-    let mut subjects = asker.everywhere.clone();
-    if domain != SYSTEM_DOMAIN {
-        subjects.extend(asker.in_organization.iter().cloned());
-    }
-    let decision = policy.decide(&AccessRequest {
-        subjects,
-        domain: domain.to_owned(),
-        object: object.to_owned(),
-        action,
-        within_scope: true,
-        ceiling: None,
-    });
-    match decision.reason {
+/// The word of the table for an answer.
+pub(crate) fn cell(reason: Reason) -> &'static str {
+    match reason {
         Reason::Allowed => "yes",
         Reason::Denied => "deny",
         Reason::NoRule => ".",
@@ -239,38 +101,31 @@ fn says_something(cells: &[&str], askers: &[Asker]) -> bool {
     })
 }
 
-/// A name that no rule mentions.
-fn fresh_name(policy: &Policy) -> String {
-    let mentioned = |name: &str| {
-        policy
-            .rules()
-            .iter()
-            .any(|rule| *rule.domain == *name || rule.object.split('/').any(|part| part == name))
-    };
-    let mut name = "x".to_owned();
-    while mentioned(&name) {
-        name.push('x');
-    }
-    name
-}
-
-fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max()
-    };
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
-    let mut text = HEADER.to_owned();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            // writing to a String cannot fail
-            let _written = write!(line, "{cell:width$}  ");
+impl fmt::Display for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head =
+            ["in", "object", "action"].into_iter().chain(self.askers.iter().map(String::as_str));
+        let rows = self.rows.iter().map(|row| {
+            let head = [row.domain.as_str(), row.object.as_str(), row.action.as_str()];
+            head.into_iter().chain(row.answers.iter().copied()).collect()
+        });
+        let rows: Vec<Vec<&str>> = [head.collect()].into_iter().chain(rows).collect();
+        let columns = rows.first().map_or(0, Vec::len);
+        let width = |column: usize| {
+            rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max()
+        };
+        let widths: Vec<usize> =
+            (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+        f.write_str(HEADER)?;
+        for row in rows {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(&widths) {
+                write!(line, "{cell:width$}  ")?;
+            }
+            writeln!(f, "{}", line.trim_end())?;
         }
-        text.push_str(line.trim_end());
-        text.push('\n');
+        Ok(())
     }
-    text
 }
 
 #[cfg(test)]
@@ -283,7 +138,7 @@ mod tests {
     fn the_committed_matrix_is_what_the_shipped_rules_say() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../policies/access-matrix.txt");
-        let printed = matrix(&Policy::embedded().unwrap());
+        let printed = matrix(&Policy::embedded().unwrap()).to_string();
         if std::env::var_os("BOXVAULT_UPDATE_MATRIX").is_some_and(|value| value == "1") {
             std::fs::OpenOptions::new()
                 .write(true)
@@ -316,7 +171,7 @@ mod tests {
             )],
         )
         .unwrap();
-        let text = matrix(&policy);
+        let text = matrix(&policy).to_string();
         let row = |start: &[&str]| {
             text.lines()
                 .map(|line| line.split_whitespace().collect::<Vec<_>>())

@@ -5,7 +5,7 @@
 //! in them, but not the collection; `**` alone is everything. The nouns between the names (`version`, `provider`, …)
 //! are always written out, so a pattern that can match nothing is told from one that can, when the file is read.
 
-use boxvault_types::action::{Action, ResourceKind};
+use boxvault_types::action::{Action, ResourceKind, SYSTEM_DOMAIN};
 pub(crate) use boxvault_types::scope::matches;
 
 use crate::rules::words::{did_you_mean, name_problem};
@@ -95,12 +95,69 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
     asked.contains(&action)
 }
 
-/// Every form of object, as the narrowest pattern that matches all of it.
-pub(crate) fn forms() -> impl Iterator<Item = (ResourceKind, String)> {
-    SHAPES.iter().map(|(kind, shape)| {
-        let star = |word: &&'static str| if matches!(*word, NAME | VERSION) { "*" } else { *word };
-        (*kind, shape.iter().map(star).collect::<Vec<_>>().join("/"))
-    })
+/// The actions that the server ever asks for on a kind of object.
+pub(crate) fn asked(kind: ResourceKind) -> Vec<&'static str> {
+    let asked = Action::ALL.iter().filter(|action| is_asked(**action, kind));
+    asked.map(|action| action.as_str()).collect()
+}
+
+/// Whether a kind of object is found in a domain: most belong either to organizations or to the system.
+pub(crate) fn lies_in(kind: ResourceKind, domain: &str) -> bool {
+    let of_system = domain == SYSTEM_DOMAIN;
+    match kind {
+        ResourceKind::Organization | ResourceKind::Audit | ResourceKind::Storage => true,
+        ResourceKind::Suspension
+        | ResourceKind::Invitation
+        | ResourceKind::JoinRequest
+        | ResourceKind::Member
+        | ResourceKind::ServiceAccount
+        | ResourceKind::Box
+        | ResourceKind::Version
+        | ResourceKind::Provider
+        | ResourceKind::Architecture
+        | ResourceKind::File => !of_system,
+        // written out, so that a new kind of thing does not go missing
+        ResourceKind::Setup
+        | ResourceKind::Account
+        | ResourceKind::Session
+        | ResourceKind::Profile
+        | ResourceKind::Token
+        | ResourceKind::User
+        | ResourceKind::Policy
+        | ResourceKind::System => of_system,
+    }
+}
+
+/// A form of object, with or without names in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) kind: ResourceKind,
+    /// With the names of the pattern that it was made from, and `*` for the others.
+    pub(crate) label: String,
+    /// With `*` for every name.
+    pub(crate) general: String,
+}
+
+/// Every form that a pattern can match: of `**` all of them, without names.
+pub(crate) fn forms(pattern: &str) -> Vec<Form> {
+    let segments: Vec<&str> = pattern.split('/').collect();
+    let star = |word: &&'static str| if matches!(*word, NAME | VERSION) { "*" } else { *word };
+    let form = |kind: ResourceKind, shape: &[&'static str]| {
+        let named = |(at, word)| match segments.get(at) {
+            Some(segment) if *segment != "**" => *segment,
+            _ => star(word),
+        };
+        Form {
+            kind,
+            label: shape.iter().enumerate().map(named).collect::<Vec<_>>().join("/"),
+            general: shape.iter().map(star).collect::<Vec<_>>().join("/"),
+        }
+    };
+    SHAPES
+        .iter()
+        .filter(|(_, shape)| matches!(reach(&segments, shape), Reach::Whole))
+        .map(|(kind, shape)| form(*kind, shape))
+        .collect()
 }
 
 /// The kinds of objects that a pattern can match: never none.

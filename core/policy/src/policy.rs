@@ -15,11 +15,13 @@ use tracing::error;
 
 use crate::error::{PolicyError, Problem};
 use crate::evaluator::{Asked, Evaluator, subject_set};
+use crate::expectations::{Expectations, TestFailure, TestReport};
 use crate::files::{PolicyFiles, RULES_FILE};
 use crate::index::{Deciding, RuleIndex};
-use crate::request::{AccessRequest, Decision, Reason};
-use crate::rules::{Rule, RuleSet, model};
-use crate::subjects::Subjects;
+use crate::lint::Linter;
+use crate::request::{AccessRequest, Decision, Reason, RuleRef};
+use crate::rules::{Binding, PROBLEMS_MAX, Rule, RuleSet, model};
+use crate::subjects::{Held, Subjects};
 use crate::validate;
 
 /// Decisions that are remembered, some 200 bytes each.
@@ -30,7 +32,8 @@ pub struct Policy {
     digest: String,
     files: Vec<String>,
     rules: Vec<Rule>,
-    bindings_count: usize,
+    bindings: Vec<Binding>,
+    expectations_count: usize,
     warnings: Vec<Problem>,
     subjects: Subjects,
     index: RuleIndex,
@@ -69,14 +72,39 @@ impl Policy {
         Self::build(&PolicyFiles::from_texts(model, files))
     }
 
-    /// Parses, checks, indexes, and asks once.
+    /// Builds the policy of a folder, or that inside the program, to ask it questions: one that a server would refuse to
+    /// put in force, because an expectation fails or nobody could change it any more, is built all the same. Reads
+    /// files, so it blocks.
+    pub fn load_draft(dir: Option<&Path>) -> Result<Self, PolicyError> {
+        Self::assemble(&PolicyFiles::of(dir)?).map(|(policy, _)| policy)
+    }
+
+    /// Builds a policy that may be put in force: its guards hold, and what is expected of it is so.
     pub(crate) fn build(files: &PolicyFiles) -> Result<Self, PolicyError> {
+        let (policy, expectations) = Self::assemble(files)?;
+        let mut problems = validate::check_guards(&policy);
+        let failures = expectations.ask(&policy).failures;
+        problems.extend(failures.iter().take(PROBLEMS_MAX).map(TestFailure::problem));
+        if problems.is_empty() { Ok(policy) } else { Err(PolicyError::Invalid { problems }) }
+    }
+
+    /// Asks the policy of some files what its expectations say.
+    pub(crate) fn test(files: &PolicyFiles) -> Result<TestReport, PolicyError> {
+        Self::assemble(files).map(|(policy, expectations)| expectations.ask(&policy))
+    }
+
+    /// Parses, checks, indexes, and asks Casbin once.
+    fn assemble(files: &PolicyFiles) -> Result<(Self, Expectations), PolicyError> {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
         model::check(&files.model, &mut problems);
         let mut set = RuleSet::default();
         for (name, bytes) in &files.rules {
             set.read(name, bytes, &mut problems);
+        }
+        let mut expectations = Expectations::default();
+        for (name, bytes) in &files.tests {
+            expectations.read(name, bytes, &mut problems);
         }
         set.check_size(&mut problems);
         validate::check_rules(&mut set, &mut problems, &mut warnings);
@@ -91,11 +119,14 @@ impl Policy {
         let index = RuleIndex::new(&set.rules, |name| {
             subjects.find(name).expect("the subject of every rule was numbered")
         });
+        let (rules, bindings) = (&set.rules, &set.bindings);
+        Linter { rules, bindings, subjects: &subjects, index: &index }.warn(&mut warnings);
         let policy = Self {
             digest: files.digest(),
             files: files.rules.iter().map(|(name, _)| name.clone()).collect(),
             rules: set.rules,
-            bindings_count: set.bindings.len(),
+            bindings: set.bindings,
+            expectations_count: expectations.len(),
             warnings,
             subjects,
             index,
@@ -103,8 +134,7 @@ impl Policy {
             cache: Cache::new(DECISIONS_MAX),
             failures: AtomicU64::new(0),
         };
-        let problems = validate::check_guards(&policy);
-        if problems.is_empty() { Ok(policy) } else { Err(PolicyError::Invalid { problems }) }
+        Ok((policy, expectations))
     }
 
     /// SHA-256 of all texts that it was built from, in lower-case hexadecimal.
@@ -124,7 +154,12 @@ impl Policy {
 
     /// How many `g` lines it has.
     pub fn bindings_count(&self) -> usize {
-        self.bindings_count
+        self.bindings.len()
+    }
+
+    /// How many expectations hold of it.
+    pub fn expectations_count(&self) -> usize {
+        self.expectations_count
     }
 
     /// What looks like a mistake, but does no harm.
@@ -153,15 +188,8 @@ impl Policy {
     }
 
     fn decide_for(&self, subjects: &[String], request: &AccessRequest) -> Decision {
-        let mut subjects = self.subjects.held(subjects.iter().map(String::as_str), &request.domain);
-        subjects.retain(|id| self.index.knows(*id));
-        subjects.sort_unstable();
-        let question = Question {
-            subjects: &subjects,
-            domain: &request.domain,
-            object: &request.object,
-            action: request.action,
-        };
+        let subjects = self.ruled(subjects, &request.domain);
+        let question = Question::new(&subjects, request);
         if let Some(decision) = self.cache.get(&question) {
             return decision;
         }
@@ -172,8 +200,54 @@ impl Policy {
         decision
     }
 
+    /// Decides for some subjects without remembering it: questions of whoever looks at the policy, by the thousand,
+    /// must not push out those of callers.
+    pub(crate) fn decide_aside(&self, subjects: &[String], request: &AccessRequest) -> Decision {
+        self.evaluate(Question::new(&self.ruled(subjects, &request.domain), request))
+    }
+
+    /// The subjects that somebody is in a domain, bindings followed; sorted, and only those with rules.
+    fn ruled(&self, subjects: &[String], domain: &str) -> Vec<u32> {
+        let held = self.subjects.held(subjects.iter().map(String::as_str), domain);
+        let held = held.into_iter().map(|held| held.subject);
+        let mut ruled: Vec<u32> = held.filter(|id| self.index.knows(*id)).collect();
+        ruled.sort_unstable();
+        ruled
+    }
+
+    /// Every rule that fits a question of somebody who is all that, in the order of reading.
+    pub(crate) fn fitting(&self, held: &[Held], request: &AccessRequest) -> Vec<&Rule> {
+        let subjects: Vec<u32> = held.iter().map(|held| held.subject).collect();
+        let AccessRequest { domain, object, action, .. } = request;
+        let fitting = self.index.all(&subjects, domain, object, *action);
+        fitting.into_iter().filter_map(|number| self.rules.get(number as usize)).collect()
+    }
+
     pub(crate) fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    pub(crate) fn bindings(&self) -> &[Binding] {
+        &self.bindings
+    }
+
+    pub(crate) fn subjects(&self) -> &Subjects {
+        &self.subjects
+    }
+
+    /// The `g` lines by which somebody who is all that is also a subject, from themselves on.
+    pub(crate) fn through(&self, held: &[Held], subject: &str) -> Vec<RuleRef> {
+        let mut lines = Vec::new();
+        let mut at =
+            self.subjects.find(subject).and_then(|id| held.iter().find(|it| it.subject == id));
+        while let Some((from, binding)) = at.and_then(|held| held.by) {
+            lines.extend(
+                self.bindings.get(binding as usize).map(|line| RuleRef::clone(&line.source)),
+            );
+            at = held.get(from as usize);
+        }
+        lines.reverse();
+        lines
     }
 
     fn evaluate(&self, question: Question<'_>) -> Decision {
@@ -220,7 +294,12 @@ struct Question<'a> {
     action: Action,
 }
 
-impl Question<'_> {
+impl<'a> Question<'a> {
+    fn new(subjects: &'a [u32], request: &'a AccessRequest) -> Self {
+        let AccessRequest { domain, object, action, .. } = request;
+        Self { subjects, domain, object, action: *action }
+    }
+
     fn to_key(self) -> Key {
         Key {
             subjects: self.subjects.into(),

@@ -6,8 +6,13 @@
 
 use std::{fmt, sync::Arc};
 
-use boxvault_types::action::{Action, Resource, ResourceKind};
+use boxvault_types::action::{Action, Resource, ResourceKind, SYSTEM_DOMAIN};
 use boxvault_types::identity::{Caller, Identity};
+use serde::{Serialize, Serializer};
+use thiserror::Error;
+
+use crate::question;
+use crate::rules::words::WordProblem;
 
 /// How the caller stands to the very thing that is asked about; the server knows it from the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,6 +78,39 @@ impl AccessRequest {
         Self { subjects, ceiling, domain, object, action, within_scope }
     }
 
+    /// Builds the question from words, as commands, tests and forms have them: subjects separated by commas, an
+    /// organization (or `-`, or nothing, for the system), an object without wildcards, one action.
+    ///
+    /// Whoever asks is signed in unless it says `anonymous`, so `authenticated` need not be written. No token is
+    /// presented, so none limits it.
+    ///
+    /// # Errors
+    /// What is wrong with the words, and what to write instead.
+    pub fn parse(
+        subjects: &str,
+        organization: Option<&str>,
+        object: &str,
+        action: &str,
+    ) -> Result<Self, QuestionError> {
+        let subjects =
+            question::subjects(subjects).map_err(|p| QuestionError::new("subject", p))?;
+        let domain = organization.unwrap_or(SYSTEM_DOMAIN);
+        question::domain(domain).map_err(|p| QuestionError::new("organization", p))?;
+        let kind = question::object(object).map_err(|p| QuestionError::new("object", p))?;
+        let action =
+            question::action(action, object, kind).map_err(|p| QuestionError::new("action", p))?;
+        question::belongs(kind, object, domain)
+            .map_err(|p| QuestionError::new("organization", p))?;
+        Ok(Self {
+            subjects,
+            ceiling: None,
+            domain: domain.to_owned(),
+            object: object.to_owned(),
+            action,
+            within_scope: true,
+        })
+    }
+
     /// The subjects that the caller is, before `g` lines are followed.
     pub fn subjects(&self) -> &[String] {
         &self.subjects
@@ -91,6 +129,24 @@ impl AccessRequest {
     /// What the caller wants to do.
     pub fn action(&self) -> Action {
         self.action
+    }
+}
+
+/// What is wrong with a question in words.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}{}", .hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
+pub struct QuestionError {
+    /// The part of the question: subject, organization, object or action.
+    pub part: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl QuestionError {
+    fn new(part: &'static str, problem: WordProblem) -> Self {
+        Self { part, message: problem.message, hint: problem.hint }
     }
 }
 
@@ -128,15 +184,20 @@ fn changes_sign_in(kind: ResourceKind, action: Action) -> bool {
     ) && action != Action::Read
 }
 
-/// The line of a policy file that decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A line of a policy file: the one that decided, or one that has to do with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleRef {
     /// The file's name, without its folder.
+    #[serde(serialize_with = "as_text")]
     pub file: Arc<str>,
     /// Counted from 1.
     pub line: u32,
     /// The line as it stands in the file.
     pub text: String,
+}
+
+fn as_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 impl fmt::Display for RuleRef {
@@ -146,7 +207,8 @@ impl fmt::Display for RuleRef {
 }
 
 /// Why a decision came out as it did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// A rule allows it, and none denies it.
     Allowed,

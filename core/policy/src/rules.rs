@@ -25,7 +25,7 @@ use words::{ANY, WordProblem};
 /// The largest policy file: as many rules as there may be, each of a hundred characters and more.
 pub(crate) const FILE_BYTES_MAX: usize = 32 << 20;
 /// The longest line. The longest sensible rule has a few hundred characters.
-const LINE_BYTES_MAX: usize = 4096;
+pub(crate) const LINE_BYTES_MAX: usize = 4096;
 /// A decision costs the same with few rules and with many, but each takes half a KiB, twice that while a change comes
 /// into force, and six microseconds to read: with so many it takes a second and 100 MiB.
 pub(crate) const RULES_MAX: usize = 200_000;
@@ -94,32 +94,16 @@ pub(crate) struct RuleSet {
 impl RuleSet {
     /// Reads one file into the set.
     pub(crate) fn read(&mut self, file: &str, bytes: &[u8], problems: &mut Vec<Problem>) {
-        let Some(text) = text(file, bytes, problems) else { return };
-        if text.is_empty() {
-            problems.push(
-                Problem::new(file, 0, 0, "the file is empty").hint(
-                    "it may have been cut off; a file without rules holds at least a comment",
-                ),
-            );
-        }
-        let file: Arc<str> = file.into();
-        for (index, line) in text.split('\n').enumerate() {
-            let line = line.strip_suffix('\r').unwrap_or(line);
-            let place = Place { file: &file, line: u32::try_from(index + 1).unwrap_or(u32::MAX) };
-            if problems.len() >= PROBLEMS_MAX {
-                problems.push(place.problem(0, "the lines from here on were not looked at"));
-                return;
-            }
+        each_line(file, bytes, problems, |place, line| {
             if self.rules.len() > RULES_MAX || self.bindings.len() > BINDINGS_MAX {
-                return;
+                return Ok(());
             }
-            if let Err(found) = self.read_line(place, line) {
-                problems.extend(found);
+            self.read_line(place, line).inspect_err(|_| {
                 let words = line.split([',', ';', '"', ' ', '\t']);
                 let roles = words.filter(|word| word.starts_with("role:"));
                 self.unclear_roles.extend(roles.map(str::to_owned));
-            }
-        }
+            })
+        });
     }
 
     /// Checks what can be known only when all files were read.
@@ -148,15 +132,6 @@ impl RuleSet {
     }
 
     fn read_line(&mut self, place: Place<'_>, line: &str) -> Result<(), Vec<Problem>> {
-        if line.len() > LINE_BYTES_MAX {
-            let message =
-                format!("the line has {} bytes; at most {LINE_BYTES_MAX} are allowed", line.len());
-            return Err(vec![place.problem(0, message)]);
-        }
-        let start = line.trim_start_matches([' ', '\t']);
-        if start.is_empty() || start.starts_with('#') {
-            return csv::invisible(place, line).map_err(|problem| vec![problem]);
-        }
         let fields = csv::fields(place, line).map_err(|problem| vec![problem])?;
         let source = Arc::new(RuleRef {
             file: self.shared(place.file),
@@ -285,6 +260,45 @@ impl RuleSet {
             Err(problems)
         }
     }
+}
+
+/// Reads the lines of a file, except those that are blank or a comment.
+pub(crate) fn each_line(
+    file: &str,
+    bytes: &[u8],
+    problems: &mut Vec<Problem>,
+    mut read: impl FnMut(Place<'_>, &str) -> Result<(), Vec<Problem>>,
+) {
+    let Some(text) = text(file, bytes, problems) else { return };
+    if text.is_empty() {
+        problems.push(
+            Problem::new(file, 0, 0, "the file is empty")
+                .hint("it may have been cut off; a file without lines holds at least a comment"),
+        );
+    }
+    for (index, line) in text.split('\n').enumerate() {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let place = Place { file, line: u32::try_from(index + 1).unwrap_or(u32::MAX) };
+        if problems.len() >= PROBLEMS_MAX {
+            problems.push(place.problem(0, "the lines from here on were not looked at"));
+            return;
+        }
+        let result = match line.len() {
+            length if length > LINE_BYTES_MAX => Err(vec![place.problem(
+                0,
+                format!("the line has {length} bytes; at most {LINE_BYTES_MAX} are allowed"),
+            )]),
+            _ if is_silent(line) => csv::invisible(place, line).map_err(|problem| vec![problem]),
+            _ => read(place, line),
+        };
+        problems.extend(result.err().into_iter().flatten());
+    }
+}
+
+/// Whether a line is blank or a comment.
+pub(crate) fn is_silent(line: &str) -> bool {
+    let start = line.trim_start_matches([' ', '\t']);
+    start.is_empty() || start.starts_with('#')
 }
 
 /// The file as text, or the reason why it is none.

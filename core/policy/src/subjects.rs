@@ -11,8 +11,22 @@ use crate::rules::{Binding, Rule};
 pub(crate) struct Subjects {
     ids: HashMap<Arc<str>, u32>,
     names: Vec<Arc<str>>,
-    /// By number: the roles it is bound to, each with its domain.
-    bound: Vec<Vec<(Arc<str>, u32)>>,
+    /// By number: the roles it is bound to, each with its domain and the binding's place among all.
+    bound: Vec<Vec<Bound>>,
+}
+
+struct Bound {
+    domain: Arc<str>,
+    role: u32,
+    binding: u32,
+}
+
+/// A subject that somebody is, and the binding by which; the first ones need none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) subject: u32,
+    /// The place among the held of whoever is bound, and of the binding among all.
+    pub(crate) by: Option<(u32, u32)>,
 }
 
 impl Subjects {
@@ -22,10 +36,11 @@ impl Subjects {
         for rule in rules {
             subjects.number(&rule.subject);
         }
-        for binding in bindings {
+        for (place, binding) in (0_u32..).zip(bindings) {
             let (member, role) = (subjects.number(&binding.member), subjects.number(&binding.role));
             if let Some(bound) = subjects.bound.get_mut(member as usize) {
-                bound.push((Arc::clone(&binding.domain), role));
+                let domain = Arc::clone(&binding.domain);
+                bound.push(Bound { domain, role, binding: place });
             }
         }
         subjects
@@ -47,6 +62,11 @@ impl Subjects {
         self.ids.get(name).copied()
     }
 
+    /// All of them, in the order of reading.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+
     pub(crate) fn name(&self, id: u32) -> &str {
         self.names.get(id as usize).map_or("", |name| name)
     }
@@ -56,18 +76,20 @@ impl Subjects {
         &self,
         subjects: impl IntoIterator<Item = &'a str>,
         domain: &str,
-    ) -> Vec<u32> {
-        let mut found = Vec::with_capacity(8);
+    ) -> Vec<Held> {
+        let mut found: Vec<Held> = Vec::with_capacity(8);
+        let known = |found: &[Held], id: u32| found.iter().any(|held| held.subject == id);
         for id in subjects.into_iter().filter_map(|subject| self.find(subject)) {
-            if !found.contains(&id) {
-                found.push(id);
+            if !known(&found, id) {
+                found.push(Held { subject: id, by: None });
             }
         }
-        let mut next = 0;
-        while let Some(id) = found.get(next).copied() {
-            for (within, role) in self.bound.get(id as usize).map_or(&[][..], Vec::as_slice) {
-                if (**within == *ANY || **within == *domain) && !found.contains(role) {
-                    found.push(*role);
+        let mut next = 0_u32;
+        while let Some(held) = found.get(next as usize).copied() {
+            for bound in self.bound.get(held.subject as usize).map_or(&[][..], Vec::as_slice) {
+                let within = *bound.domain == *ANY || *bound.domain == *domain;
+                if within && !known(&found, bound.role) {
+                    found.push(Held { subject: bound.role, by: Some((next, bound.binding)) });
                 }
             }
             next += 1;

@@ -1,6 +1,8 @@
 //! The policy from outside: what callers may do by the shipped rules, and what a decision depends on.
 
+mod fuzz;
 mod oracle;
+mod questions;
 mod reload;
 
 use std::sync::Arc;
@@ -79,7 +81,7 @@ fn the_shipped_rules_build_without_a_warning() {
     let policy = Policy::embedded().unwrap();
     assert_eq!(policy.warnings(), []);
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
-    assert_eq!(crate::check_dir(&dir).unwrap().digest, policy.digest());
+    assert_eq!(crate::check_dir(Some(&dir)).unwrap().digest, policy.digest());
 }
 
 #[test]
@@ -393,10 +395,11 @@ fn files_of_a_site_come_after_the_shipped_ones_in_the_order_of_names() {
     write("policy.csv", ADMIN);
     write("20-B.CSV", "p, role:member, *, box/*, delete, deny\n");
     write("10-a.csv", "p, role:member, *, box/**, *, allow\n");
-    write("tests.csv", "this is read by `boxvault policy test`\n");
+    write("tests.csv", "role:member, acme, box/a, delete, allow\n");
+    write("site.TESTS.csv", "role:member, acme, box/a, delete, deny\n");
     write(".#policy.csv", "an editor's lock\n");
     write("policy.csv~", "an editor's copy\n");
-    let report = crate::check_dir(dir.path()).unwrap();
+    let report = crate::check_dir(Some(dir.path())).unwrap();
     assert_eq!(report.files, ["policy.csv", "10-a.csv", "20-B.CSV"]);
     assert_eq!((report.rules, report.bindings), (3, 0));
     let policy = Policy::load(dir.path()).unwrap();
@@ -405,7 +408,7 @@ fn files_of_a_site_come_after_the_shipped_ones_in_the_order_of_names() {
     assert_eq!(&*decision.rule.unwrap().file, "20-B.CSV");
 
     std::fs::remove_file(dir.path().join("model.conf")).unwrap();
-    let error = crate::check_dir(dir.path()).unwrap_err();
+    let error = crate::check_dir(Some(dir.path())).unwrap_err();
     assert!(error.to_string().contains("model.conf"), "{error}");
     assert_eq!(error.problems().len(), 1);
 }
@@ -423,6 +426,24 @@ fn the_recipes_of_the_readme_work() {
     let golden = box_of("acme", "golden");
     assert!(!ask(&policy, &identity(admin), &golden, Action::Delete, NO_RELATION).allowed);
     assert!(!ask(&policy, &Identity::Anonymous, &golden, Action::Read, PUBLIC).allowed);
+
+    // what is shipped expects something else of public boxes alone, and the README says how to state the opposite
+    let shipped = include_str!("../../../policies/policy.csv");
+    let tests = include_str!("../../../policies/tests.csv");
+    let own: String = tests
+        .lines()
+        .filter(|line| line.starts_with("\"anonymous,role:public\"") && line.contains(", box/"))
+        .map(|line| line.replace(", allow", ", deny\n"))
+        .collect();
+    let rules = rules.join("\n");
+    let files = [
+        ("policy.csv", shipped),
+        ("site.csv", &rules),
+        ("tests.csv", tests),
+        ("site.tests.csv", &own),
+    ];
+    assert!(Policy::from_texts(MODEL, &files).is_ok());
+    assert!(Policy::from_texts(MODEL, &files[..3]).is_err());
 }
 
 #[test]

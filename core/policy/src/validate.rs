@@ -4,12 +4,12 @@
 use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry};
 use std::path::Path;
 
-use boxvault_types::action::{Action, Resource, ResourceKind, SYSTEM_DOMAIN};
+use boxvault_types::action::{Action, Resource, SYSTEM_DOMAIN};
 use serde::Serialize;
 
 use crate::error::{PolicyError, Problem};
-use crate::files::RULES_FILE;
-use crate::pattern;
+use crate::expectations::TestReport;
+use crate::files::{PolicyFiles, RULES_FILE};
 use crate::policy::Policy;
 use crate::request::{AccessRequest, RuleRef};
 use crate::rules::words::{SERVER_ROLES, did_you_mean};
@@ -29,23 +29,36 @@ pub struct CheckReport {
     pub rules: usize,
     /// How many `g` lines there are.
     pub bindings: usize,
+    /// How many expectations there are; all of them hold.
+    pub expectations: usize,
     /// What looks like a mistake, but does no harm.
     pub warnings: Vec<Problem>,
 }
 
-/// Reads and checks a folder of policy files exactly as the server does. Reads files, so it blocks.
+/// Reads and checks a folder of policy files exactly as the server does, or the rules inside the program. Reads files,
+/// so it blocks.
 ///
 /// # Errors
 /// All problems at once, by which a server would refuse the files.
-pub fn check_dir(dir: &Path) -> Result<CheckReport, PolicyError> {
-    let policy = Policy::load(dir)?;
+pub fn check_dir(dir: Option<&Path>) -> Result<CheckReport, PolicyError> {
+    let policy = Policy::build(&PolicyFiles::of(dir)?)?;
     Ok(CheckReport {
         digest: policy.digest().to_owned(),
         files: policy.files().to_vec(),
         rules: policy.rules_count(),
         bindings: policy.bindings_count(),
+        expectations: policy.expectations_count(),
         warnings: policy.warnings().to_vec(),
     })
+}
+
+/// Asks the rules of a folder, or those inside the program, what their expectations say, also where some are not so.
+/// Reads files, so it blocks.
+///
+/// # Errors
+/// All problems for which the files cannot be read.
+pub fn test_dir(dir: Option<&Path>) -> Result<TestReport, PolicyError> {
+    Policy::test(&PolicyFiles::of(dir)?)
 }
 
 /// Checks all rules together, and takes out those that stand twice.
@@ -62,7 +75,6 @@ pub(crate) fn check_rules(
     }
     drop_duplicates(set, problems, warnings);
     check_roles(set, problems);
-    warn_of_idle_rules(set, warnings);
     check_chains(set, problems);
 }
 
@@ -108,19 +120,6 @@ fn retain_first<Line, const N: usize>(
     drop(seen);
     let mut place = 0..;
     lines.retain(|_| place.next().is_some_and(|place| !again.contains(&place)));
-}
-
-/// A rule about something that the server never asks is read and kept, but does nothing.
-fn warn_of_idle_rules(set: &RuleSet, warnings: &mut Vec<Problem>) {
-    for rule in &set.rules {
-        let asked =
-            |kind: &ResourceKind| rule.action.is_none_or(|action| pattern::is_asked(action, *kind));
-        if !pattern::check(&rule.object).is_ok_and(|kinds| kinds.iter().any(asked)) {
-            let action = rule.action_word();
-            let message = format!("nothing ever asks for {action:?} on {:?}", rule.object);
-            warnings.push(at(&rule.source, message).hint("access-matrix.txt shows what is asked"));
-        }
-    }
 }
 
 /// A role exists when the server gives it or a `g` line does; a role that is given must have rules.

@@ -2,7 +2,7 @@
 //!
 //! A command's answer goes to standard output, alone, so that a script can take it; everything else
 //! goes to standard error. Exit codes: 0 done, 1 failed or found something wrong, 2 wrong arguments
-//! or configuration.
+//! or configuration (and files that cannot be read, where the answer would be yes or no).
 
 mod configuration;
 mod mail;
@@ -17,6 +17,7 @@ use std::{
     process::ExitCode,
 };
 
+use boxvault_policy::{PolicyError, QuestionError};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::server::ServerCommand;
@@ -45,7 +46,16 @@ pub enum CliError {
     Config(#[from] ConfigError),
     /// The policy cannot be used.
     #[error(transparent)]
-    Policy(#[from] boxvault_policy::PolicyError),
+    Policy(#[from] PolicyError),
+    /// There is a question and no policy to ask: neither yes nor no.
+    #[error("the policy cannot be asked: {0}")]
+    PolicyUnusable(#[source] PolicyError),
+    /// A question to the policy makes no sense.
+    #[error(transparent)]
+    Question(#[from] QuestionError),
+    /// There are no policy files to work on.
+    #[error("there is no folder of policy files; name one with --dir, or set policy.dir")]
+    NoPolicyFolder,
     /// A plugin cannot be used.
     #[error(transparent)]
     Plugin(#[from] boxvault_plugin_host::LoadError),
@@ -76,7 +86,11 @@ impl CliError {
     /// What the process returns to the shell.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Config(_) => EXIT_USAGE,
+            Self::Config(_)
+            | Self::PolicyUnusable(_)
+            | Self::Policy(PolicyError::Unreadable { .. } | PolicyError::Unwritable { .. })
+            | Self::Question(_)
+            | Self::NoPolicyFolder => EXIT_USAGE,
             _ => EXIT_FAILED,
         })
     }
@@ -143,9 +157,8 @@ pub enum Command {
     /// Check or show the configuration
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
-    /// Check or print who may do what
-    #[command(subcommand)]
-    Policy(policies::PolicyCommand),
+    /// Ask who may do what, check, test, compare and print the policy files
+    Policy(policies::PolicyArguments),
     /// Look at plugin libraries
     #[command(subcommand)]
     Plugin(plugins::PluginCommand),
@@ -225,7 +238,7 @@ impl Cli {
 pub async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command.unwrap_or(Command::Server(ServerCommand::Serve)) {
         Command::Config(command) => configuration::run(&command, cli.options.load()),
-        Command::Policy(command) => policies::run(&command, &cli.options.load()?.config),
+        Command::Policy(arguments) => policies::run(&arguments, &cli.options.load()?.config),
         Command::Plugin(command) => plugins::run(&command, &cli.options.load()?.config).await,
         Command::Openapi => {
             answer(http::document_json()?.trim_end())?;

@@ -80,6 +80,46 @@ fn no_request_sees_a_mixed_or_empty_policy_while_a_thousand_are_swapped_in() {
     assert_eq!(handle.failures(), 0);
 }
 
+/// The same through files: read, checked, tested and swapped in a thousand times. Policies that are no longer in force
+/// are gone, so memory does not grow with them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_thousand_reloads_of_files_show_nobody_a_mixed_policy_and_leave_none_behind() {
+    let dir = folder("read");
+    write(dir.path(), "tests.csv", "role:platform-admin, -, policy, update, allow\n");
+    let handle = Arc::new(PolicyHandle::open(Some(dir.path())).unwrap());
+    let (done, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let askers: Vec<_> = (0..2)
+        .map(|_| {
+            let (handle, done, asked) =
+                (Arc::clone(&handle), Arc::clone(&done), Arc::clone(&asked));
+            std::thread::spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let policy = handle.load();
+                    let answers = (allows(&policy, Action::Read), allows(&policy, Action::Update));
+                    assert!(answers == (true, false) || answers == (false, true), "{answers:?}");
+                    assert_eq!(policy.rules_count(), 2);
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let mut former = Vec::new();
+    for swap in 0..SWAPS {
+        former.push(Arc::downgrade(&handle.load()));
+        let action = if swap % 2 == 0 { "update" } else { "read" };
+        write(dir.path(), "policy.csv", &rules_that_allow(action));
+        assert!(handle.reload_now().await.unwrap());
+    }
+    until("the askers had their share", || asked.load(Ordering::Relaxed) >= SWAPS).await;
+    done.store(true, Ordering::Relaxed);
+    for asker in askers {
+        asker.join().unwrap();
+    }
+    assert!(former.iter().all(|policy| policy.strong_count() == 0));
+    let state = handle.state();
+    assert_eq!((state.loads, state.refusals, handle.failures()), (SWAPS + 1, 0, 0));
+}
+
 #[tokio::test]
 async fn a_changed_file_comes_into_force_and_a_broken_one_does_not() {
     let dir = folder("read");
@@ -96,6 +136,12 @@ async fn a_changed_file_comes_into_force_and_a_broken_one_does_not() {
     let state = handle.state();
     assert!(!state.is_current());
     assert_eq!((state.problems.len(), state.loads, state.refusals), (1, 2, 1));
+    assert!(allows(&handle.load(), Action::Update));
+
+    write(dir.path(), "policy.csv", &rules_that_allow("delete"));
+    write(dir.path(), "site.tests.csv", "\"anonymous,role:public\", acme, box/a, delete, deny\n");
+    let refused = handle.reload_now().await.unwrap_err();
+    assert!(refused.to_string().contains("site.tests.csv:1: expected deny"), "{refused}");
     assert!(allows(&handle.load(), Action::Update));
 
     std::fs::remove_dir_all(dir.path()).unwrap();

@@ -1,64 +1,278 @@
-//! `boxvault policy`: checks rules as the server does, and prints them as a table.
+//! `boxvault policy`: questions about who may do what, answered from files as the server would answer them.
+//!
+//! Everything here takes words apart and prints; what is true is known by the policy crate alone.
 
 use std::{
+    fmt::Display,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use boxvault_policy::{Policy, check_dir, matrix};
-use clap::Subcommand;
+use boxvault_policy::{
+    AccessRequest, CheckReport, Policy, PolicyError, Problem, check_dir, diff, explain, format_dir,
+    list, matrix, save_file, test_dir, who_can,
+};
+use clap::{Args, Subcommand};
+use serde::Serialize;
 
-use super::{CliError, answer};
+use super::{CliError, EXIT_FAILED, answer};
 use crate::config::Config;
+
+const AFTER_HELP: &str = "\
+A SUBJECT is who asks: role:member, user:local:bob, group:ldap:builders, service:acme/ci, anonymous.
+Several of one caller are separated by commas. Whoever is not anonymous is signed in. The files do
+not know who is a member of what: ask for the role.
+
+Examples:
+  boxvault policy check --dir ./candidate
+  boxvault policy can role:member delete box/debian12 --org acme
+  boxvault policy explain group:ldap:builders,role:member upload \\
+      box/debian12/version/1.0.0/provider/virtualbox/architecture/amd64/file --org acme
+  boxvault policy diff policies ./candidate
+
+Exit codes: 0 yes, or nothing wrong; 1 no, or something found; 2 wrong words, or files that cannot
+be read.";
+
+/// What is asked, and of which files.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct PolicyArguments {
+    /// The folder of policy files [default: the key `policy.dir`, and where that is absent the
+    /// rules inside the program]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// What is asked.
+    #[command(subcommand)]
+    command: PolicyCommand,
+}
 
 /// What can be asked about the policy.
 #[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
-    /// Say everything that is wrong with a folder of policy files; changes nothing
-    #[command(after_help = "Examples:\n  boxvault policy check               the folder of the \
-                            configuration\n  boxvault policy check ./candidate   another folder, \
-                            before it goes into force")]
-    Check {
-        /// The folder of model.conf and policy.csv [default: the key `policy.dir`]
-        folder: Option<PathBuf>,
+pub(super) enum PolicyCommand {
+    /// Say everything that is wrong with the files, and what looks like a mistake; changes nothing
+    #[command(after_help = "Example:\n  boxvault policy check --dir ./candidate   before it goes \
+                            into force\n\nExit codes: 0 a server takes them; 1 it refuses them; 2 \
+                            they cannot be read.")]
+    Check,
+    /// Say whether somebody may do something
+    #[command(
+        after_help = "Examples:\n  boxvault policy can role:member delete box/debian12 --org \
+                            acme\n  boxvault policy can anonymous read system/metrics --quiet && \
+                            echo open\n\nExit codes: 0 yes; 1 no; 2 wrong words or files."
+    )]
+    Can {
+        #[command(flatten)]
+        question: QuestionArguments,
+        /// Print nothing: the exit code says it
+        #[arg(long, short)]
+        quiet: bool,
     },
+    /// Say who may do something, as far as the files know
+    #[command(after_help = "Example:\n  boxvault policy who-can delete box/debian12 --org acme")]
+    WhoCan {
+        /// What is to be done: read, create, update, delete, upload, download, release, …
+        action: String,
+        /// What it is about, for instance box/debian12
+        object: String,
+        /// The organization; without one it is about the whole server
+        #[arg(long, value_name = "NAME")]
+        org: Option<String>,
+    },
+    /// List the rules that are about somebody
+    #[command(after_help = "Example:\n  boxvault policy list group:ldap:builders,role:member")]
+    List {
+        /// Who: role:member, user:local:bob, …; several are separated by commas
+        subject: String,
+    },
+    /// Say which rule decides, in which file and line, through which role; or why none does
+    #[command(after_help = "Example:\n  boxvault policy explain role:member delete box/debian12 \
+                            --org acme\n\nExit codes: 0 yes; 1 no; 2 wrong words or files.")]
+    Explain(QuestionArguments),
+    /// Ask what tests.csv and every *.tests.csv expect
+    #[command(after_help = "Example:\n  boxvault policy test --dir ./candidate\n\nA line of \
+                            tests.csv: role:member, acme, box/debian12, delete, deny\n\nExit \
+                            codes: 0 all is as expected; 1 something is not; 2 the files cannot \
+                            be read.")]
+    Test,
     /// Print who may do what, as a table
-    #[command(after_help = "Example:\n  boxvault policy matrix ./candidate | diff \
-                            policies/access-matrix.txt -   what a change of rules changes")]
-    Matrix {
-        /// The folder of model.conf and policy.csv [default: the key `policy.dir`]
-        folder: Option<PathBuf>,
+    #[command(after_help = "Example:\n  boxvault policy matrix --dir ./candidate")]
+    Matrix,
+    /// Say which decisions change from one folder to another
+    #[command(
+        after_help = "Example:\n  boxvault policy diff policies ./candidate\n\nExit codes: 0 \
+                            none; 1 some; 2 the files cannot be read."
+    )]
+    Diff {
+        /// The folder before
+        before: PathBuf,
+        /// The folder after
+        after: PathBuf,
+    },
+    /// Write the files in their one form: comments, blank lines and the order stay
+    #[command(
+        after_help = "Examples:\n  boxvault policy fmt --check   say which files are not in \
+                            it; changes nothing\n  boxvault policy fmt --dir ./candidate\n\nExit \
+                            codes: 0 they are in that form now; 1 they are not, or have problems; \
+                            2 they cannot be read or written."
+    )]
+    Fmt {
+        /// Change nothing; the exit code is 1 when something would change
+        #[arg(long)]
+        check: bool,
     },
 }
 
-pub(super) fn run(command: &PolicyCommand, config: &Config) -> Result<ExitCode, CliError> {
-    match command {
-        PolicyCommand::Check { folder } => {
-            let Some(folder) = folder_in_force(folder.as_deref(), config) else {
-                answer("OK: there is no folder, so the rules inside the program hold")?;
-                return Ok(ExitCode::SUCCESS);
-            };
-            let report = check_dir(folder)?;
-            for warning in &report.warnings {
-                answer(format_args!("warning: {warning}"))?;
+/// Who wants to do what to which thing.
+#[derive(Debug, Args)]
+pub(super) struct QuestionArguments {
+    /// Who: role:member, user:local:bob, …; several of one caller are separated by commas
+    subject: String,
+    /// What they want to do: read, create, update, delete, upload, download, release, …
+    action: String,
+    /// What it is about, for instance box/debian12/version/1.0.0
+    object: String,
+    /// The organization; without one it is about the whole server
+    #[arg(long, value_name = "NAME")]
+    org: Option<String>,
+}
+
+/// The answer of `check`, also where files are refused.
+#[derive(Debug, Serialize)]
+struct Checked {
+    ok: bool,
+    problems: Vec<Problem>,
+    #[serde(flatten)]
+    report: Option<CheckReport>,
+}
+
+/// The answer of `fmt`.
+#[derive(Debug, Serialize)]
+struct Formatted {
+    changed: Vec<String>,
+}
+
+impl QuestionArguments {
+    fn request(&self) -> Result<AccessRequest, CliError> {
+        let Self { subject, action, object, org } = self;
+        Ok(AccessRequest::parse(subject, org.as_deref(), object, action)?)
+    }
+}
+
+pub(super) fn run(arguments: &PolicyArguments, config: &Config) -> Result<ExitCode, CliError> {
+    let dir = folder_in_force(arguments.dir.as_deref(), config);
+    let json = arguments.json;
+    match &arguments.command {
+        PolicyCommand::Check => check(dir, json),
+        PolicyCommand::Can { question, quiet } => {
+            let request = question.request()?;
+            let explanation = explain(&draft(dir, *quiet)?, &request);
+            if !quiet {
+                let short = if explanation.allowed { "yes" } else { "no" };
+                tell(json, &explanation, short)?;
             }
-            answer(format_args!(
-                "OK: {}: {} rules and {} bindings, digest {}",
-                folder.display(),
-                report.rules,
-                report.bindings,
-                report.digest
-            ))?;
+            Ok(verdict(explanation.allowed))
         }
-        PolicyCommand::Matrix { folder } => {
-            let policy = match folder_in_force(folder.as_deref(), config) {
-                Some(folder) => Policy::load(folder)?,
-                None => Policy::embedded()?,
-            };
-            answer(matrix(&policy).trim_end())?;
+        PolicyCommand::WhoCan { action, object, org } => {
+            let who = who_can(&draft(dir, false)?, org.as_deref(), object, action)?;
+            tell(json, &who, &who)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        PolicyCommand::List { subject } => {
+            let listing = list(&draft(dir, false)?, subject)?;
+            tell(json, &listing, &listing)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        PolicyCommand::Explain(question) => {
+            let request = question.request()?;
+            let explanation = explain(&draft(dir, false)?, &request);
+            tell(json, &explanation, &explanation)?;
+            Ok(verdict(explanation.allowed))
+        }
+        PolicyCommand::Test => {
+            let report = test_dir(dir)?;
+            tell(json, &report, &report)?;
+            Ok(verdict(report.failures.is_empty()))
+        }
+        PolicyCommand::Matrix => {
+            let matrix = matrix(&draft(dir, false)?);
+            tell(json, &matrix, matrix.to_string().trim_end())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        PolicyCommand::Diff { before, after } => {
+            let difference = diff(&draft(Some(before), false)?, &draft(Some(after), false)?);
+            tell(json, &difference, &difference)?;
+            Ok(verdict(difference.changes.is_empty()))
+        }
+        PolicyCommand::Fmt { check } => format(dir, *check, json),
+    }
+}
+
+fn check(dir: Option<&Path>, json: bool) -> Result<ExitCode, CliError> {
+    let report = match check_dir(dir) {
+        Err(PolicyError::Invalid { problems }) if json => {
+            tell(json, &Checked { ok: false, problems, report: None }, "")?;
+            return Ok(verdict(false));
+        }
+        result => result?,
+    };
+    let place =
+        dir.map_or("the rules inside the program".to_owned(), |dir| dir.display().to_string());
+    for warning in report.warnings.iter().filter(|_| !json) {
+        answer(format_args!("warning: {warning}"))?;
+    }
+    let CheckReport { rules, bindings, expectations, digest, .. } = &report;
+    let text = format!(
+        "OK: {place}: {rules} rules, {bindings} bindings, {expectations} expectations that hold, \
+         digest {digest}"
+    );
+    tell(json, &Checked { ok: true, problems: Vec::new(), report: Some(report) }, text)?;
+    Ok(verdict(true))
+}
+
+fn format(dir: Option<&Path>, check: bool, json: bool) -> Result<ExitCode, CliError> {
+    let dir = dir.ok_or(CliError::NoPolicyFolder)?;
+    let changed = format_dir(dir)?;
+    if !check {
+        for (name, text) in &changed {
+            save_file(dir, name, text)?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    let names: Vec<String> = changed.into_iter().map(|(name, _)| name).collect();
+    let text = match (names.as_slice(), check) {
+        ([], _) => "every file is in its one form".to_owned(),
+        (names, true) => format!("would change: {}", names.join(", ")),
+        (names, false) => format!("changed: {}", names.join(", ")),
+    };
+    let fine = names.is_empty() || !check;
+    tell(json, &Formatted { changed: names }, text)?;
+    Ok(verdict(fine))
+}
+
+/// The policy to ask. Files that a server would refuse are asked as well: that is when there are questions. It says so.
+fn draft(dir: Option<&Path>, quiet: bool) -> Result<Policy, CliError> {
+    let policy = Policy::load_draft(dir).map_err(CliError::PolicyUnusable)?;
+    if !quiet && check_dir(dir).is_err() {
+        let note = "note: a server would refuse these files; `boxvault policy check` says why";
+        // an answer without its note is still an answer
+        let _told = writeln!(io::stderr(), "{note}").is_ok();
+    }
+    Ok(policy)
+}
+
+fn tell(json: bool, value: &impl Serialize, text: impl Display) -> Result<(), CliError> {
+    if json {
+        answer(serde_json::to_string_pretty(value).map_err(io::Error::from)?)
+    } else {
+        answer(text)
+    }
+}
+
+fn verdict(fine: bool) -> ExitCode {
+    if fine { ExitCode::SUCCESS } else { EXIT_FAILED.into() }
 }
 
 /// The folder that was asked for, or the configured one where it exists.
