@@ -1,0 +1,375 @@
+//! The walk through all operations, in an order in which each succeeds.
+
+use boxvault_tests::{
+    Client, Publication, TestServer,
+    bytes::{BoxBuilder, PNG},
+    mail::wait_for_link,
+    server::PASSWORD,
+    totp,
+};
+use serde_json::json;
+
+use super::recorder::{Recorder, What, With, at, body, nothing, text};
+
+pub(super) async fn first_admin(server: &TestServer, recorder: &mut Recorder) -> Client {
+    let anonymous = server.anonymous();
+    let log = server.log();
+    let token = log.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let token = token.into_iter().find(|word| word.starts_with("bvs_")).unwrap();
+    let admin = json!({ "token": token, "username": "root", "email": "root@example.com", "password": PASSWORD });
+    let reply = recorder.call(&anonymous, "set_up", 201, body(admin)).await;
+    for id in [
+        "list_sign_in_methods",
+        "read_version_info",
+        "read_liveness",
+        "read_readiness",
+        "read_metrics",
+    ] {
+        recorder.call(&anonymous, id, 200, nothing()).await;
+    }
+    anonymous.with_token(&text(&reply, "accessToken"))
+}
+
+pub(super) async fn accounts(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let anonymous = server.anonymous();
+    let alice = json!({ "username": "alice", "email": "alice@example.com", "password": PASSWORD });
+    recorder.call(&anonymous, "sign_up", 201, body(alice)).await;
+    let credentials = json!({ "username": "alice", "password": PASSWORD, "stayLoggedIn": true });
+    let reply = recorder.call(&anonymous, "sign_in", 200, body(credentials.clone())).await;
+    let refresh = json!({ "refreshToken": text(&reply, "refreshToken") });
+    let reply = recorder.call(&anonymous, "refresh_session", 200, body(refresh)).await;
+    let user = anonymous.with_token(&text(&reply, "accessToken"));
+    let other = recorder.call(&anonymous, "sign_in", 200, body(credentials.clone())).await;
+    let sessions = recorder.call(&user, "list_sessions", 200, nothing()).await.data();
+    let session = sessions.as_array().unwrap().iter().find(|one| one["current"] == false).unwrap();
+    let id = session["id"].as_str().unwrap();
+    recorder.call(&user, "end_session", 200, at(&[("id", id)])).await;
+    recorder.call(&user, "end_other_sessions", 200, nothing()).await;
+    let ended = anonymous.with_token(&text(&other, "accessToken"));
+    recorder.call(&ended, "read_profile", 401, nothing()).await;
+
+    let profile = recorder.call(&user, "read_profile", 200, nothing()).await;
+    unchanged(recorder, &user, "read_profile", &profile, &[]).await;
+    recorder.call(&user, "update_profile", 200, body(json!({ "name": "Alice" }))).await;
+    let change = json!({ "currentPassword": PASSWORD, "newPassword": "another horse battery" });
+    recorder.call(&user, "change_password", 200, body(change)).await;
+    let token = json!({ "description": "ci", "expiresInDays": 7, "actions": ["read"] });
+    let token = recorder.call(&user, "create_token", 201, body(token)).await;
+    recorder.call(&user, "read_token", 200, at(&[("id", &text(&token, "id"))])).await;
+    recorder.call(&user, "list_tokens", 200, nothing()).await;
+    recorder.call(&user, "delete_token", 200, at(&[("id", &text(&token, "id"))])).await;
+    recorder.call(&user, "sign_out", 200, nothing()).await;
+
+    let bob = json!({ "username": "bob", "email": "bob@example.com", "password": PASSWORD });
+    recorder.call(admin, "create_user", 201, body(bob)).await;
+    let erik = json!({ "username": "erik", "email": "erik@example.com" });
+    recorder.call(admin, "create_user", 201, body(erik)).await;
+    recorder.call(admin, "list_users", 200, nothing()).await;
+    let names = [("username", "bob")];
+    let read = recorder.call(admin, "read_user", 200, at(&names)).await;
+    unchanged(recorder, admin, "read_user", &read, &names).await;
+    let with = With { names: &names, ..body(json!({ "suspended": true })) };
+    recorder.call(admin, "update_user", 200, with).await;
+    recorder.call(admin, "delete_user", 200, at(&names)).await;
+    let again = anonymous.sign_in("alice", "another horse battery").await;
+    let password = json!({ "currentPassword": "another horse battery" });
+    recorder.call(&again, "delete_profile", 200, body(password)).await;
+}
+
+pub(super) async fn links(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let (anonymous, folder) = (server.anonymous(), server.data_dir().join("mail"));
+    let to = "carol@example.com";
+    let carol = json!({ "username": "carol", "email": to, "password": PASSWORD });
+    recorder.call(&anonymous, "sign_up", 201, body(carol)).await;
+    let wish = json!({ "email": "carol" });
+    recorder.call(&anonymous, "request_verification_link", 200, body(wish.clone())).await;
+    let token = wait_for_link(&folder, "verify_email", to, 1).await;
+    recorder.call(&anonymous, "verify_email", 200, body(json!({ "token": token }))).await;
+    recorder.call(&anonymous, "request_reset_link", 200, body(wish)).await;
+    wait_for_link(&folder, "reset_password", to, 1).await;
+    let with = With { names: &[("username", "carol")], ..body(json!({})) };
+    recorder.call(admin, "send_reset_link", 200, with).await;
+    let token = wait_for_link(&folder, "reset_password", to, 2).await;
+    let reset = json!({ "token": token, "newPassword": "yet another horse" });
+    recorder.call(&anonymous, "reset_password", 200, body(reset)).await;
+    let session = anonymous.sign_in("carol", "yet another horse").await;
+    recorder.call(&session, "sign_out_everywhere", 200, body(json!({}))).await;
+}
+
+pub(super) async fn own_account(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let dora = server.user("dora").await;
+    let preferences = recorder.call(&dora, "read_preferences", 200, nothing()).await;
+    unchanged(recorder, &dora, "read_preferences", &preferences, &[]).await;
+    recorder.call(&dora, "update_preferences", 200, body(json!({ "theme": "dark" }))).await;
+    let with = With { body: Some(What::Bytes(PNG.to_vec())), ..With::default() };
+    let id = text(&recorder.call(&dora, "put_avatar", 200, with).await, "id");
+    let names = [("id", &*id)];
+    let picture = recorder.call(&dora, "read_avatar", 200, at(&names)).await;
+    unchanged(recorder, &dora, "read_avatar", &picture, &names).await;
+    recorder.call(&dora, "delete_avatar", 200, nothing()).await;
+    recorder.call(&dora, "export_account", 200, nothing()).await;
+    let email = json!({ "email": "dora@example.org", "currentPassword": PASSWORD });
+    recorder.call(&dora, "change_email", 200, body(email)).await;
+    admin.post("/api/organization", &json!({ "name": "left" })).await;
+    let member = json!({ "username": "dora", "role": "member" });
+    admin.post("/api/organization/left/members", &member).await;
+    let with = With { names: &[("organization", "left")], ..body(json!({})) };
+    recorder.call(&dora, "leave_organization", 200, with).await;
+
+    let password = json!({ "currentPassword": PASSWORD });
+    for off in [true, false] {
+        let begun = recorder.call(&dora, "begin_second_factor", 201, body(password.clone())).await;
+        let code = json!({ "code": totp::code(&text(&begun, "secret"), totp::step()) });
+        recorder.call(&dora, "confirm_second_factor", 200, body(code)).await;
+        recorder.call(&dora, "read_second_factor", 200, nothing()).await;
+        let with = body(password.clone());
+        recorder.call(&dora, "renew_recovery_codes", 201, with).await;
+        if off {
+            let with = body(password.clone());
+            recorder.call(&dora, "disable_second_factor", 200, with).await;
+        }
+    }
+    recorder.call(admin, "remove_second_factor", 200, at(&[("username", "dora")])).await;
+}
+
+pub(super) async fn publish(recorder: &mut Recorder, admin: &Client) {
+    let file = BoxBuilder::new("virtualbox").build().bytes;
+    recorder.call(admin, "create_organization", 201, body(json!({ "name": "acme" }))).await;
+    recorder.call(admin, "update_organization", 200, body(json!({ "description": "d" }))).await;
+    recorder.call(admin, "create_box", 201, body(json!({ "name": "web", "isPublic": true }))).await;
+    recorder.call(admin, "update_box", 200, body(json!({ "readme": "# web" }))).await;
+    let with = With { body: Some(What::Bytes(PNG.to_vec())), ..With::default() };
+    recorder.call(admin, "set_artwork", 200, with).await;
+    recorder.call(admin, "create_version", 201, body(json!({ "versionNumber": "1.0.0" }))).await;
+    recorder.call(admin, "update_version", 200, body(json!({ "releaseNotes": "n" }))).await;
+    recorder.call(admin, "create_provider", 201, body(json!({ "name": "virtualbox" }))).await;
+    recorder.call(admin, "update_provider", 200, body(json!({ "description": "d" }))).await;
+    recorder.call(admin, "create_architecture", 201, body(json!({ "name": "amd64" }))).await;
+    recorder.call(admin, "update_architecture", 200, body(json!({ "defaultBox": true }))).await;
+    for id in ["upload_file", "post_file"] {
+        let with = With { body: Some(What::Bytes(file.clone())), ..With::default() };
+        recorder.call(admin, id, 200, with).await;
+    }
+    continue_an_upload(recorder, admin, &file).await;
+    recorder.call(admin, "release_version", 200, nothing()).await;
+}
+
+async fn continue_an_upload(recorder: &mut Recorder, admin: &Client, file: &[u8]) {
+    let length = file.len().to_string();
+    let begin = [("tus-resumable", "1.0.0"), ("upload-length", &*length)];
+    let begun = With { headers: &begin, ..With::default() };
+    let begun = recorder.call(admin, "create_upload", 201, begun).await;
+    let location = begun.header("location").unwrap();
+    let names = [("id", location.rsplit('/').next().unwrap())];
+    recorder.call(admin, "read_upload_options", 204, nothing()).await;
+    recorder.call(admin, "read_options_of_upload", 204, at(&names)).await;
+    let headers = [
+        ("tus-resumable", "1.0.0"),
+        ("upload-offset", "0"),
+        ("content-type", "application/offset+octet-stream"),
+    ];
+    let body = Some(What::Bytes(file.to_vec()));
+    recorder
+        .call(
+            admin,
+            "append_upload",
+            204,
+            With { names: &names, headers: &headers, body, ..With::default() },
+        )
+        .await;
+    let headers = [("tus-resumable", "1.0.0")];
+    for (id, status) in [("read_upload", 200), ("delete_upload", 204)] {
+        let with = With { names: &names, headers: &headers, ..With::default() };
+        recorder.call(admin, id, status, with).await;
+    }
+}
+
+pub(super) async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
+    for id in [
+        "list_organizations",
+        "list_members",
+        "list_box_usage",
+        "discover_boxes",
+        "list_boxes",
+        "list_versions",
+        "list_providers",
+        "list_architectures",
+        "list_audit",
+        "list_organization_audit",
+    ] {
+        let list = recorder.call(admin, id, 200, nothing()).await;
+        assert!(list.json()["page"]["total"].as_u64() >= Some(1), "{id} is empty");
+    }
+    for id in [
+        "read_organization",
+        "read_usage",
+        "read_quota",
+        "read_box",
+        "read_rendered_box",
+        "read_artwork",
+        "read_version",
+        "read_rendered_version",
+        "read_provider",
+        "read_architecture",
+        "read_file_info",
+    ] {
+        let found = recorder.call(admin, id, 200, nothing()).await;
+        unchanged(recorder, admin, id, &found, &[]).await;
+    }
+    recorder.call(admin, "list_stores", 200, nothing()).await;
+    recorder.call(admin, "list_damaged_files", 200, nothing()).await;
+    recorder.call(admin, "set_quota", 200, body(json!({ "bytes": 1_u64 << 40 }))).await;
+    for id in ["export_audit", "export_organization_audit"] {
+        recorder.call(admin, id, 200, nothing()).await;
+    }
+    for id in ["download_file", "download_box", "download_default_box"] {
+        let found = recorder.call(anonymous, id, 200, nothing()).await;
+        unchanged(recorder, anonymous, id, &found, &[]).await;
+        let with = With { headers: &[("range", "bytes=1-9")], ..With::default() };
+        assert_eq!(recorder.call(anonymous, id, 206, with).await.bytes, found.bytes[1..10]);
+        let with = With { headers: &[("if-match", "\"other\"")], ..With::default() };
+        recorder.call(anonymous, id, 412, with).await;
+    }
+    recorder.call(admin, "verify_file", 202, nothing()).await;
+    for id in ["read_download_link", "post_download_link"] {
+        recorder.call(anonymous, id, 200, nothing()).await;
+    }
+    let with = With { headers: &[("range", "bytes=99999999-")], ..With::default() };
+    recorder.call(anonymous, "download_file", 416, with).await;
+    let badge = recorder.call(anonymous, "read_badge", 200, nothing()).await;
+    unchanged(recorder, anonymous, "read_badge", &badge, &[]).await;
+    recorder.call(anonymous, "read_box_downloads", 200, nothing()).await;
+    for id in ["read_catalogue", "read_box_page", "read_legacy_catalogue"] {
+        recorder.call(anonymous, id, 200, nothing()).await;
+    }
+}
+
+/// Asks again for what is known: 304, without a body.
+async fn unchanged(
+    recorder: &mut Recorder,
+    client: &Client,
+    id: &str,
+    before: &Reply,
+    names: &[(&str, &str)],
+) {
+    let tag = before.header("etag").unwrap_or_else(|| panic!("{id} has no ETag"));
+    let with = With { names, headers: &[("if-none-match", tag)], ..With::default() };
+    recorder.call(client, id, 304, with).await;
+}
+
+pub(super) async fn watch(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let wanda = server.user("wanda").await;
+    let (folder, address) = (server.data_dir().join("mail"), "wanda@example.com");
+    let token = wait_for_link(&folder, "verify_email", address, 1).await;
+    wanda.post("/api/auth/verify-email", &json!({ "token": token })).await;
+    recorder.call(&wanda, "watch_box", 200, nothing()).await;
+    recorder.call(&wanda, "list_watches", 200, nothing()).await;
+    let file = BoxBuilder::new("virtualbox").build();
+    let release = Publication { version: "1.5.0", ..Publication::new("acme", "web", &file.bytes) };
+    admin.publish(&release).await;
+    let token = wait_for_link(&folder, "stop_watching", address, 1).await;
+    recorder.call(&server.anonymous(), "stop_watching", 200, body(json!({ "token": token }))).await;
+    recorder.call(&wanda, "unwatch_box", 200, nothing()).await;
+}
+
+pub(super) async fn remove(recorder: &mut Recorder, admin: &Client) {
+    recorder.call(admin, "revoke_version", 200, nothing()).await;
+    let user = json!({ "username": "mark", "email": "mark@example.com", "password": PASSWORD });
+    recorder.call(admin, "create_user", 201, body(user)).await;
+    let mark = json!({ "username": "mark", "role": "member" });
+    recorder.call(admin, "add_member", 201, body(mark)).await;
+    let names = [("username", "mark")];
+    let with = With { names: &names, ..body(json!({ "role": "admin" })) };
+    recorder.call(admin, "update_member", 200, with).await;
+    recorder.call(admin, "remove_member", 200, at(&names)).await;
+
+    // a version that was never released, taken apart from its end
+    let file = BoxBuilder::new("virtualbox").build();
+    let next = Publication { version: "2.0.0", ..Publication::new("acme", "web", &file.bytes) };
+    admin.prepare(&next).await;
+    let upload = format!("{}/upload", next.file_path());
+    assert_eq!(admin.upload(&upload, file.bytes.clone(), &[]).await.status, 200);
+    let names = [("version", "2.0.0")];
+    for id in ["delete_file", "delete_architecture", "delete_provider", "delete_version"] {
+        recorder.call(admin, id, 200, at(&names)).await;
+    }
+    recorder.call(admin, "delete_artwork", 200, nothing()).await;
+    recorder.call(admin, "delete_box", 200, nothing()).await;
+    recorder.call(admin, "list_deleted_boxes", 200, nothing()).await;
+    recorder.call(admin, "restore_box", 200, nothing()).await;
+    admin.post("/api/organization", &json!({ "name": "globex" })).await;
+    for (to, from) in [("globex", "acme"), ("acme", "globex")] {
+        let with = With { names: &[("organization", from)], ..body(json!({ "organization": to })) };
+        recorder.call(admin, "transfer_box", 200, with).await;
+    }
+    services(recorder, admin).await;
+    lives(recorder, admin).await;
+}
+
+pub(super) async fn invitations(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let folder = server.data_dir().join("mail");
+    let erin = server.user("erin").await;
+    let anonymous = server.anonymous();
+    for (verb, by, count) in
+        [("decline_invitation", &anonymous, 2), ("accept_invitation", &erin, 4)]
+    {
+        let to = json!({ "email": "erin@example.com" });
+        let sent = recorder.call(admin, "create_invitation", 201, body(to)).await;
+        recorder.call(admin, "list_invitations", 200, nothing()).await;
+        let id = text(&sent, "id");
+        recorder.call(admin, "resend_invitation", 200, at(&[("id", &id)])).await;
+        let token = wait_for_link(&folder, "invitation", "erin@example.com", count).await;
+        recorder.call(by, "open_invitation", 200, body(json!({ "token": token }))).await;
+        recorder.call(by, verb, 200, body(json!({ "token": token }))).await;
+    }
+    let to = json!({ "email": "frank@example.com" });
+    let sent = recorder.call(admin, "create_invitation", 201, body(to)).await;
+    recorder.call(admin, "revoke_invitation", 200, at(&[("id", &text(&sent, "id"))])).await;
+}
+
+pub(super) async fn join_requests(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
+    let gina = server.user("gina").await;
+    let open = json!({ "accessMode": "request_to_join" });
+    assert_eq!(admin.put("/api/organization/acme", &open).await.status, 200);
+    for verb in ["withdraw_join_request", "deny_join_request", "approve_join_request"] {
+        let asked = recorder.call(&gina, "create_join_request", 201, body(json!({}))).await;
+        recorder.call(admin, "list_join_requests", 200, nothing()).await;
+        let by = if verb == "withdraw_join_request" { &gina } else { admin };
+        recorder.call(by, verb, 200, at(&[("id", &text(&asked, "id"))])).await;
+    }
+    recorder.call(&gina, "list_own_join_requests", 200, nothing()).await;
+}
+
+async fn services(recorder: &mut Recorder, admin: &Client) {
+    let ci = json!({ "name": "ci", "role": "admin", "pattern": "box/web/**", "actions": ["read"] });
+    recorder.call(admin, "create_service_account", 201, body(ci)).await;
+    let list = recorder.call(admin, "list_service_accounts", 200, nothing()).await;
+    assert_eq!(list.json()["page"]["total"], 1);
+    let names = [("service", "ci")];
+    let read = recorder.call(admin, "read_service_account", 200, at(&names)).await;
+    unchanged(recorder, admin, "read_service_account", &read, &names).await;
+    let with = With { names: &names, ..body(json!({ "suspended": true })) };
+    recorder.call(admin, "update_service_account", 200, with).await;
+    let with = With { names: &names, ..body(json!({ "expiresInDays": 30 })) };
+    recorder.call(admin, "rotate_service_account_secret", 200, with).await;
+    recorder.call(admin, "delete_service_account", 200, at(&names)).await;
+}
+
+/// What organizations go through, until the last one is deleted.
+async fn lives(recorder: &mut Recorder, admin: &Client) {
+    recorder.call(admin, "suspend_organization", 200, body(json!({ "reason": "r" }))).await;
+    recorder.call(admin, "resume_organization", 200, nothing()).await;
+    let open = json!({ "accessMode": "request_to_join" });
+    recorder.call(admin, "update_organization", 200, body(open)).await;
+    let list = recorder.call(admin, "discover_organizations", 200, nothing()).await;
+    assert_eq!(list.json()["page"]["total"], 1);
+    let mark = json!({ "username": "mark", "role": "member" });
+    recorder.call(admin, "add_member", 201, body(mark)).await;
+    let mark = json!({ "username": "mark" });
+    recorder.call(admin, "hand_over_organization", 200, body(mark)).await;
+    let confirmed = With { query: "?confirm=acme", ..With::default() };
+    recorder.call(admin, "delete_organization", 200, confirmed).await;
+    let list = recorder.call(admin, "list_deleted_organizations", 200, nothing()).await;
+    assert_eq!(list.json()["page"]["total"], 1);
+    recorder.call(admin, "restore_organization", 200, nothing()).await;
+}
