@@ -2,6 +2,9 @@
 //!
 //! A password is known here only as the hash that the server made of it.
 
+mod admins;
+mod external;
+
 use std::fmt;
 
 use boxvault_types::digest::Digest;
@@ -15,8 +18,7 @@ use sea_orm::{
     JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use crate::entity::{memberships as member_rows, settings as setting_rows};
-use crate::entity::{user_groups, users as table};
+use crate::entity::{memberships as member_rows, users as table};
 use crate::links::{LinkKind, NewLink};
 use crate::outbox::NewMail;
 use crate::rows::{Hash, clean, digest, insert, matches, search_text, stored};
@@ -25,8 +27,14 @@ use crate::{
     sessions,
 };
 
-/// The row of `settings` that whoever makes the first admin waits on.
-pub(crate) const FIRST_ADMIN_LOCK: &str = "lock.first_admin";
+pub use admins::{
+    create_first_admin, grant_platform_admin, resume, suspend, withdraw_platform_admin,
+};
+pub use external::{Claims, find_by_subject, upsert_external};
+
+#[cfg(test)]
+pub(crate) use admins::FIRST_ADMIN_LOCK;
+pub(crate) use admins::keep_an_admin;
 
 /// An account.
 #[derive(Clone, PartialEq, Eq)]
@@ -130,23 +138,6 @@ impl fmt::Debug for NewUser {
     }
 }
 
-/// What an auth provider said of somebody who signed in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claims {
-    /// The auth provider's name, never [`LOCAL_ISSUER`].
-    pub issuer: String,
-    /// Who it is, for ever, in the auth provider's words.
-    pub subject: String,
-    /// The name that a new account gets.
-    pub name: UserName,
-    /// The e-mail address; left out of the account where another account has it.
-    pub email: Option<String>,
-    /// How people see it.
-    pub display_name: String,
-    /// All its groups; those of earlier sign-ins are forgotten.
-    pub groups: Vec<String>,
-}
-
 /// What to change of an account; `None` leaves it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserChanges {
@@ -213,22 +204,6 @@ pub async fn sign_up(catalog: &Catalog, new: SignUp) -> Result<User> {
     Ok(user)
 }
 
-/// Makes the first account of a new server, a platform admin. Of several attempts one wins.
-///
-/// # Errors
-/// `Conflict(AlreadySetUp)` when any account exists.
-pub async fn create_first_admin(catalog: &Catalog, new: NewUser) -> Result<User> {
-    let transaction = catalog.begin().await?;
-    setting_rows::Entity::find_by_id(FIRST_ADMIN_LOCK).lock_exclusive().one(&transaction).await?;
-    if table::Entity::find().limit(1).one(&transaction).await?.is_some() {
-        return Err(CatalogError::conflict(ConflictReason::AlreadySetUp));
-    }
-    let new = NewUser { platform_admin: true, ..new };
-    let user = create_in(&transaction, catalog.now(), new).await?;
-    transaction.commit().await?;
-    Ok(user)
-}
-
 pub(crate) async fn create_in<C: ConnectionTrait>(
     db: &C,
     now: DateTime<Utc>,
@@ -289,22 +264,6 @@ pub async fn find_by_name_or_email(catalog: &Catalog, typed: &str) -> Result<Opt
         .one(catalog.reader())
         .await?;
     row.map(from_row).transpose()
-}
-
-/// Finds an account by who vouches for it.
-pub async fn find_by_subject(
-    catalog: &Catalog,
-    issuer: &str,
-    subject: &str,
-) -> Result<Option<User>> {
-    let row = by_subject(issuer, subject).one(catalog.reader()).await?;
-    row.map(from_row).transpose()
-}
-
-fn by_subject(issuer: &str, subject: &str) -> sea_orm::Select<table::Entity> {
-    table::Entity::find()
-        .filter(table::Column::Issuer.eq(clean(issuer)))
-        .filter(table::Column::Subject.eq(clean(subject)))
 }
 
 /// Lists accounts.
@@ -429,51 +388,6 @@ pub async fn set_preferences(
     from_row(row)
 }
 
-/// Makes an account a platform admin.
-pub async fn grant_platform_admin(catalog: &Catalog, id: UserId) -> Result<()> {
-    let changes = UserChanges { platform_admin: Some(true), ..UserChanges::default() };
-    update(catalog, id, changes).await.map(drop)
-}
-
-/// Makes an account an ordinary one again.
-///
-/// # Errors
-/// `NotFound`; `Conflict(LastAdmin)` when nobody would be left who administers the server.
-pub async fn withdraw_platform_admin(catalog: &Catalog, id: UserId) -> Result<()> {
-    let changes = UserChanges { platform_admin: Some(false), ..UserChanges::default() };
-    update(catalog, id, changes).await.map(drop)
-}
-
-/// Keeps an account from signing in: its sessions end, its tokens are refused, its links open nothing.
-///
-/// # Errors
-/// `NotFound`; `Conflict(LastAdmin)` when nobody would be left who administers the server.
-pub async fn suspend(catalog: &Catalog, id: UserId) -> Result<()> {
-    let changes = UserChanges { suspended: Some(true), ..UserChanges::default() };
-    update(catalog, id, changes).await.map(drop)
-}
-
-/// Lets a suspended account in again.
-pub async fn resume(catalog: &Catalog, id: UserId) -> Result<()> {
-    let changes = UserChanges { suspended: Some(false), ..UserChanges::default() };
-    update(catalog, id, changes).await.map(drop)
-}
-
-/// Refuses to lose the last account that administers the server and may sign in. All who would take one away wait on
-/// the same row, so that two admins who leave at once do not count on each other.
-async fn keep_an_admin<C: ConnectionTrait>(db: &C, leaving: UserId) -> Result<()> {
-    setting_rows::Entity::find_by_id(FIRST_ADMIN_LOCK).lock_exclusive().one(db).await?;
-    let admins = table::Entity::find()
-        .filter(table::Column::PlatformAdmin.eq(true))
-        .filter(table::Column::SuspendedAt.is_null());
-    let is_one = admins.clone().filter(table::Column::Id.eq(leaving.0)).count(db).await? > 0;
-    let others = admins.filter(table::Column::Id.ne(leaving.0)).count(db).await?;
-    if is_one && others == 0 {
-        return Err(CatalogError::conflict(ConflictReason::LastAdmin));
-    }
-    Ok(())
-}
-
 /// Notes that an account signed in just now.
 pub async fn record_sign_in(catalog: &Catalog, id: UserId) -> Result<()> {
     let changed = table::Entity::update_many()
@@ -547,106 +461,6 @@ pub async fn delete(catalog: &Catalog, id: UserId) -> Result<()> {
     }
     table::Entity::delete_by_id(id.0).exec(&transaction).await?;
     transaction.commit().await?;
-    Ok(())
-}
-
-/// Finds or makes the account that an auth provider vouches for, and takes over what it says.
-///
-/// # Errors
-/// `AlreadyExists(UserName)` when the account is new and another one has its name.
-pub async fn upsert_external(catalog: &Catalog, claims: Claims) -> Result<User> {
-    let transaction = catalog.begin().await?;
-    let now = catalog.now();
-    let known =
-        by_subject(&claims.issuer, &claims.subject).lock_exclusive().one(&transaction).await?;
-    let id = known.as_ref().map_or_else(|| UserId::new().0, |row| row.id);
-    let email = claims.email.as_deref().map(clean);
-    let told = email.as_deref().map(str::to_lowercase);
-    let (email, email_key) = match told.clone() {
-        Some(key) if !email_is_taken(&transaction, &key, id).await? => (email, Some(key)),
-        _ => {
-            known.as_ref().map(|row| (row.email.clone(), row.email_key.clone())).unwrap_or_default()
-        }
-    };
-    let display_name = clean(&claims.display_name);
-    // the auth provider has proven the address that it tells
-    let verified_at = email_key.as_ref().filter(|key| told.as_ref() == Some(key)).map(|_| now);
-    let row = if let Some(known) = known {
-        let search = search_of(&known.name, email.as_deref(), &display_name);
-        let verified_at = known.email_verified_at.or(verified_at);
-        let mut row = known.into_active_model();
-        row.email = Set(email);
-        row.email_key = Set(email_key);
-        row.display_name = Set(display_name);
-        row.search_text = Set(search);
-        row.updated_at = Set(now);
-        row.last_sign_in_at = Set(Some(now));
-        row.email_verified_at = Set(verified_at);
-        row.update(&transaction).await?
-    } else {
-        let row = table::Model {
-            id,
-            name: claims.name.as_str().to_owned(),
-            name_key: claims.name.key(),
-            search_text: search_of(claims.name.as_str(), email.as_deref(), &display_name),
-            email,
-            email_key,
-            display_name,
-            password_hash: None,
-            issuer: clean(&claims.issuer),
-            subject: clean(&claims.subject),
-            platform_admin: false,
-            suspended_at: None,
-            created_at: now,
-            updated_at: now,
-            last_sign_in_at: Some(now),
-            email_verified_at: verified_at,
-            language: None,
-            theme: None,
-            time_zone: None,
-            default_organization_id: None,
-            avatar_digest: None,
-        };
-        insert(&transaction, row.clone()).await?;
-        row
-    };
-    replace_groups(&transaction, UserId(id), claims.groups).await?;
-    transaction.commit().await?;
-    from_row(row)
-}
-
-async fn email_is_taken<C: ConnectionTrait>(
-    db: &C,
-    key: &str,
-    by_other_than: sea_orm::prelude::Uuid,
-) -> Result<bool> {
-    let row = table::Entity::find()
-        .filter(table::Column::EmailKey.eq(key))
-        .filter(table::Column::Id.ne(by_other_than))
-        .one(db)
-        .await?;
-    Ok(row.is_some())
-}
-
-async fn replace_groups<C: ConnectionTrait>(
-    db: &C,
-    id: UserId,
-    mut groups: Vec<String>,
-) -> Result<()> {
-    user_groups::Entity::delete_many()
-        .filter(user_groups::Column::UserId.eq(id.0))
-        .exec(db)
-        .await?;
-    groups.sort();
-    groups.dedup();
-    if groups.is_empty() {
-        return Ok(());
-    }
-    let rows = groups.into_iter().map(|name| {
-        let row = user_groups::Model { user_id: id.0, name: clean(&name) };
-        row.into_active_model().reset_all()
-    });
-    user_groups::Entity::insert_many(rows).exec_without_returning(db).await?;
     Ok(())
 }
 
