@@ -1,25 +1,20 @@
 //! From a configuration to a running server, and back in the reverse order.
 
+mod background;
+mod error;
 mod listeners;
+mod welcome;
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use boxvault_catalog::{Catalog, CatalogError, Options};
-use boxvault_plugin_host::{LoadError, PluginHost};
-use boxvault_plugin_sdk::{AuthProvider, PluginError, StorageBackend};
-use boxvault_policy::{PolicyError, PolicyHandle};
-use boxvault_transfer::{LocalFiles, TransferError};
+use boxvault_catalog::{Catalog, Options};
+use boxvault_plugin_host::PluginHost;
+use boxvault_plugin_sdk::{AuthProvider, StorageBackend};
+use boxvault_policy::PolicyHandle;
+use boxvault_transfer::LocalFiles;
 use boxvault_types::identity::LOCAL_ISSUER;
 use salvo::{Server, Service, conn::Acceptor, fuse::FuseConfig, server::ServerHandle};
-use thiserror::Error;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{Notify, Semaphore, watch},
@@ -30,93 +25,27 @@ use tracing::{error, info, warn};
 
 use crate::{
     app::{
-        App,
-        access_tokens::AccessTokens,
-        audit::{By, Refusals},
-        catalogue::CatalogueCache,
-        download_links::DownloadLinks,
-        downloads::DownloadCounter,
-        identify::IdentityCache,
-        local_auth::LocalAuth,
-        markdown::Renderings,
-        outbox::Postbox,
-        passwords::Passwords,
-        sealing::Sealer,
-        stores::Stores,
-        tokens::TokenUses,
+        App, access_tokens::AccessTokens, audit::Refusals, catalogue::CatalogueCache,
+        download_links::DownloadLinks, downloads::DownloadCounter, identify::IdentityCache,
+        local_auth::LocalAuth, markdown::Renderings, outbox::Postbox, passwords::Passwords,
+        sealing::Sealer, stores::Stores, tokens::TokenUses,
     },
     config::Config,
-    data_dir::{DataDir, DataDirError},
-    error::AppError,
+    data_dir::DataDir,
     http,
-    mail::transport::{MailSetupError, Transport},
+    mail::transport::Transport,
     metrics::Metrics,
-    tls::{Reload, TlsError},
+    tls::Reload,
 };
+use background::{background, flush};
+pub use error::StartupError;
 use listeners::Listeners;
+use welcome::welcome;
 
 /// The plugin name of the built-in auth provider.
 const LOCAL_PLUGIN: &str = "local";
 /// How much later than an upload itself the connection gives a silent client up.
 const BODY_GRACE: Duration = Duration::from_secs(5);
-/// How often the signing keys are looked at: whether one is old, and whether another server has a new one.
-const KEYS_INTERVAL: Duration = Duration::from_mins(1);
-/// How often counters are written to the catalog, and watchers told of releases.
-const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Why the server could not start.
-#[derive(Debug, Error)]
-pub enum StartupError {
-    /// The data folder cannot be used.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    /// The database cannot be used.
-    #[error("could not open the catalog; check database.url")]
-    Catalog(#[from] CatalogError),
-    /// The policy files cannot be used. There is no older policy to keep at a start.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    /// A plugin cannot be used.
-    #[error("could not open {entry}")]
-    Plugin {
-        /// Its place in the configuration.
-        entry: String,
-        /// Why.
-        #[source]
-        source: LoadError,
-    },
-    /// A store does not answer.
-    #[error("the store {name:?} does not work")]
-    Store {
-        /// Its name in the configuration.
-        name: String,
-        /// Why.
-        #[source]
-        source: PluginError,
-    },
-    /// `storage.default_store` names no store.
-    #[error("storage.default_store is {0:?}, but there is no [stores.{0}]")]
-    NoDefaultStore(String),
-    /// Messages cannot be sent.
-    #[error(transparent)]
-    Mail(#[from] MailSetupError),
-    /// The certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// A listener cannot be opened.
-    #[error(transparent)]
-    Listen(#[from] TransferError),
-    /// No listener is on.
-    #[error("both server.http_listen and server.https_listen are off; turn one on")]
-    NoListener,
-    /// The rest.
-    #[error("could not start")]
-    App(#[from] AppError),
-    /// A signal cannot be waited for, or standard output is gone.
-    #[error("the system refused")]
-    Io(#[from] io::Error),
-}
-
 /// Opens everything that a server stands on, without listening.
 ///
 /// # Errors
@@ -351,81 +280,6 @@ where
     handle
 }
 
-/// What goes on beside the requests.
-fn background(app: &Arc<App>) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    let every =
-        |app: &Arc<App>, interval: Duration| (Arc::clone(app), tokio::time::interval(interval));
-
-    let (flushing, mut ticks) = every(app, FLUSH_INTERVAL);
-    tasks.spawn(async move {
-        loop {
-            ticks.tick().await;
-            flush(&flushing).await;
-        }
-    });
-    let (telling, mut ticks) = every(app, FLUSH_INTERVAL);
-    tasks.spawn(async move {
-        loop {
-            ticks.tick().await;
-            if let Err(error) = telling.tell_watchers().await {
-                warn!(cause = error.causes(), "could not tell watchers of a release; trying again");
-            }
-        }
-    });
-    let (tending, mut ticks) = every(app, KEYS_INTERVAL);
-    tasks.spawn(async move {
-        loop {
-            ticks.tick().await;
-            let age = tending.config.auth.signing_key_max_age.into();
-            if let Err(error) = tending.rotate_signing_key(age, By::Server).await {
-                warn!(cause = error.causes(), "could not look at the signing keys; trying again");
-            }
-        }
-    });
-    let sending = Arc::clone(app);
-    tasks.spawn(async move { sending.send_mail_forever().await });
-    let watch_interval: Duration = app.config.policy.watch_interval.into();
-    if !watch_interval.is_zero() {
-        tasks.spawn(boxvault_policy::watch(Arc::clone(&app.policy), watch_interval));
-    }
-    tasks.spawn(Arc::clone(app).verify_forever());
-    let scrub_interval: Duration = app.config.storage.scrub_interval.into();
-    if !scrub_interval.is_zero() {
-        tasks.spawn(Arc::clone(app).scrub_forever(scrub_interval));
-    }
-    let sweep_interval: Duration = app.config.storage.sweep_interval.into();
-    if !sweep_interval.is_zero() {
-        let (sweeping, mut ticks) = every(app, sweep_interval);
-        tasks.spawn(async move {
-            loop {
-                ticks.tick().await;
-                if let Err(error) = sweeping.sweep(sweeping.sweep_options()).await {
-                    warn!(cause = error.causes(), "could not sweep; the next sweep will try again");
-                }
-            }
-        });
-    }
-    tasks
-}
-
-async fn flush(app: &App) {
-    let outcomes = [
-        app.flush_downloads().await,
-        app.flush_token_uses().await,
-        app.flush_refusals().await,
-        app.record_policy().await,
-    ];
-    for outcome in outcomes {
-        if let Err(error) = outcome {
-            warn!(
-                cause = error.causes(),
-                "could not write counters or rows of the audit log; they are kept and tried again"
-            );
-        }
-    }
-}
-
 async fn wait_for_stop(app: &App, reload: &Reload) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -440,45 +294,5 @@ async fn wait_for_stop(app: &App, reload: &Reload) -> io::Result<()> {
                 let _changed = app.policy.reload_now().await;
             }
         }
-    }
-}
-
-/// Tells a person at a terminal what to do next. The set-up token goes here and nowhere else: not into the log.
-async fn welcome(
-    app: &App,
-    http: &[SocketAddr],
-    https: &[SocketAddr],
-    fingerprint: Option<&str>,
-) -> Result<(), StartupError> {
-    let mut text = String::from("\nBoxVault is running.\n");
-    let mut line =
-        |label: &str, value: &str| text.extend(["  ", &format!("{label:<22}"), value, "\n"]);
-    line("web page", &app.public_url.to_string());
-    line("API document", &format!("{}/api-docs/", app.public_url));
-    for address in http {
-        line("HTTP", &format!("http://{address}"));
-    }
-    for address in https {
-        line("HTTPS", &format!("https://{address}"));
-    }
-    if let Some(fingerprint) = fingerprint {
-        line("certificate (sha256)", fingerprint);
-    }
-    line("data folder", &app.config.server.data_dir.display().to_string());
-    if let Some(token) = app.new_setup_token().await? {
-        let invitation = format!(
-            "\nThis server has no account yet. Make the first platform admin with the one-time token\n\n  {token}\n\n\
-             for instance so (the README goes on from there):\n\n  \
-             curl -fsS {}/api/setup --json '{{\"token\": \"{token}\", \"username\": \"admin\", \
-             \"email\": \"admin@example.com\", \"password\": \"CHANGE-THIS-PASSWORD\"}}'\n",
-            app.public_url
-        );
-        text.push_str(&invitation);
-    }
-    let mut output = io::stdout().lock();
-    match writeln!(output, "{text}").and_then(|()| output.flush()) {
-        // started by something that does not listen; the server runs all the same
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => Ok(outcome?),
     }
 }

@@ -9,14 +9,15 @@
 //! No transaction is open while bytes stream. What fails before the commit was never there: the writer is aborted
 //! and the row removed; if even that fails, the sweep finds both by the row's age.
 
-use std::{mem, sync::Arc, time::Duration};
+mod unfinished;
+
+use std::{sync::Arc, time::Duration};
 
 use boxvault_catalog::{
-    CatalogError,
     audit::NewEntry,
     boxes::OwnedBox,
     quotas::Room,
-    uploads::{self, Committed, NewUpload, Received},
+    uploads::{self, NewUpload},
     versions::VersionStatus,
 };
 use boxvault_plugin_sdk::{ObjectWriter, WriteOptions};
@@ -25,21 +26,22 @@ use boxvault_transfer::{
     Intake, IntakeOptions,
 };
 use boxvault_types::{
-    digest::{Checksum, ChecksumType, Digest},
+    digest::{Checksum, ChecksumType},
     error::ErrorCode,
     ids::{BlobId, UploadId, UserId},
     views::files::UploadView,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use tokio::{runtime::Handle, sync::OwnedSemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{info, warn};
+
+use unfinished::{Unfinished, lost_race, not_a_box};
 
 use super::{App, artifacts::Slot, stores};
 use crate::{
     config::ArchiveCheck,
     error::{AppError, Result},
-    metrics::InFlight,
 };
 
 /// How much is handed to a store at once: large enough that a hop costs nothing, small enough for memory.
@@ -50,9 +52,6 @@ const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
 const ARCHIVE_ENTRIES_MAX: u64 = 100_000;
 /// What an xz or zstd decoder may allocate.
 const DECODER_MEMORY_BYTES_MAX: u64 = 128 << 20;
-
-/// What a defect of ours would say: the writer is there from the row to the last byte.
-const NO_WRITER: &str = "an upload lost its writer";
 
 /// What a client says of the file that it sends.
 #[derive(Debug, Clone, Default)]
@@ -76,27 +75,6 @@ pub(crate) struct Continued {
     pub(crate) id: UploadId,
     /// What was there when it began: a file that came since then stands.
     pub(crate) previous_blob_id: Option<BlobId>,
-}
-
-/// What came in, before anybody sees it.
-struct Arrived {
-    size_bytes: u64,
-    digest: Digest,
-    archive: BoxArchive,
-}
-
-/// An upload that nobody sees yet: what to remove if it does not come to its end.
-///
-/// Dropped while the body comes in (the client hung up, or reset its stream), it removes that in the background.
-struct Unfinished {
-    app: Arc<App>,
-    id: UploadId,
-    store: String,
-    key: String,
-    writer: Option<Box<dyn ObjectWriter>>,
-    is_over: bool,
-    _permit: OwnedSemaphorePermit,
-    _counted: InFlight,
 }
 
 impl App {
@@ -333,120 +311,6 @@ impl App {
     }
 }
 
-impl Unfinished {
-    /// Streams a body into the store, and checks what came.
-    async fn receive<S, E>(
-        &mut self,
-        slot: &Slot,
-        declared: &Declared,
-        mut body: S,
-    ) -> Result<Arrived>
-    where
-        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let app = Arc::clone(&self.app);
-        let writer = self.writer.as_mut().ok_or_else(|| AppError::internal(NO_WRITER))?;
-        let (size_bytes, digests, archive) =
-            app.pump(self.id, writer.as_mut(), declared, &mut body).await?;
-        check(slot, declared, size_bytes, &digests, archive)
-    }
-
-    /// Makes the bytes durable, and then visible. Tells what it is, and its compression.
-    async fn finish(
-        mut self,
-        arrived: Arrived,
-        declared: Declared,
-        audit: NewEntry,
-    ) -> Result<(Committed, String)> {
-        let app = Arc::clone(&self.app);
-        let size_bytes = arrived.size_bytes;
-        let compression = arrived.archive.compression.name().to_owned();
-        let outcome = match self.store(size_bytes).await {
-            Ok(()) => self.commit(arrived, declared, audit).await,
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Ok(committed) => {
-                self.is_over = true;
-                app.metrics.upload_ended("stored", size_bytes);
-                app.catalogues.clear();
-                // after the commit, and only then, what became surplus goes
-                if let Some(key) = &committed.surplus_key {
-                    app.delete_object(&committed.file.stored.store, key).await;
-                }
-                Ok((committed, compression))
-            }
-            Err(error) => {
-                app.metrics.upload_ended("refused", size_bytes);
-                if !self.is_over {
-                    self.give_up().await;
-                }
-                Err(error)
-            }
-        }
-    }
-
-    async fn store(&mut self, size_bytes: u64) -> Result<()> {
-        let writer = self.writer.take().ok_or_else(|| AppError::internal(NO_WRITER))?;
-        let stored = writer.finish().await?;
-        if stored.size == size_bytes {
-            return Ok(());
-        }
-        Err(AppError::internal(format!(
-            "the store counted {} bytes where {size_bytes} were sent",
-            stored.size
-        )))
-    }
-
-    /// One transaction makes the file exist.
-    async fn commit(
-        &mut self,
-        arrived: Arrived,
-        declared: Declared,
-        audit: NewEntry,
-    ) -> Result<Committed> {
-        let received = Received {
-            size_bytes: i64::try_from(arrived.size_bytes).map_err(AppError::internal)?,
-            digest: arrived.digest,
-            checksum: declared.checksum,
-            finishes: declared.continued.map(|continued| continued.id),
-            default_limits: self.app.default_limits(),
-            audit: Some(audit),
-        };
-        uploads::commit(&self.app.catalog, self.id, received).await.map_err(|error| {
-            // A connection that broke may have carried the commit to its end all the same. Nothing is removed then:
-            // if it did not, the sweep finds row and object by their age.
-            self.is_over =
-                matches!(error, CatalogError::Unavailable { .. } | CatalogError::Unexpected { .. });
-            let error = AppError::from(error);
-            if error.code() == ErrorCode::LostRace { lost_race() } else { error }
-        })
-    }
-
-    /// Removes what was written, and the row. What cannot be removed now is the sweep's.
-    async fn give_up(&mut self) {
-        self.is_over = true;
-        let writer = self.writer.take();
-        self.app.abort(self.id, writer, &self.store, &self.key).await;
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if self.is_over {
-            return;
-        }
-        let (app, id, writer) = (Arc::clone(&self.app), self.id, self.writer.take());
-        let (store, key) = (mem::take(&mut self.store), mem::take(&mut self.key));
-        app.metrics.upload_ended("refused", 0);
-        // outside of a runtime the process is ending, and the sweep finds it
-        if let Ok(runtime) = Handle::try_current() {
-            drop(runtime.spawn(async move { app.abort(id, writer, &store, &key).await }));
-        }
-    }
-}
-
 /// What somebody reads who sends a file to a version that clients may have.
 pub(super) fn version_released(slot: &Slot) -> AppError {
     AppError::new(
@@ -456,54 +320,6 @@ pub(super) fn version_released(slot: &Slot) -> AppError {
             slot.version
         ),
     )
-}
-
-fn lost_race() -> AppError {
-    AppError::new(
-        ErrorCode::LostRace,
-        "another upload for this architecture was faster; its file stands",
-    )
-}
-
-/// Compares what came with what was declared, and with where it shall go.
-fn check(
-    slot: &Slot,
-    declared: &Declared,
-    size_bytes: u64,
-    digests: &Digests,
-    archive: std::result::Result<BoxArchive, ArchiveRefusal>,
-) -> Result<Arrived> {
-    if let Some(length) = declared.length.filter(|length| *length != size_bytes) {
-        return Err(AppError::new(
-            ErrorCode::LengthMismatch,
-            format!("{length} bytes were declared and {size_bytes} came; send the file again"),
-        ));
-    }
-    if let Some(checksum) = &declared.checksum {
-        let computed = digests.declared.as_deref().unwrap_or_default();
-        if computed != checksum.hex() {
-            return Err(AppError::new(
-                ErrorCode::ChecksumMismatch,
-                format!("the file's {} is {computed}, not {}", checksum.kind(), checksum.hex()),
-            ));
-        }
-    }
-    let archive = archive.map_err(|refusal| not_a_box(&refusal))?;
-    if archive.provider != slot.provider.as_str() {
-        return Err(AppError::new(
-            ErrorCode::ProviderMismatch,
-            format!(
-                "the box is for provider {:?} (its metadata.json says so), not for {:?}",
-                archive.provider,
-                slot.provider.as_str()
-            ),
-        ));
-    }
-    Ok(Arrived { size_bytes, digest: Digest(digests.sha256), archive })
-}
-
-fn not_a_box(refusal: &ArchiveRefusal) -> AppError {
-    AppError::new(ErrorCode::NotABox, format!("this is not a Vagrant box: {refusal}"))
 }
 
 fn depth(check: ArchiveCheck) -> ArchiveDepth {
