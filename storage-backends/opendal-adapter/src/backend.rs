@@ -19,7 +19,6 @@ use crate::{
 pub struct OpendalBackend {
     operator: Operator,
     read_chunk_bytes: usize,
-    write_chunk_bytes: Option<usize>,
     create_new: bool,
     /// A first segment of keys that is not ours to give: the staging folder.
     reserved: Option<String>,
@@ -28,26 +27,13 @@ pub struct OpendalBackend {
 impl OpendalBackend {
     /// A backend over an operator, without anything special.
     pub fn new(operator: Operator) -> Self {
-        Self {
-            operator,
-            read_chunk_bytes: 1 << 20,
-            write_chunk_bytes: None,
-            create_new: false,
-            reserved: None,
-        }
+        Self { operator, read_chunk_bytes: 1 << 20, create_new: false, reserved: None }
     }
 
     /// Reads in chunks of this size.
     #[must_use]
     pub fn read_chunk_bytes(mut self, bytes: usize) -> Self {
         self.read_chunk_bytes = bytes;
-        self
-    }
-
-    /// Collects writes to chunks of this size; without it each chunk goes out as it comes.
-    #[must_use]
-    pub fn write_chunk_bytes(mut self, bytes: usize) -> Self {
-        self.write_chunk_bytes = Some(bytes);
         self
     }
 
@@ -126,10 +112,7 @@ impl StorageBackend for OpendalBackend {
 
     async fn open_writer(&self, key: &str, _: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
         self.check(key)?;
-        let mut writer = self.operator.writer_with(key).if_not_exists(self.create_new);
-        if let Some(bytes) = self.write_chunk_bytes {
-            writer = writer.chunk(bytes);
-        }
+        let writer = self.operator.writer_with(key).if_not_exists(self.create_new);
         let writer = writer.await.map_err(from_opendal)?;
         Ok(Box::new(ObjectSink { writer, written: 0 }))
     }
