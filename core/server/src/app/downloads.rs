@@ -77,10 +77,13 @@ impl App {
         audience: Audience,
         link: Option<&LinkGrant>,
     ) -> Result<Download> {
-        if let Some(known) = self.known_location(&path)
-            && let Ok(download) = self.open_located(&known, path, audience, link).await
-        {
-            return Ok(download);
+        if let Some(known) = self.known_location(&path) {
+            match self.open_located(&known, path, audience, link).await {
+                Ok(download) => return Ok(download),
+                // to ask the catalog again helps nobody whose store does not answer
+                Err(Fault::Store(cause)) => return Err(cause),
+                Err(Fault::Damaged { .. } | Fault::Refused(_)) => {}
+            }
         }
         let located = self.location(path).await?.ok_or_else(|| missing(path))?;
         self.open_located(&located, path, audience, link).await.map_err(Fault::into_error)
@@ -119,7 +122,7 @@ impl App {
         let damaged = |cause: AppError| Fault::Damaged { stored: Box::new(stored.clone()), cause };
         let path = store.local_path(&stored.key).await.map_err(|cause| match cause.kind {
             PluginErrorKind::NotFound => damaged(AppError::from(cause)),
-            _ => Fault::Other(AppError::from(cause)),
+            _ => Fault::Store(AppError::from(cause)),
         })?;
         let file = self.local_files.open(&path).await.map_err(AppError::internal)?;
         if file.size_bytes() != size_bytes {
@@ -155,11 +158,11 @@ fn missing(path: Path<'_>) -> AppError {
 /// Why a file cannot be opened.
 enum Fault {
     /// The store has no such file, or another one; not so if the catalog has changed since it was asked.
-    Damaged {
-        stored: Box<StoredFile>,
-        cause: AppError,
-    },
-    Other(AppError),
+    Damaged { stored: Box<StoredFile>, cause: AppError },
+    /// The store does not answer.
+    Store(AppError),
+    /// By what is known of the file; not so if the catalog has changed since it was asked.
+    Refused(AppError),
 }
 
 impl Fault {
@@ -174,14 +177,14 @@ impl Fault {
                 );
                 cause
             }
-            Self::Other(cause) => cause,
+            Self::Store(cause) | Self::Refused(cause) => cause,
         }
     }
 }
 
 impl From<AppError> for Fault {
     fn from(cause: AppError) -> Self {
-        Self::Other(cause)
+        Self::Refused(cause)
     }
 }
 
