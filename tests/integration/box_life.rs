@@ -3,6 +3,7 @@
 use boxvault_tests::{
     Client, Publication, Reply, TestServer,
     bytes::{BoxBuilder, BoxFile},
+    outcome::expect,
 };
 use serde_json::{Value, json};
 
@@ -11,12 +12,6 @@ const BOX: &str = "/api/organization/acme/box/web";
 #[track_caller]
 fn assert_refused(reply: &Reply, status: u16, code: &str) {
     assert_eq!((reply.status, &*reply.code()), (status, code), "{}", reply.text());
-}
-
-#[track_caller]
-fn expect(status: u16, reply: Reply) -> Reply {
-    assert_eq!(reply.status, status, "{}", reply.text());
-    reply
 }
 
 /// A public, released box, by the owner of its organization.

@@ -1,6 +1,11 @@
 //! What a box tells of itself: texts, links and its picture.
 
-use boxvault_tests::{Client, Publication, Reply, TestServer, bytes::PNG, client::send};
+use boxvault_tests::{
+    Client, Publication, TestServer,
+    bytes::PNG,
+    client::send,
+    outcome::{assert_field_refused, expect},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -9,30 +14,9 @@ const ARTWORK: &str = "/api/organization/acme/box/web/artwork";
 /// The head of another picture, which is all that is looked at.
 const WEBP: &[u8] = b"RIFF\x10\0\0\0WEBPVP8L\x05\0\0\0\x2f\0\0\0\0";
 
-#[track_caller]
-fn expect(status: u16, reply: Reply) -> Reply {
-    assert_eq!(reply.status, status, "{}", reply.text());
-    reply
-}
-
-#[track_caller]
-fn assert_field_refused(reply: &Reply, field: &str) {
-    assert_eq!((reply.status, &*reply.code()), (400, "INVALID_INPUT"), "{}", reply.text());
-    let body = reply.json();
-    let fields = body["error"]["fields"].as_object().unwrap_or_else(|| panic!("{body}"));
-    assert!(fields.keys().any(|key| key.starts_with(field)), "{field}: {body}");
-}
-
-async fn prepared() -> (TestServer, Client) {
-    let server = TestServer::start().await;
-    let admin = server.admin().await;
-    admin.prepare(&Publication::new("acme", "web", &[])).await;
-    (server, admin)
-}
-
 #[tokio::test]
 async fn texts_are_rendered_to_html_that_is_safe_in_a_page() {
-    let (server, admin) = prepared().await;
+    let (server, admin) = TestServer::with_a_box().await;
     let text = "# Hi\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) ![p](https://t.example/p.png)";
     let body = json!({ "description": text, "readme": format!("{text}\n\n**r**") });
     expect(200, admin.put(BOX, &body).await);
@@ -69,7 +53,7 @@ async fn texts_are_rendered_to_html_that_is_safe_in_a_page() {
 
 #[tokio::test]
 async fn links_are_https_and_hold_no_secrets() {
-    let (_server, admin) = prepared().await;
+    let (_server, admin) = TestServer::with_a_box().await;
     for field in ["homepageUrl", "sourceUrl", "documentationUrl"] {
         for bad in [
             "http://example.com",
@@ -106,7 +90,7 @@ fn put(client: &Client, body: &[u8], headers: &[(&'static str, &str)]) -> reqwes
 
 #[tokio::test]
 async fn a_picture_is_kept_as_it_came_and_runs_nothing() {
-    let (server, admin) = prepared().await;
+    let (server, admin) = TestServer::with_a_box().await;
     assert_eq!(admin.get(ARTWORK).await.code(), "FILE_NOT_FOUND");
     assert_eq!(admin.delete(ARTWORK).await.code(), "FILE_NOT_FOUND");
     // what is said of it does not count

@@ -1,6 +1,6 @@
 //! Boxes, providers and architectures: life cycles, who sees what, and exactly one default.
 
-use boxvault_tests::{Client, Publication, TestServer, bytes::BoxBuilder};
+use boxvault_tests::{Publication, TestServer, bytes::BoxBuilder};
 use serde_json::{Value, json};
 
 const PROVIDER: &str = "/api/organization/acme/box/web/version/1.0.0/provider/virtualbox";
@@ -9,16 +9,9 @@ fn names(list: &Value) -> Vec<&str> {
     list["data"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
 }
 
-async fn prepared() -> (TestServer, Client) {
-    let server = TestServer::start().await;
-    let admin = server.admin().await;
-    admin.prepare(&Publication::new("acme", "web", &[])).await;
-    (server, admin)
-}
-
 #[tokio::test]
 async fn a_box_lives_from_its_creation_to_its_end() {
-    let (server, admin) = prepared().await;
+    let (server, admin) = TestServer::with_a_box().await;
     let path = "/api/organization/acme/box/db";
     let body =
         json!({ "name": "db", "shortDescription": "s", "description": "d", "readme": "# r" });
@@ -62,7 +55,7 @@ async fn a_box_lives_from_its_creation_to_its_end() {
 
 #[tokio::test]
 async fn hiding_a_box_hides_it_at_once_and_everywhere() {
-    let (server, admin) = prepared().await;
+    let (server, admin) = TestServer::with_a_box().await;
     let file = BoxBuilder::new("virtualbox").build();
     let publication = Publication::new("acme", "web", &file.bytes);
     admin.publish(&publication).await;
@@ -91,7 +84,7 @@ async fn hiding_a_box_hides_it_at_once_and_everywhere() {
 
 #[tokio::test]
 async fn lists_show_what_single_reads_show() {
-    let (server, admin) = prepared().await;
+    let (server, admin) = TestServer::with_a_box().await;
     let stranger = server.user("sam").await;
     for (name, public) in [("alpha", true), ("beta", false), ("gamma", true)] {
         let body = json!({ "name": name, "isPublic": public, "shortDescription": "Linux" });
@@ -118,7 +111,7 @@ async fn lists_show_what_single_reads_show() {
 
 #[tokio::test]
 async fn a_provider_has_exactly_one_default_architecture() {
-    let (_server, admin) = prepared().await;
+    let (_server, admin) = TestServer::with_a_box().await;
     let path = format!("{PROVIDER}/architecture");
     let defaults = async || {
         let list = admin.get(&path).await.json();
@@ -161,7 +154,7 @@ async fn a_provider_has_exactly_one_default_architecture() {
 
 #[tokio::test]
 async fn a_provider_lives_from_its_creation_to_its_end() {
-    let (_server, admin) = prepared().await;
+    let (_server, admin) = TestServer::with_a_box().await;
     let path = "/api/organization/acme/box/web/version/1.0.0/provider";
     let made = admin.post(path, &json!({ "name": "libvirt", "description": "d" })).await;
     assert_eq!(made.status, 201);

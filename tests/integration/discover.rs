@@ -1,34 +1,17 @@
 //! Lists of boxes and searches in them: what is found, by whom, and what becomes of it when boxes change.
 
-use boxvault_tests::{Client, Publication, Reply, TestServer, bytes::BoxBuilder};
+use boxvault_tests::{
+    Client, Publication, TestServer,
+    bytes::BoxBuilder,
+    outcome::{assert_field_refused, expect},
+};
 use serde_json::{Value, json};
 
 const BOX: &str = "/api/organization/acme/box/web";
 
-#[track_caller]
-fn expect(status: u16, reply: Reply) -> Reply {
-    assert_eq!(reply.status, status, "{}", reply.text());
-    reply
-}
-
-#[track_caller]
-fn assert_field_refused(reply: &Reply, field: &str) {
-    assert_eq!((reply.status, &*reply.code()), (400, "INVALID_INPUT"), "{}", reply.text());
-    let body = reply.json();
-    let fields = body["error"]["fields"].as_object().unwrap_or_else(|| panic!("{body}"));
-    assert!(fields.keys().any(|key| key.starts_with(field)), "{field}: {body}");
-}
-
-async fn prepared() -> (TestServer, Client) {
-    let server = TestServer::start().await;
-    let admin = server.admin().await;
-    admin.prepare(&Publication::new("acme", "web", &[])).await;
-    (server, admin)
-}
-
 #[tokio::test]
 async fn tags_are_few_short_words_and_find_their_boxes() {
-    let (server, admin) = prepared().await;
+    let (server, admin) = TestServer::with_a_box().await;
     let tags = json!({ "tags": ["Linux", "lts-22.04", "linux", "c++"] });
     let changed = expect(200, admin.put(BOX, &tags).await).data();
     assert_eq!(changed["tags"], json!(["linux", "lts-22.04", "c++"]));
@@ -126,7 +109,7 @@ async fn boxes_are_found_by_words_platforms_and_organizations_as_far_as_they_may
 
 #[tokio::test]
 async fn w35_a_list_shows_summaries_by_the_page() {
-    let (server, admin) = prepared().await;
+    let (server, admin) = TestServer::with_a_box().await;
     for number in 0..5 {
         let body = json!({
             "name": format!("box{number}"), "isPublic": true,
@@ -183,7 +166,7 @@ async fn a_box_that_is_renamed_handed_over_deleted_or_restored_is_found_as_it_is
 
 #[tokio::test]
 async fn w20_a_box_that_is_not_for_everybody_is_in_nobody_elses_lists() {
-    let (server, admin) = prepared().await;
+    let (server, admin) = TestServer::with_a_box().await;
     let body = json!({ "isPublic": false, "tags": ["hidden"], "shortDescription": "findme" });
     expect(200, admin.put(BOX, &body).await);
     let zoe = server.user("zoe").await;

@@ -38,9 +38,13 @@ mod endpoint_coverage;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod huge;
+#[cfg(test)]
 mod invitations;
 #[cfg(test)]
 mod join_requests;
+#[cfg(test)]
+mod lifecycle;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
@@ -57,6 +61,8 @@ mod operation;
 mod organization_lives;
 #[cfg(test)]
 mod organizations;
+#[cfg(test)]
+mod outages;
 #[cfg(test)]
 mod plugins;
 #[cfg(test)]
@@ -79,6 +85,8 @@ mod storage;
 mod tidy;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod two_servers;
 #[cfg(test)]
 mod typescript;
 #[cfg(test)]

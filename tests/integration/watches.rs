@@ -1,22 +1,17 @@
 //! Watches: who hears of a release, and who does not any more.
 
 use boxvault_tests::{
-    Client, Publication, Reply, TestServer,
+    Client, Publication, TestServer,
     bytes::{BoxBuilder, BoxFile},
     client::send,
     mail::{self, ARRIVAL_DEADLINE, wait_for_link},
+    outcome::expect,
     wait_for,
 };
 use serde_json::json;
 
 const BOX: &str = "/api/organization/acme/box/web";
 const WATCH: &str = "/api/organization/acme/box/web/watch";
-
-#[track_caller]
-fn expect(status: u16, reply: Reply) -> Reply {
-    assert_eq!(reply.status, status, "{}", reply.text());
-    reply
-}
 
 async fn published(public: bool) -> (TestServer, Client, BoxFile) {
     let server = TestServer::start().await;

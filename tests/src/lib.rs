@@ -7,9 +7,11 @@
 
 pub mod bytes;
 pub mod client;
+pub mod database;
 pub mod document;
 pub mod faults;
 pub mod mail;
+pub mod outcome;
 pub mod plugins;
 pub mod proxy;
 pub mod raw;

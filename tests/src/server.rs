@@ -20,7 +20,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::{Client, wait_for, workspace};
+use crate::{Client, Publication, wait_for, workspace};
 
 /// The platform admin of every test server.
 pub const ADMIN_NAME: &str = "root-of-tests";
@@ -134,6 +134,14 @@ impl TestServer {
     /// A client that presents nothing.
     pub fn anonymous(&self) -> Client {
         Client::new(&self.url())
+    }
+
+    /// Starts a server with the box `acme/web`, whose version 1.0.0 is being prepared, and its admin.
+    pub async fn with_a_box() -> (Self, Client) {
+        let server = Self::start().await;
+        let admin = server.admin().await;
+        admin.prepare(&Publication::new("acme", "web", &[])).await;
+        (server, admin)
     }
 
     /// A client signed in as the platform admin, who is made when they do not exist yet.
