@@ -14,14 +14,15 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     io::Write as _,
+    time::Duration,
 };
 
-use boxvault_tests::{Reply, client::send, workspace};
+use boxvault_tests::{Reply, client::send, wait_for, workspace};
 use futures_util::{StreamExt as _, stream};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-use expected::{class, code_of, expected};
+use expected::{class, code_of, expected, is_recorded};
 use world::{Case, Kind, World, ends_sessions, path_of, present};
 
 /// The columns of the table.
@@ -39,6 +40,8 @@ const CALLERS: &[&str] = &[
     "service",
     "orphan-service",
 ];
+/// How long refusals may take into the audit log, on a busy machine.
+const DEADLINE: Duration = Duration::from_mins(1);
 /// How many requests are under way at once.
 const PARALLEL: usize = 16;
 
@@ -61,6 +64,7 @@ async fn every_caller_gets_at_every_route_what_the_table_says() {
             answers.push((case, *caller, class(case, &reply), reply));
         }
     }
+    assert_each_refusal_is_recorded_once(world, &answers).await;
     for (case, caller, found, reply) in answers {
         let wanted = expected(case, caller);
         if found != wanted {
@@ -76,6 +80,44 @@ async fn every_caller_gets_at_every_route_what_the_table_says() {
     compare_with_snapshot(&table(&rows));
 }
 
+/// Each answer that refused somebody has one row in the audit log, and no other answer has one.
+async fn assert_each_refusal_is_recorded_once(
+    world: &World,
+    answers: &[(&Case, &str, String, Reply)],
+) {
+    let ids: Vec<_> = answers
+        .iter()
+        .map(|(case, caller, found, reply)| {
+            let id = reply.header("x-request-id").expect("each answer has one").to_owned();
+            (id, is_recorded(case, caller, found), format!("{} by {caller}: {found}", case.name()))
+        })
+        .collect();
+    let wanted = ids.iter().filter(|(_, recorded, _)| *recorded).count();
+    assert!(wanted > 1000, "only {wanted} refusals");
+    let root = world.anonymous.with_token(&world.callers["platform-admin"].token);
+    let rows = wait_for("the refusals in the log", DEADLINE, async || {
+        let export = root.get("/api/audit/export?allowed=false").await.text();
+        let mut rows = BTreeMap::<String, usize>::new();
+        for line in export.lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            *rows.entry(row["requestId"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        let found = ids.iter().filter(|(id, ..)| rows.contains_key(id)).count();
+        (found >= wanted).then_some(rows)
+    })
+    .await;
+    let wrong: Vec<_> = ids
+        .iter()
+        .filter(|(id, recorded, _)| {
+            rows.get(id).copied().unwrap_or_default() != usize::from(*recorded)
+        })
+        .map(|(_, recorded, what)| {
+            format!("{what}: {}", if *recorded { "not recorded" } else { "recorded" })
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 #[tokio::test]
 async fn the_kind_of_a_credential_changes_no_answer() {
     let world = World::build().await;
@@ -86,7 +128,7 @@ async fn the_kind_of_a_credential_changes_no_answer() {
             let mut answers = Vec::new();
             for (token, kinds) in [
                 (&caller.session, [Kind::AccessToken, Kind::Bearer].as_slice()),
-                (&caller.token, &[Kind::AccessToken, Kind::Bearer, Kind::Basic]),
+                (&caller.token, &[Kind::AccessToken, Kind::Bearer, Kind::Basic, Kind::AtlasToken]),
             ] {
                 for kind in kinds {
                     let request = present(world_request(world, case), *kind, token);
@@ -133,6 +175,66 @@ async fn a_bad_credential_is_401_on_every_route_of_the_api_and_nothing_to_stock_
                 assert_eq!(reply.code(), "CREDENTIALS_INVALID", "{name} with {why}");
             }
         }
+    }
+}
+
+/// An operation answers without credentials exactly if the document says so: of what everybody may see it answers
+/// something other than a refusal.
+#[tokio::test]
+async fn the_document_says_what_is_answered_without_credentials() {
+    let world = World::build().await;
+    let world = &world;
+    let mut answered = BTreeMap::<(String, bool), bool>::new();
+    for case in world.cases.iter().filter(|case| case.method != Method::HEAD) {
+        let found = class(case, &send(world_request(world, case)).await);
+        let operation = (format!("{} {}", case.method, case.path), case.takes(""));
+        *answered.entry(operation).or_default() |= found == "ok";
+    }
+    let wrong: Vec<_> = answered
+        .iter()
+        .filter(|((_, documented), answers)| documented != *answers)
+        .map(|((name, documented), _)| format!("{name}: the document says {documented}"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(
+        answered.values().any(|answers| *answers) && !answered.values().all(|answers| *answers)
+    );
+}
+
+#[tokio::test]
+async fn the_document_names_each_way_to_present_a_credential_where_it_is_taken() {
+    let world = World::build().await;
+    let token = &world.callers["owner"].token;
+    let told = |reply: &Reply| (reply.status, reply.bytes.len());
+    for case in &world.cases {
+        let name = case.name();
+        for way in ["accessToken", "bearer", "basic", "atlasToken"] {
+            assert!(case.takes(way), "{name} takes {way}, and the document does not say so");
+        }
+        if !matches!(case.method, Method::GET | Method::HEAD) || case.id == "read_metrics" {
+            continue;
+        }
+        let with = async |query: &str| {
+            let path = format!("{}?{query}", path_of(case));
+            send(world.request_to(case, &case.method, &path)).await
+        };
+        let by_query = with(&format!("access_token={token}")).await;
+        let by_header = send(present(world_request(&world, case), Kind::AccessToken, token)).await;
+        let anonymous = send(world_request(&world, case)).await;
+        let taken = told(&by_query) == told(&by_header) && told(&by_query) != told(&anonymous);
+        let makes_no_difference = told(&by_header) == told(&anonymous);
+        assert!(
+            makes_no_difference || taken == case.takes("queryToken"),
+            "{name}: a token in the query is {}, and the document says otherwise",
+            if taken { "taken" } else { "not taken" }
+        );
+        let by_link = with("link=none").await;
+        let refused = by_link.status == 401 && anonymous.status != 401;
+        assert!(
+            anonymous.status == 401 || refused == case.takes("downloadLink"),
+            "{name}: a bad link gives {}",
+            by_link.status
+        );
     }
 }
 

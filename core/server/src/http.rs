@@ -2,6 +2,7 @@
 
 mod api;
 mod call;
+mod credentials;
 mod error;
 mod etag;
 mod examples;
@@ -67,7 +68,7 @@ const COMMITTED_DOCUMENT: &[u8] = include_bytes!("../openapi.json");
 /// The API document, made from the routes.
 pub fn document() -> OpenApi {
     let routes = router::routes(ApiRouter::documented(openapi::frame()));
-    let mut document = routes.document.unwrap_or_else(openapi::frame);
+    let mut document = routes.into_document().unwrap_or_else(openapi::frame);
     examples::complete(&mut document);
     document
 }

@@ -87,6 +87,30 @@ pub(super) fn expected(case: &Case, caller: &str) -> String {
     }
 }
 
+/// Whether an answer is a refusal that belongs into the audit log.
+pub(super) fn is_recorded(case: &Case, caller: &str, found: &str) -> bool {
+    let (noun, verb) = case.action.split_once(':').expect("kind:action");
+    // what is everybody's own is nobody's before they sign in
+    let is_own = matches!(noun, "profile" | "session" | "token");
+    let anonymous = caller == "anonymous" || (caller == "bad-token" && case.is_vagrant());
+    // found by whoever may read it: that it is no badge for everybody, not released, not deleted
+    let is_absent = found == "404"
+        && match (noun, verb) {
+            ("organization", "restore") => {
+                matches!(caller, "owner" | "platform-admin")
+            }
+            _ if case.path.contains("{badge}") || case.is_vagrant() => {
+                !matches!(caller, "stranger" | "other-owner" | "orphan-service") && !anonymous
+            }
+            _ => false,
+        };
+    if found == "ok?" && is_empty_file(case) {
+        // to whoever may not know of the version it is not the file that is missing
+        return matches!(caller, "anonymous" | "stranger" | "other-owner" | "orphan-service");
+    }
+    matches!(found, "401" | "403" | "404") && !(is_own && anonymous) && !is_absent
+}
+
 /// What belongs to an organization, or is one.
 fn in_organization(
     case: &Case,

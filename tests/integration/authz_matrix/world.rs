@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use boxvault_tests::{
     Client, Publication, Reply, TestServer,
     bytes::{BoxBuilder, PNG},
+    outcome::expect,
     server::ADMIN_NAME,
 };
 use reqwest::{Method, RequestBuilder};
@@ -21,6 +22,8 @@ pub(super) struct Case {
     pub(super) action: String,
     pub(super) id: String,
     pub(super) variant: &'static str,
+    /// The credentials that the document names for it; an empty name where it names none at all.
+    pub(super) security: Vec<String>,
 }
 
 /// One way to present a credential.
@@ -29,6 +32,7 @@ pub(super) enum Kind {
     AccessToken,
     Bearer,
     Basic,
+    AtlasToken,
 }
 
 pub(super) struct Caller {
@@ -54,6 +58,7 @@ impl World {
         let server = TestServer::builder()
             .set("limits.requests_per_minute", "0")
             .set("limits.sign_in_requests_per_minute", "0")
+            .set("audit.refusals_waiting_max", "100000")
             .start()
             .await;
         let root = server.admin().await;
@@ -198,6 +203,7 @@ pub(super) fn present(request: RequestBuilder, kind: Kind, token: &str) -> Reque
         Kind::AccessToken => request.header("x-access-token", token),
         Kind::Bearer => request.bearer_auth(token),
         Kind::Basic => request.basic_auth("whoever", Some(token)),
+        Kind::AtlasToken => request.header("x-atlas-token", token),
     }
 }
 
@@ -269,6 +275,7 @@ fn cases(document: &Value) -> Vec<Case> {
                     action: field("x-action"),
                     id: field("operationId"),
                     variant,
+                    security: security_of(operation),
                 };
                 if case.method == Method::GET {
                     all.push(Case { method: Method::HEAD, ..case.clone() });
@@ -281,9 +288,23 @@ fn cases(document: &Value) -> Vec<Case> {
     all
 }
 
+fn security_of(operation: &Value) -> Vec<String> {
+    let alternatives = operation["security"].as_array().expect("each operation says it");
+    let one = |alternative: &Value| {
+        let ways = alternative.as_object().expect("an object of ways");
+        ways.keys().cloned().collect::<Vec<_>>().join(" and ")
+    };
+    alternatives.iter().map(one).collect()
+}
+
 impl Case {
     pub(super) fn name(&self) -> String {
         format!("{} {} {}", self.path, self.method, self.variant)
+    }
+
+    /// Whether the document says that a credential may be presented so, or with an empty name that none has to be.
+    pub(super) fn takes(&self, way: &str) -> bool {
+        self.security.iter().any(|known| known == way)
     }
 
     pub(super) fn is_vagrant(&self) -> bool {
@@ -310,10 +331,4 @@ pub(super) fn ends_sessions(case: &Case) -> bool {
 fn text(reply: &Reply, pointer: &str) -> String {
     let data = reply.data();
     data.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-#[track_caller]
-fn expect(status: u16, reply: Reply) -> Reply {
-    assert_eq!(reply.status, status, "{}", reply.text());
-    reply
 }

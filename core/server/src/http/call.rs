@@ -111,22 +111,6 @@ impl Call {
     pub(crate) fn caller(&self) -> Result<&Caller> {
         self.identity.caller().ok_or_else(credentials_missing)
     }
-
-    /// The known user who asks, where only people can. What a service account may is lent to it; a mailbox, or a wish
-    /// of its own, is not.
-    ///
-    /// # Errors
-    /// `CREDENTIALS_MISSING`; `PERMISSION_DENIED` to a service account.
-    pub(crate) fn person(&self) -> Result<&Caller> {
-        let caller = self.caller()?;
-        if caller.service.is_some() {
-            return Err(AppError::new(
-                ErrorCode::PermissionDenied,
-                "a service account cannot do this; sign in as a user",
-            ));
-        }
-        Ok(caller)
-    }
 }
 
 /// What somebody reads who should have signed in.

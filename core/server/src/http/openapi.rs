@@ -2,9 +2,10 @@
 
 use utoipa::openapi::{
     ComponentsBuilder, ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder,
-    security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     tag::TagBuilder,
 };
+
+use super::credentials::Way;
 
 /// The five categories of the reference, and what surrounds them.
 const TAGS: &[(&str, &str)] = &[
@@ -23,13 +24,9 @@ const TAGS: &[(&str, &str)] = &[
 
 /// The document without any path.
 pub(crate) fn frame() -> OpenApi {
-    let api_key = |name: &str, why: &str| {
-        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, why)))
-    };
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .description(Some("The access token of a session, or an API token."))
-        .build();
+    let ways = Way::ALL.into_iter().fold(ComponentsBuilder::new(), |components, way| {
+        components.security_scheme(way.name(), way.scheme())
+    });
     OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
@@ -51,14 +48,6 @@ pub(crate) fn frame() -> OpenApi {
         .tags(Some(TAGS.iter().map(|(name, description)| {
             TagBuilder::new().name(*name).description(Some(*description)).build()
         })))
-        .components(Some(
-            ComponentsBuilder::new()
-                .security_scheme(
-                    "accessToken",
-                    api_key("x-access-token", "The access token of a session, or an API token."),
-                )
-                .security_scheme("bearer", SecurityScheme::Http(bearer))
-                .build(),
-        ))
+        .components(Some(ways.build()))
         .build()
 }

@@ -14,7 +14,7 @@ use super::{
         organizations, organizations::lives, profile, providers, recovery, second_factor,
         service_accounts, sign_in, storage, system, uploads, users, versions, watches,
     },
-    hoops::hold::HeldTo,
+    hoops::{authorize::Asker, hold::HeldTo},
     routes::{ApiRouter, endpoint},
     vagrant,
 };
@@ -30,11 +30,11 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Create,   On::Account,      endpoint!(sign_in::sign_up))
         .add(Create,   On::Session,      endpoint!(sign_in::sign_in))
         .add(Update,   On::Session,      endpoint!(sign_in::refresh_session))
-        .add(Delete,   On::Session,      endpoint!(sign_in::sign_out))
+        .add(Delete,   On::Session,      endpoint!(sign_in::sign_out).asked_by(Asker::Somebody))
         .add(Update,   On::Profile,      endpoint!(sign_in::sign_out_everywhere))
         .add(Read,     On::Session,      endpoint!(sign_in::list_sessions))
-        .add(Delete,   On::Session,      endpoint!(sign_in::end_other_sessions))
-        .add(Delete,   On::Session,      endpoint!(sign_in::end_session))
+        .add(Delete,   On::Session,      endpoint!(sign_in::end_other_sessions).asked_by(Asker::Somebody))
+        .add(Delete,   On::Session,      endpoint!(sign_in::end_session).asked_by(Asker::Somebody))
         .add(Update,   On::Account,      endpoint!(recovery::request_reset_link))
         .add(Update,   On::Account,      endpoint!(recovery::reset_password))
         .add(Update,   On::Account,      endpoint!(recovery::verify_email))
@@ -85,7 +85,7 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Create,   On::Suspension,   endpoint!(lives::suspend_organization))
         .add(Delete,   On::Suspension,   endpoint!(lives::resume_organization))
         .add(Read,     On::Organization, endpoint!(lives::discover_organizations))
-        .add(Read,     On::Organization, endpoint!(lives::list_deleted_organizations))
+        .add(Read,     On::Organization, endpoint!(lives::list_deleted_organizations).asked_by(Asker::Somebody))
         .add(Read,     On::Member,       endpoint!(organizations::list_members))
         .add(Create,   On::Member,       endpoint!(organizations::add_member))
         .add(Update,   On::Member,       endpoint!(organizations::update_member))
@@ -96,7 +96,7 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Update,   On::Invitation,   endpoint!(invitations::resend_invitation))
         .add(Delete,   On::Invitation,   endpoint!(invitations::revoke_invitation))
         .add(Read,     On::JoinRequest,  endpoint!(join_requests::list_join_requests))
-        .add(Create,   On::JoinRequest,  endpoint!(join_requests::create_join_request))
+        .add(Create,   On::JoinRequest,  endpoint!(join_requests::create_join_request).asked_by(Asker::Person))
         .add(Update,   On::JoinRequest,  endpoint!(join_requests::approve_join_request))
         .add(Update,   On::JoinRequest,  endpoint!(join_requests::deny_join_request))
         .add(Read,     On::ServiceAccount, endpoint!(service_accounts::list_service_accounts))
@@ -124,8 +124,8 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Restore,  On::Box,          endpoint!(boxes::restore_box).held_to(HeldTo::Nothing))
         .add(Read,     On::Box,          endpoint!(box_pages::read_rendered_box))
         .add(Read,     On::Version,      endpoint!(box_pages::read_rendered_version))
-        .add(Watch,    On::Box,          endpoint!(watches::watch_box).held_to(HeldTo::Nothing))
-        .add(Watch,    On::Box,          endpoint!(watches::unwatch_box).held_to(HeldTo::Nothing))
+        .add(Watch,    On::Box,          endpoint!(watches::watch_box).asked_by(Asker::Person).held_to(HeldTo::Nothing))
+        .add(Watch,    On::Box,          endpoint!(watches::unwatch_box).asked_by(Asker::Person).held_to(HeldTo::Nothing))
         .add(Update,   On::Account,      endpoint!(watches::stop_watching))
         .add(Read,     On::Box,          endpoint!(box_pages::read_artwork))
         .add(Read,     On::Box,          endpoint!(badges::read_box_downloads))

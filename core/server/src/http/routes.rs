@@ -5,13 +5,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use boxvault_policy::{AccessRequest, Policy, Relations};
 use boxvault_types::{
     action::{Action, ResourceKind},
     error::ErrorCode,
+    identity::Identity,
     names::RESERVED_NAMES,
     views::ErrorEnvelope,
 };
-use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, async_trait};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, async_trait, http::Method};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -19,14 +21,13 @@ use utoipa::{
         extensions::ExtensionsBuilder,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn},
         schema::{ObjectBuilder, Schema, Type},
-        security::SecurityRequirement,
     },
 };
 
 use super::{
-    extract, failures,
+    credentials, extract, failures,
     hoops::{
-        authorize::Authorize,
+        authorize::{Asker, Authorize},
         complete::Complete,
         hold::{HeldTo, Hold},
         idempotency::Idempotency,
@@ -97,11 +98,18 @@ pub(crate) struct Endpoint {
     /// Makes its part of the document: much work, and of no use to a server, which serves a finished one.
     describe: fn() -> Described,
     handler: Arc<dyn Handler>,
+    asker: Asker,
     held_to: HeldTo,
     gives_access: bool,
 }
 
 impl Endpoint {
+    /// Says who can ask at all, where the policy alone does not tell.
+    pub(crate) fn asked_by(mut self, asker: Asker) -> Self {
+        self.asker = asker;
+        self
+    }
+
     /// Says what `If-Match` is about, where that is not what the path names.
     pub(crate) fn held_to(mut self, held_to: HeldTo) -> Self {
         self.held_to = held_to;
@@ -149,6 +157,7 @@ where
         methods: P::methods(),
         describe: described::<P>,
         handler: Arc::new(handler),
+        asker: Asker::default(),
         held_to: HeldTo::default(),
         gives_access: false,
     }
@@ -198,8 +207,14 @@ pub(crate) struct Mounted {
 #[derive(Default)]
 pub(crate) struct ApiRouter {
     pub(crate) router: Router,
-    pub(crate) document: Option<OpenApi>,
+    document: Option<Document>,
     pub(crate) mounted: Vec<Mounted>,
+}
+
+/// A growing API document, and the shipped rules, which tell it what everybody may.
+struct Document {
+    api: OpenApi,
+    shipped: Policy,
 }
 
 impl ApiRouter {
@@ -212,7 +227,13 @@ impl ApiRouter {
         components.schemas.extend(schemas);
         components.schemas.insert(ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema());
         components.examples.extend(failures::examples());
-        Self { document: Some(document), ..Self::default() }
+        let shipped = Policy::embedded().expect("a test builds the shipped rules");
+        Self { document: Some(Document { api: document, shipped }), ..Self::default() }
+    }
+
+    /// The document, where one was asked for.
+    pub(crate) fn into_document(self) -> Option<OpenApi> {
+        self.document.map(|document| document.api)
     }
 
     /// Mounts and documents one endpoint. A GET is answered to HEAD as well.
@@ -220,10 +241,13 @@ impl ApiRouter {
         let permission = Permission { action, kind };
         let name: Arc<str> = endpoint.name.into();
         let methods: Vec<_> = endpoint.methods.iter().filter_map(method_name).collect();
-        if let Some(document) = &mut self.document {
+        if let Some(Document { api: document, shipped }) = &mut self.document {
             let Described { mut operation, schemas } = (endpoint.describe)();
             describe(&mut operation, permission, &endpoint.path);
+            let anonymous = endpoint.asker == Asker::Anybody
+                && is_open_to_all(shipped, permission, &endpoint.path);
             for method in &methods {
+                describe_security(&mut operation, method, &endpoint.path, anonymous);
                 describe_conditions(&mut operation, permission, method, endpoint.held_to);
                 failures::describe(&mut operation, permission, method, &endpoint.path);
             }
@@ -242,7 +266,7 @@ impl ApiRouter {
                 permission,
                 operation: Arc::clone(&name),
             };
-            let mount = || mount(&mounted, endpoint.held_to, endpoint.gives_access);
+            let mount = || mount(&mounted, endpoint.asker, endpoint.held_to, endpoint.gives_access);
             let mut route = mount();
             route = match method {
                 "GET" => {
@@ -273,13 +297,13 @@ fn list_error_codes(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
 }
 
 /// A route behind its decision. One whose path begins with a name leaves the server's own words to others.
-fn mount(mounted: &Mounted, held_to: HeldTo, gives_access: bool) -> Router {
+fn mount(mounted: &Mounted, asker: Asker, held_to: HeldTo, gives_access: bool) -> Router {
     let Mounted { method, path, permission, operation } = mounted;
     let mut route = Router::with_path(path.trim_start_matches('/'));
     if !matches!(permission.action, Action::Upload | Action::Download) {
         route = route.hoop(TimeLimit);
     }
-    let mut route = route.hoop(Authorize::new(*permission, Arc::clone(operation), path));
+    let mut route = route.hoop(Authorize::new(*permission, asker, Arc::clone(operation), path));
     // an upload has a task of its own for what must be done to its end
     if is_change(method) && permission.action != Action::Upload {
         route = route.hoop(Complete);
@@ -320,12 +344,29 @@ fn describe(operation: &mut Operation, permission: Permission, path: &str) {
     let action = format!("{}:{}", permission.kind, permission.action);
     let extension = ExtensionsBuilder::new().add("x-action", action).build();
     operation.extensions.get_or_insert_default().merge(extension);
-    operation.security = Some(vec![
-        SecurityRequirement::default(),
-        SecurityRequirement::new("accessToken", Vec::<String>::new()),
-        SecurityRequirement::new("bearer", Vec::<String>::new()),
-    ]);
     document_path(operation, path);
+}
+
+/// Writes down which credentials an operation takes, and whether it answers without any.
+fn describe_security(operation: &mut Operation, method: &str, path: &str, anonymous: bool) {
+    let method = method.parse::<Method>().unwrap_or_default();
+    let path = path.trim_start_matches('/');
+    operation.security = Some(credentials::requirements(&method, path, anonymous));
+}
+
+/// Whether the shipped rules let everybody do it, at least with things that everybody may see.
+fn is_open_to_all(shipped: &Policy, permission: Permission, path: &str) -> bool {
+    let mut request = Request::default();
+    for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+        let value = extract::example_of(name).unwrap_or_default();
+        request.params_mut().insert(name, value.to_owned());
+    }
+    let part = extract::system_part(path);
+    let thing = extract::resource(&request, permission.kind, part)
+        .expect("the examples of the document are names");
+    let public = Relations { public: true, ..Relations::default() };
+    let asked = AccessRequest::new(&Identity::Anonymous, &thing, permission.action, public);
+    shipped.decide(&asked).allowed
 }
 
 /// Adds what every change can be asked: to be done once, and only to the state that was seen.

@@ -11,7 +11,7 @@ use boxvault_types::{
         join_requests::{JoinRequestView, OwnJoinRequestView},
     },
 };
-use salvo::{Depot, Request, Writer as _, extract::Extractible as _, handler};
+use salvo::{Request, Writer as _, handler};
 
 use crate::{
     error::Result,
@@ -37,13 +37,10 @@ use crate::{
 )]
 #[handler]
 pub(crate) async fn create_join_request(
-    req: &mut Request,
-    depot: &mut Depot,
     call: Call,
+    body: Body<CreateJoinRequestParams>,
 ) -> Result<Reply<OwnJoinRequestView>> {
-    // whoever is nobody hears that first, whatever they sent
-    let caller = call.person()?;
-    let body = Body::<CreateJoinRequestParams>::extract(req, depot).await?;
+    let caller = call.caller()?;
     call.notes.about(caller.name.as_str());
     let organization = call.target.organization()?;
     let made = call.app.request_to_join(caller, organization, body.0).await?;

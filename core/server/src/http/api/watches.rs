@@ -28,7 +28,7 @@ use crate::{
 )]
 #[handler]
 pub(crate) async fn watch_box(call: Call) -> Result<Reply<WatchStateView>> {
-    let reachable = call.app.watch_box(call.person()?, call.target.vagrant_box()?).await?;
+    let reachable = call.app.watch_box(call.caller()?, call.target.vagrant_box()?).await?;
     let message = if reachable {
         "you will hear of new releases"
     } else {
@@ -48,7 +48,7 @@ pub(crate) async fn watch_box(call: Call) -> Result<Reply<WatchStateView>> {
 )]
 #[handler]
 pub(crate) async fn unwatch_box(call: Call) -> Result<Reply<WatchStateView>> {
-    call.app.unwatch_box(call.person()?, call.target.vagrant_box()?).await?;
+    call.app.unwatch_box(call.caller()?, call.target.vagrant_box()?).await?;
     Ok(Reply::ok("you will hear no more of it", WatchStateView { watched: false }))
 }
 

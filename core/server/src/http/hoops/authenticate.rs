@@ -8,14 +8,13 @@ use std::sync::Arc;
 use boxvault_types::identity::Identity;
 use data_encoding::BASE64;
 use salvo::{
-    Depot, FlowCtrl, Handler, Request, Response, async_trait,
-    http::{Method, header::AUTHORIZATION},
+    Depot, FlowCtrl, Handler, Request, Response, async_trait, http::header::AUTHORIZATION,
 };
 
 use crate::{
     app::{App, download_links::LinkGrant},
     error::{AppError, Result},
-    http::{call::RequestFacts, error::Dialect, language::Language},
+    http::{call::RequestFacts, credentials::Way, error::Dialect, language::Language},
 };
 
 /// How many tokens of one request are tried: Vagrant sends two, and each may cost a look-up.
@@ -64,7 +63,10 @@ impl Authenticate {
         facts: &RequestFacts,
     ) -> Result<(Identity, Option<LinkGrant>)> {
         let presented = presented(req, &facts.path);
-        let link = is_download(req, &facts.path).then(|| req.queries().get("link")).flatten();
+        let link = Way::Link
+            .is_taken_at(req.method(), &facts.path)
+            .then(|| req.queries().get("link"))
+            .flatten();
         if presented.is_empty() && link.is_none() {
             return Ok((Identity::Anonymous, None));
         }
@@ -92,8 +94,7 @@ impl Authenticate {
 
 /// Every token that the request presents, in the order in which they are tried.
 ///
-/// `x-access-token` (the reference), `Authorization: Bearer` (also `A;B`, as Vagrant sends two), Basic (the token is
-/// the password), `X-Atlas-Token`; `?access_token=` on reads of catalogues and files only.
+/// They are in the headers of [`Way`]; `A;B` is two, as Vagrant sends them, and of a Basic pair the password counts.
 fn presented(req: &Request, path: &str) -> Vec<String> {
     let header = |name: &str| req.headers().get(name).and_then(|value| value.to_str().ok());
     let mut all = Vec::new();
@@ -124,22 +125,10 @@ fn presented(req: &Request, path: &str) -> Vec<String> {
     if let Some(token) = header("x-atlas-token") {
         push(token);
     }
-    if takes_query_token(req, path)
+    if Way::Query.is_taken_at(req.method(), path)
         && let Some(token) = req.queries().get("access_token")
     {
         push(token);
     }
     all
-}
-
-/// Tokens in a URL end up in the logs of proxies, so only paths that old clients read take them.
-fn takes_query_token(req: &Request, path: &str) -> bool {
-    let read = req.method() == Method::GET || req.method() == Method::HEAD;
-    is_download(req, path) || (read && super::super::vagrant::is_catalogue_or_file(path))
-}
-
-/// Whether a request is for the bytes of one file by our own API.
-fn is_download(req: &Request, path: &str) -> bool {
-    let read = req.method() == Method::GET || req.method() == Method::HEAD;
-    read && path.starts_with("api/organization/") && path.ends_with("/file/download")
 }

@@ -28,9 +28,22 @@ use crate::{
     },
 };
 
+/// Who can ask for what a route does, whatever the policy says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Asker {
+    /// Whoever the policy lets in.
+    #[default]
+    Anybody,
+    /// Whoever is signed in: it is about what is theirs.
+    Somebody,
+    /// A user. What a service account may is lent to it; a mailbox, or a wish of its own, is not.
+    Person,
+}
+
 /// See the module.
 pub(crate) struct Authorize {
     permission: Permission,
+    asker: Asker,
     operation: Arc<str>,
     /// What the route shows of the system, where it shows that.
     system_part: &'static str,
@@ -38,8 +51,13 @@ pub(crate) struct Authorize {
 
 impl Authorize {
     /// The decision for one route.
-    pub(crate) fn new(permission: Permission, operation: Arc<str>, path: &str) -> Self {
-        Self { permission, operation, system_part: extract::system_part(path) }
+    pub(crate) fn new(
+        permission: Permission,
+        asker: Asker,
+        operation: Arc<str>,
+        path: &str,
+    ) -> Self {
+        Self { permission, asker, operation, system_part: extract::system_part(path) }
     }
 
     async fn decide(&self, req: &Request, depot: &mut Depot) -> Result<Call> {
@@ -67,7 +85,11 @@ impl Authorize {
             _ => false,
         };
         let policy = app.policy.load();
-        match app.answer(&policy, &identity, &target, action) {
+        let answer = match app.answer(&policy, &identity, &target, action) {
+            Answer::Allowed if !self.asker.includes(&identity) => Answer::Refused,
+            answer => answer,
+        };
+        match answer {
             Answer::Allowed => {
                 let (notes, operation) = (Arc::default(), Arc::clone(&self.operation));
                 Ok(Call { app, facts, identity, policy, action, operation, target, notes })
@@ -88,6 +110,13 @@ impl Authorize {
                 }
                 Err(credentials_missing())
             }
+            Answer::Refused if !self.asker.includes(&identity) => {
+                depot.insert_typed(self.denied(target, policy));
+                Err(AppError::new(
+                    ErrorCode::PermissionDenied,
+                    "a service account cannot do this; sign in as a user",
+                ))
+            }
             Answer::Refused => {
                 depot.insert_typed(self.denied(target, policy));
                 Err(AppError::new(
@@ -103,6 +132,16 @@ impl Authorize {
     fn denied(&self, target: Target, policy: Arc<Policy>) -> Denied {
         let (action, operation) = (self.permission.action, Arc::clone(&self.operation));
         Denied { asked: Asked { action, operation, target }, policy }
+    }
+}
+
+impl Asker {
+    fn includes(self, identity: &Identity) -> bool {
+        match (self, identity.caller()) {
+            (Self::Anybody, _) | (Self::Somebody, Some(_)) => true,
+            (Self::Somebody | Self::Person, None) => false,
+            (Self::Person, Some(caller)) => caller.service.is_none(),
+        }
     }
 }
 
