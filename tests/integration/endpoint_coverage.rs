@@ -5,10 +5,10 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use boxvault_tests::{TestServer, client::send, document};
+use boxvault_tests::{Client, TestServer, client::send, document};
 use boxvault_types::error::ErrorCode;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use recorder::Recorder;
 use walk::{
@@ -38,7 +38,10 @@ async fn every_operation_succeeds_as_documented() {
     invitations(&server, &mut recorder, &admin).await;
     join_requests(&server, &mut recorder, &admin).await;
     watch(&server, &mut recorder, &admin).await;
+    // whoever deletes themselves last cannot be asked any more
+    let auditor = server.api_token("root").await;
     remove(&mut recorder, &admin).await;
+    assert_each_change_is_recorded_once(&recorder, &anonymous.with_token(&auditor)).await;
 
     let mut missing = BTreeMap::<String, Vec<String>>::new();
     for item in recorder.document["paths"].as_object().unwrap().values() {
@@ -59,6 +62,30 @@ async fn every_operation_succeeds_as_documented() {
         );
     }
     assert!(missing.is_empty(), "promised, and never seen: {missing:#?}");
+}
+
+/// Each change has one row in the audit log, or one in each of the two organizations that it concerns.
+async fn assert_each_change_is_recorded_once(recorder: &Recorder, auditor: &Client) {
+    let export = auditor.get("/api/audit/export?allowed=true").await;
+    assert_eq!(export.status, 200, "{}", export.text());
+    let mut rows = BTreeMap::<String, Vec<(String, String)>>::new();
+    for line in export.text().lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let told = (word(&row["detail"]["operation"]), word(&row["organization"]));
+        rows.entry(word(&row["requestId"])).or_default().push(told);
+    }
+    assert!(recorder.changes.len() > 80, "only {} changes", recorder.changes.len());
+    for (request, operation) in &recorder.changes {
+        let found = rows.get(request).map_or(&[][..], Vec::as_slice);
+        let organizations: BTreeSet<_> =
+            found.iter().map(|(_, organization)| organization).collect();
+        let is_once = organizations.len() == found.len() && (1..=2).contains(&found.len());
+        // of an upload in pieces its end is told, which the last one makes
+        let is_piece = operation == "append_upload" && found.is_empty();
+        assert!(is_once || is_piece, "{operation}: {found:?}");
+        assert!(found.iter().all(|(named, _)| named == operation), "{operation}: {found:?}");
+    }
 }
 
 #[tokio::test]

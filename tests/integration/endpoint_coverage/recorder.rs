@@ -10,12 +10,14 @@ use serde_json::Value;
 pub(super) struct Recorder {
     pub(super) document: Value,
     pub(super) seen: BTreeSet<(String, String)>,
+    /// The request ids of changes that succeeded, with their operations.
+    pub(super) changes: Vec<(String, String)>,
 }
 
 impl Recorder {
     pub(super) async fn new(client: &Client) -> Self {
         let document = client.get("/api-docs/openapi.json").await.json();
-        Self { document, seen: BTreeSet::new() }
+        Self { document, seen: BTreeSet::new(), changes: Vec::new() }
     }
 
     /// The method and path of an operation.
@@ -41,6 +43,7 @@ impl Recorder {
         with: With<'_>,
     ) -> Reply {
         let (method, template) = self.operation(id);
+        let is_change = !method.is_safe();
         let mut path = template;
         let names = [
             ("organization", "acme"),
@@ -66,6 +69,10 @@ impl Recorder {
         };
         let reply = send(request).await;
         assert_eq!(reply.status, status, "{id}: {}", reply.text());
+        if is_change && status < 300 {
+            let request = reply.header("x-request-id").expect("each answer has one");
+            self.changes.push((request.to_owned(), id.to_owned()));
+        }
         self.seen.insert((id.to_owned(), status.to_string()));
         reply
     }

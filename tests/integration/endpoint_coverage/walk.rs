@@ -1,7 +1,7 @@
 //! The walk through all operations, in an order in which each succeeds.
 
 use boxvault_tests::{
-    Client, Publication, TestServer,
+    Client, Publication, Reply, TestServer,
     bytes::{BoxBuilder, PNG},
     mail::wait_for_link,
     server::PASSWORD,
