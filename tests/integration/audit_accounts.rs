@@ -118,7 +118,11 @@ async fn delete(client: &Client, body: &Value) -> Reply {
 
 #[tokio::test]
 async fn a_wrong_present_password_is_a_refused_attempt_of_whoever_has_the_session() {
-    let server = TestServer::builder().set("limits.sign_in_requests_per_minute", "0").start().await;
+    let server = TestServer::builder()
+        .set("limits.requests_per_minute", "0")
+        .set("limits.sign_in_requests_per_minute", "0")
+        .start()
+        .await;
     let root = server.admin().await;
     let anna = server.user("anna").await;
     let wrong = |mut body: Value| {
@@ -139,8 +143,28 @@ async fn a_wrong_present_password_is_a_refused_attempt_of_whoever_has_the_sessio
         assert_who(&row, Some("anna"), "session", "profile");
         assert_eq!((&row["status"], &row["address"]), (&json!(400), &json!("127.0.0.1")), "{row}");
     }
+    // nor does anybody guess the code that confirms a second factor without a trace
+    let begin = json!({ "currentPassword": PASSWORD });
+    assert_eq!(anna.post("/api/user/second-factor", &begin).await.status, 201);
+    let guess = anna.put("/api/user/second-factor", &json!({ "code": "000000x" })).await;
+    assert_eq!((guess.status, &*guess.code()), (400, "CODE_WRONG"), "{}", guess.text());
+    let row = row_of(&root, "confirm_second_factor", false).await;
+    assert_who(&row, Some("anna"), "session", "profile");
+    // or the token of an invitation
+    for (path, operation, actor) in [
+        ("/api/invitations/open", "open_invitation", None),
+        ("/api/invitations/decline", "decline_invitation", None),
+        ("/api/invitations/accept", "accept_invitation", Some("anna")),
+    ] {
+        let guess = json!({ "token": "bvl_guessed" });
+        let caller = if actor.is_some() { anna.clone() } else { server.anonymous() };
+        let reply = caller.post(path, &guess).await;
+        assert_eq!((reply.status, &*reply.code()), (404, "INVITATION_NOT_FOUND"), "{path}");
+        let row = row_of(&root, operation, false).await;
+        assert_eq!((row["actor"].as_str(), &row["status"]), (actor, &json!(404)), "{row}");
+    }
     let all = root.get("/api/audit/export").await.text();
-    for typed in ["wrong horse battery", NEW_PASSWORD, "new@example.com"] {
+    for typed in ["wrong horse battery", NEW_PASSWORD, "new@example.com", "bvl_guessed"] {
         assert!(!all.contains(typed), "{typed} is in the log");
     }
     // another mistake is none of it

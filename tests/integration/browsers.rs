@@ -114,6 +114,7 @@ async fn no_page_of_another_site_frames_ours_and_no_answer_is_taken_for_another_
         "/",
         "/acme/web",
         "/invitation",
+        "/organization/join-request",
         "/reset-password",
         "/api-docs/",
         "/api/version",

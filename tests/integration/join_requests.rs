@@ -96,6 +96,7 @@ async fn a_request_to_join_is_told_to_admins_and_approved_with_a_role() {
     );
     for admin in ["olivia", "ada"] {
         let message = world.message(admin, "carol asks to join acme").await;
+        assert!(message.contains("first decides"), "{message}");
         assert!(message.contains("I <b>build</b> images"), "{message}");
         assert!(message.contains("I &#60;b&#62;build"), "markup is text: {message}");
     }
@@ -110,6 +111,13 @@ async fn a_request_to_join_is_told_to_admins_and_approved_with_a_role() {
     assert_eq!(list["data"][0]["email"], "carol@example.com");
     assert_eq!(carol.get(REQUESTS).await.status, 403, "who else asks is not for those who ask");
     let id = list["data"][0]["id"].as_str().unwrap();
+    // the link leads to a page that knows which request it is about, and asks who decides
+    let message = world.message("ada", "carol asks to join acme").await.replace("=\r\n", "");
+    let link = format!("/organization/join-request#organization=acme&request={id}");
+    assert!(message.replace("=3D", "=").contains(&link), "{message}");
+    let page = world.server.anonymous().get("/organization/join-request").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("id=\"join-request\""), "{}", page.text());
     for verb in ["approve", "deny"] {
         assert_eq!(world.decide(carol, id, verb, &json!({})).await.0, 403, "{verb}");
     }

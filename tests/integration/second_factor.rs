@@ -27,7 +27,7 @@ async fn enrolled(server: &TestServer) -> (Client, String, Vec<String>) {
     // begun is not on
     assert_eq!(sign_in(&server.anonymous(), None).await.status, 200);
     let wrong = alice.put("/api/user/second-factor", &json!({ "code": "000000x" })).await;
-    assert_eq!((wrong.status, &*wrong.code()), (400, "INVALID_INPUT"));
+    assert_eq!((wrong.status, &*wrong.code()), (400, "CODE_WRONG"));
     // the step before is good, too, and leaves the present one for what follows
     let confirmed =
         alice.put("/api/user/second-factor", &json!({ "code": code(&secret, step() - 1) })).await;

@@ -3,7 +3,7 @@
 use boxvault_tests::{
     Client, TestServer,
     mail::{files, link_tokens, wait_for_link},
-    server::PASSWORD,
+    server::{ADMIN_NAME, PASSWORD},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -172,7 +172,7 @@ async fn a_change_of_an_account_is_made_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_reset_by_an_admin_ends_every_session_and_sends_a_link() {
+async fn a_reset_by_an_admin_ends_the_password_and_every_session_and_sends_a_link() {
     let (server, admin) = world().await;
     let (anna, bert) = (server.user("anna").await, server.user("bert").await);
     let reset = async |client: &Client, name: &str| {
@@ -181,13 +181,19 @@ async fn a_reset_by_an_admin_ends_every_session_and_sends_a_link() {
     assert_eq!(reset(&bert, "anna").await.status, 404, "whether there is one is not for everybody");
     assert_eq!(anna.get("/api/user").await.status, 200);
     assert_eq!(reset(&admin, "nobody").await.code(), "USER_NOT_FOUND");
+    let machine = server.anonymous().with_token(&server.api_token("anna").await);
     let done = reset(&admin, "anna").await;
     assert_eq!(done.status, 200, "{}", done.text());
     assert_eq!(anna.get("/api/user").await.status, 401, "at once");
+    assert_eq!(sign_in(&server, "anna", PASSWORD).await.0, 401, "before the link is used");
+    assert_eq!(machine.get("/api/user").await.status, 200, "machines go on");
+    assert!(done.text().contains("API tokens stay"), "{}", done.text());
     assert_eq!(bert.get("/api/user").await.status, 200);
     let folder = server.data_dir().join("mail");
     let token = wait_for_link(&folder, "reset_password", "anna@example.com", 1).await;
     assert!(!done.text().contains(&token));
+    let told = files(&folder).into_iter().any(|message| message.contains("ended the password"));
+    assert!(told, "whoever gets the link learns what happened");
     let body = json!({ "token": token, "newPassword": NEW_PASSWORD });
     assert_eq!(server.anonymous().post("/api/auth/reset-password", &body).await.status, 200);
     assert_eq!(sign_in(&server, "anna", PASSWORD).await.0, 401);
@@ -197,6 +203,10 @@ async fn a_reset_by_an_admin_ends_every_session_and_sends_a_link() {
     let suspended = reset(&admin, "bert").await;
     assert_eq!((suspended.status, &*suspended.code()), (400, "INVALID_INPUT"));
     assert!(link_tokens(&folder, "reset_password", "bert@example.com").is_empty());
+    // nobody would be left who administers the server
+    let last = reset(&admin, ADMIN_NAME).await;
+    assert_eq!((last.status, &*last.code()), (409, "LAST_ADMIN"), "{}", last.text());
+    assert_eq!(admin.get("/api/user").await.status, 200);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use crate::document;
+use crate::{document, reasons};
 
 /// An answer, read to its end.
 #[derive(Debug, Clone)]
@@ -266,6 +266,9 @@ async fn try_send(request: RequestBuilder) -> reqwest::Result<Reply> {
     let reply = Reply { status, headers, bytes: response.bytes().await?.to_vec() };
     if let Err(problem) = document::check(&method, &path, &reply) {
         panic!("an answer is not as core/server/openapi.json has it: {problem}");
+    }
+    if let Err(problem) = reasons::check(&reply) {
+        panic!("{method} {path}: {problem}");
     }
     Ok(reply)
 }

@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod plugins;
 pub mod proxy;
 pub mod raw;
+pub mod reasons;
 pub mod server;
 pub mod totp;
 pub mod vagrant;

@@ -40,6 +40,8 @@ pub struct JoinRequest {
     pub user: UserName,
     /// Their e-mail address, if it is proven.
     pub proven_email: Option<String>,
+    /// The language that they chose to be told things in, as a tag.
+    pub language: Option<String>,
     /// How people see them.
     pub display_name: String,
     /// Whether the account is suspended.
@@ -70,6 +72,8 @@ pub struct OwnJoinRequest {
 /// A request to make.
 #[derive(Debug, Clone)]
 pub struct NewJoinRequest {
+    /// Its id, which messages name.
+    pub id: JoinRequestId,
     /// To which organization.
     pub organization_id: OrganizationId,
     /// Who asks.
@@ -102,7 +106,7 @@ pub async fn create(
 ) -> Result<OwnJoinRequest> {
     let now = catalog.now();
     let row = table::Model {
-        id: JoinRequestId::new().0,
+        id: new.id.0,
         organization_id: new.organization_id.0,
         user_id: new.user_id.0,
         message: clean(&new.message),
@@ -362,6 +366,7 @@ fn from_pair((row, user): (table::Model, Option<user_rows::Model>)) -> Result<Jo
         user_id: UserId(user.id),
         user: stored("users.name", UserName::parse(&user.name))?,
         proven_email: user.email.filter(|_| user.email_verified_at.is_some()),
+        language: user.language,
         display_name: user.display_name,
         suspended: user.suspended_at.is_some(),
         message: row.message,

@@ -78,19 +78,24 @@ pub async fn create(catalog: &Catalog, link: NewLink, mails: Vec<NewMail>) -> Re
     Ok(())
 }
 
-/// The same, and ends every session of the account.
+/// Makes a link in the place of an account's password, which ends, as every session of the account does.
 ///
 /// # Errors
-/// `NotFound(User)` when the account is gone.
-pub async fn create_and_sign_out(
+/// `NotFound(User)` when the account is gone; `Conflict(LastAdmin)` when nobody would be left who administers the server
+/// and may sign in.
+pub async fn create_in_place_of_password(
     catalog: &Catalog,
     link: NewLink,
-    mails: Vec<NewMail>,
+    mail: NewMail,
 ) -> Result<()> {
     let (user, now) = (link.user_id, catalog.now());
     let transaction = catalog.begin().await?;
-    users::lock(&transaction, user).await?;
-    create_in(&transaction, now, link, mails).await?;
+    users::keep_an_admin(&transaction, user).await?;
+    let mut row = users::lock(&transaction, user).await?.into_active_model();
+    row.password_hash = Set(None);
+    row.updated_at = Set(now);
+    row.update(&transaction).await?;
+    create_in(&transaction, now, link, vec![mail]).await?;
     sessions::revoke_all_in(&transaction, now, user).await?;
     transaction.commit().await?;
     Ok(())

@@ -193,17 +193,27 @@ pub async fn list(
     .await
 }
 
-/// The proven addresses of the admins and owners of an organization, by name, at most so many. Suspended ones are left
+/// Somebody who can be written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressee {
+    /// Their address, which is proven.
+    pub email: String,
+    /// The language that they chose to be told things in, as a tag.
+    pub language: Option<String>,
+}
+
+/// The admins and owners of an organization who can be written to, by name, at most so many. Suspended ones are left
 /// out.
-pub async fn addresses_of_admins(
+pub async fn list_admins_to_tell(
     catalog: &Catalog,
     organization: OrganizationId,
     limit: u64,
-) -> Result<Vec<String>> {
-    let rows: Vec<Option<String>> = table::Entity::find()
+) -> Result<Vec<Addressee>> {
+    let rows: Vec<(Option<String>, Option<String>)> = table::Entity::find()
         .join(JoinType::InnerJoin, to_user())
         .select_only()
         .column(user_rows::Column::Email)
+        .column(user_rows::Column::Language)
         .filter(table::Column::OrganizationId.eq(organization.0))
         .filter(table::Column::Role.is_in([Role::Admin.as_str(), Role::Owner.as_str()]))
         .filter(user_rows::Column::EmailVerifiedAt.is_not_null())
@@ -213,7 +223,10 @@ pub async fn addresses_of_admins(
         .into_tuple()
         .all(catalog.reader())
         .await?;
-    Ok(rows.into_iter().flatten().collect())
+    let addressees = rows.into_iter();
+    Ok(addressees
+        .filter_map(|(email, language)| Some(Addressee { email: email?, language }))
+        .collect())
 }
 
 /// All organizations of a user, by name; deleted ones, too.

@@ -133,6 +133,11 @@ impl Error for AppError {
 impl From<CatalogError> for AppError {
     fn from(error: CatalogError) -> Self {
         match error {
+            CatalogError::NotFound { what: Noun::Upload } => Self::new(
+                ErrorCode::UploadNotFound,
+                "this upload ended before it was done: it expired, it was given up, or a sweep took it for abandoned; \
+                 begin a new one",
+            ),
             CatalogError::NotFound { what } => {
                 Self::new(not_found_code(what), format!("there is no such {what}"))
             }

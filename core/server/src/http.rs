@@ -95,6 +95,7 @@ pub fn service(app: Arc<App>) -> Service {
         .push(page("verify-email", web::read_page, web::read_page))
         .push(page("stop-watching", web::read_page, web::read_page))
         .push(page("invitation", web::read_page, web::read_page))
+        .push(page("organization/join-request", web::read_page, web::read_page))
         .push(page("assets/{**path}", web::read_page, web::read_page))
         .push(page("api-docs/openapi.json", document.clone(), document))
         .push(page("api-docs/{**path}", swagger.clone(), swagger));

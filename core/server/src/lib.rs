@@ -11,6 +11,7 @@ pub mod config;
 pub mod data_dir;
 pub mod error;
 pub mod http;
+mod language;
 pub mod mail;
 mod metrics;
 pub mod startup;

@@ -90,6 +90,8 @@ codes! {
     InvalidInput = "INVALID_INPUT", Invalid;
     /// The caller's own password, which this asks for once more, is another one.
     CurrentPasswordWrong = "CURRENT_PASSWORD_WRONG", Invalid;
+    /// The code that is to confirm a second factor is not the one that the app shows now.
+    CodeWrong = "CODE_WRONG", Invalid;
     /// No credentials where some are needed.
     CredentialsMissing = "CREDENTIALS_MISSING", Unauthenticated;
     /// The presented credentials are unknown, forged, expired or revoked.

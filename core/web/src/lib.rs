@@ -31,7 +31,11 @@ pub struct Asset {
 pub fn asset(path: &str) -> Option<Asset> {
     let path = match path {
         "" => "index.html",
-        "reset-password" | "verify-email" | "stop-watching" | "invitation" => "account.html",
+        "reset-password"
+        | "verify-email"
+        | "stop-watching"
+        | "invitation"
+        | "organization/join-request" => "account.html",
         other => other,
     };
     let file = Page::get(path)?;
@@ -77,9 +81,11 @@ mod tests {
             ("verify-email", "data-path=\"/api/auth/verify-email\""),
             ("stop-watching", "data-path=\"/api/watches/stop\""),
             ("invitation", "/api/invitations/accept"),
+            ("organization/join-request", "/requests/"),
         ] {
             let text = String::from_utf8(asset(path).unwrap().bytes.into_owned()).unwrap();
-            assert!(text.contains(&format!("id=\"{path}\"")), "{path}");
+            let place = path.rsplit('/').next().unwrap();
+            assert!(text.contains(&format!("id=\"{place}\"")), "{path}");
             assert!(text.contains(api) || script.contains(api), "{api}");
         }
     }

@@ -13,8 +13,10 @@ use crate::join_requests::{
     JoinRequestStatus::{self, Approved, Denied, Pending, Withdrawn},
     NewJoinRequest, OwnJoinRequest,
 };
+use crate::memberships::Addressee;
 use crate::organizations::{self, AccessMode, Organization, OrganizationChanges};
 use crate::outbox::NewMail;
+use crate::users::Preferences;
 use crate::{
     Catalog, CatalogError, ConflictReason, Noun, Page, Result, Taken, memberships, outbox, users,
 };
@@ -43,7 +45,13 @@ async fn ask_within(
     limits: AskLimits,
 ) -> Result<OwnJoinRequest> {
     let message = "I build images\0".to_owned();
-    let new = NewJoinRequest { organization_id, user_id, message, letters: vec![mail()] };
+    let new = NewJoinRequest {
+        id: JoinRequestId::new(),
+        organization_id,
+        user_id,
+        message,
+        letters: vec![mail()],
+    };
     join_requests::create(catalog, new, limits).await
 }
 
@@ -238,10 +246,17 @@ on_each_database! {
                 users::suspend(catalog, made.id).await.unwrap();
             }
         }
-        let told = memberships::addresses_of_admins(catalog, acme.id, 10).await.unwrap();
-        assert_eq!(told, ["ada@example.org", "zora@example.org"]);
-        let told = memberships::addresses_of_admins(catalog, acme.id, 1).await.unwrap();
-        assert_eq!(told, ["ada@example.org"]);
+        let ada = users::find_by_name_or_email(catalog, "ada").await.unwrap().unwrap();
+        let german = Preferences { language: Some("de".to_owned()), ..Preferences::default() };
+        users::set_preferences(catalog, ada.id, german).await.unwrap();
+        let addressee = |name: &str, language: Option<&str>| Addressee {
+            email: format!("{name}@example.org"),
+            language: language.map(ToOwned::to_owned),
+        };
+        let told = memberships::list_admins_to_tell(catalog, acme.id, 10).await.unwrap();
+        assert_eq!(told, [addressee("ada", Some("de")), addressee("zora", None)]);
+        let told = memberships::list_admins_to_tell(catalog, acme.id, 1).await.unwrap();
+        assert_eq!(told, [addressee("ada", Some("de"))]);
     }
 
     async fn sixteen_who_decide_and_ask_at_once_agree(db) {

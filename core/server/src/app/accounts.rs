@@ -36,6 +36,7 @@ use super::{
 use crate::{
     config::SignUp,
     error::{AppError, Result},
+    language::Language,
 };
 
 /// What lists of users can be sorted by.
@@ -54,6 +55,7 @@ impl App {
     pub(crate) async fn sign_up(
         &self,
         params: SignUpParams,
+        language: Language,
     ) -> Result<(UserView, Option<OrganizationName>)> {
         match (self.config.auth.sign_up, &params.invitation) {
             (SignUp::Open, _) | (SignUp::InvitationOnly, Some(_)) => {}
@@ -90,19 +92,23 @@ impl App {
             return Ok((user_view(&user), organization));
         }
         let new = NewUser { email_verified: false, ..new };
-        let new = self.account_with_link(LinkKind::VerifyEmail, new)?;
+        let new = self.account_with_link(LinkKind::VerifyEmail, new, language)?;
         let user = users::sign_up(&self.catalog, new).await?;
         self.postbox.ring();
         Ok((user_view(&user), None))
     }
 
     /// Makes an account, for whoever was allowed to. Without a password, its owner is sent a link to choose one.
-    pub(crate) async fn create_account(&self, params: CreateUserParams) -> Result<User> {
+    pub(crate) async fn create_account(
+        &self,
+        params: CreateUserParams,
+        language: Language,
+    ) -> Result<User> {
         let new = self.new_user(params).await?;
         if new.password_hash.is_some() {
             return Ok(users::create(&self.catalog, new).await?);
         }
-        let new = self.account_with_link(LinkKind::ResetPassword, new)?;
+        let new = self.account_with_link(LinkKind::ResetPassword, new, language)?;
         let user = users::sign_up(&self.catalog, new).await?;
         self.postbox.ring();
         Ok(user)
@@ -285,6 +291,11 @@ impl App {
         self.rights_changed();
         Ok(user_view(&changed))
     }
+}
+
+/// The language to write to somebody in.
+pub(super) fn language_of(user: &User) -> Language {
+    Language::chosen(user.preferences.language.as_deref())
 }
 
 /// Refuses what is no address. Whether it is theirs only a message to it can tell.

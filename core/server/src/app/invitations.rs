@@ -8,7 +8,7 @@ use std::time::Duration;
 use boxvault_catalog::{
     invitations::{self, Invitation, InvitationLetter, NewInvitation, SendLimits},
     organizations::{self, Organization},
-    users::{NewUser, User},
+    users::{self, NewUser, User},
 };
 use boxvault_types::{
     error::ErrorCode,
@@ -24,11 +24,17 @@ use boxvault_types::{
 use tracing::info;
 
 use super::{
-    App, accounts::check_email, lists, organizations::check_rank, secrets, sessions::delta,
+    App,
+    accounts::{check_email, language_of},
+    lists,
+    organizations::check_rank,
+    secrets,
+    sessions::delta,
 };
 use crate::{
     app::secrets::TokenKind,
     error::{AppError, Result},
+    language::Language,
     mail::letter::{Mail, Template},
 };
 
@@ -42,11 +48,13 @@ impl App {
         identity: &Identity,
         organization: &Organization,
         params: CreateInvitationParams,
+        language: Language,
     ) -> Result<InvitationView> {
         let role = params.role.unwrap_or(Role::Member);
         check_rank(identity, organization, role)?;
         check_email(&params.email)?;
-        let new = self.new_invitation(identity, organization, params.email, role)?;
+        let new =
+            self.new_invitation(identity, organization, (params.email, role), language).await?;
         let created = invitations::create(&self.catalog, new, self.send_limits()).await;
         let created = created.map_err(|error| self.why_not_sent(error.into()))?;
         self.postbox.ring();
@@ -59,25 +67,30 @@ impl App {
         identity: &Identity,
         organization: &Organization,
         id: InvitationId,
+        language: Language,
     ) -> Result<InvitationView> {
         let found = invitations::read(&self.catalog, organization.id, id).await?;
         check_rank(identity, organization, found.role)?;
-        let again = self.new_invitation(identity, organization, found.email, found.role)?;
+        let to = (found.email, found.role);
+        let again = self.new_invitation(identity, organization, to, language).await?;
         let sent = invitations::resend(&self.catalog, id, again, self.send_limits()).await;
         let sent = sent.map_err(|error| self.why_not_sent(error.into()))?;
         self.postbox.ring();
         Ok(self.invitation_view(sent))
     }
 
-    fn new_invitation(
+    /// Whoever has an account reads it in their language, anybody else in that of whoever invites.
+    async fn new_invitation(
         &self,
         identity: &Identity,
         organization: &Organization,
-        email: String,
-        role: Role,
+        (email, role): (String, Role),
+        language: Language,
     ) -> Result<NewInvitation> {
         let caller = identity.caller().ok_or_else(|| AppError::internal("nobody invites"))?;
         let token = TokenKind::Link.generate();
+        let invited = users::find_by_name_or_email(&self.catalog, &email).await?;
+        let language = invited.as_ref().map_or(language, language_of);
         let ttl = self.config.organizations.invitation_ttl;
         let template = Template::Invitation {
             organization: organization.name.to_string(),
@@ -89,7 +102,7 @@ impl App {
         let letter = InvitationLetter {
             token_hash: secrets::hash(&token),
             expires_at: self.catalog.now() + delta(ttl.into()),
-            mail: self.compose_mail(Mail::new(&*email, template))?,
+            mail: self.compose_mail(Mail::new(&*email, language, template))?,
         };
         Ok(NewInvitation {
             organization_id: organization.id,

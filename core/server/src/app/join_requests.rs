@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     error::{AppError, Result},
+    language::Language,
     mail::letter::{Mail, Template},
 };
 
@@ -47,16 +48,23 @@ impl App {
         params: CreateJoinRequestParams,
     ) -> Result<OwnJoinRequestView> {
         check_message(&params.message)?;
-        let told = memberships::addresses_of_admins(&self.catalog, organization.id, TOLD_MAX);
-        let letters = told.await?.into_iter().map(|email| {
+        let id = JoinRequestId::new();
+        let (server, name) = (&self.public_url, &organization.name);
+        let told = memberships::list_admins_to_tell(&self.catalog, organization.id, TOLD_MAX);
+        let letters = told.await?.into_iter().map(|admin| {
             let template = Template::JoinRequest {
-                organization: organization.name.to_string(),
+                organization: name.to_string(),
                 username: caller.name.to_string(),
                 message: params.message.clone(),
+                link: format!(
+                    "{server}/organization/join-request#organization={name}&request={id}"
+                ),
             };
-            self.compose_mail(Mail::new(email, template))
+            let language = Language::chosen(admin.language.as_deref());
+            self.compose_mail(Mail::new(admin.email, language, template))
         });
         let new = NewJoinRequest {
+            id,
             organization_id: organization.id,
             user_id: caller.user_id,
             letters: letters.collect::<Result<_>>()?,
@@ -145,7 +153,8 @@ impl App {
         let letter = |email: &String| {
             let organization = organization.name.to_string();
             let template = Template::JoinRequestDecided { organization, role };
-            self.compose_mail(Mail::new(email, template))
+            let language = Language::chosen(found.language.as_deref());
+            self.compose_mail(Mail::new(email, language, template))
         };
         found.proven_email.as_ref().map(letter).transpose()
     }

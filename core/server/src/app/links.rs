@@ -22,7 +22,7 @@ use tracing::info;
 
 use super::{
     App,
-    accounts::check_email,
+    accounts::{check_email, language_of},
     password_policy::{self, Owner},
     secrets::{self, TokenKind},
     sessions::delta,
@@ -30,6 +30,7 @@ use super::{
 use crate::{
     config::HumanDuration,
     error::{AppError, Result},
+    language::Language,
     mail::letter::{Letter, Mail, Template},
 };
 
@@ -98,8 +99,12 @@ impl App {
         Ok(Some(letter))
     }
 
-    /// Sends somebody a link to a new password, since an admin wants it, and ends their sessions. The present password
-    /// works until the link is used.
+    /// Ends somebody's password and their sessions, since an admin wants it, and sends them a link to another password.
+    /// Whoever knew the password is out at once. API tokens stay: they are not made from the password, and machines
+    /// work with them.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` where there is nothing to end or nowhere to write to; `LAST_ADMIN`.
     pub(crate) async fn send_reset_link(&self, user: &User) -> Result<()> {
         let email =
             user.email.clone().filter(|_| user.issuer == boxvault_types::identity::LOCAL_ISSUER);
@@ -109,18 +114,30 @@ impl App {
                 "this account is suspended, has no e-mail address, or its password is kept elsewhere",
             ));
         };
-        let kind = LinkKind::ResetPassword;
-        let Fresh { token_hash, expires_at, mail } = self.fresh_link(kind, user, &email);
+        let (token, token_hash) = new_token();
+        let ttl = self.config.auth.reset_link_ttl;
+        let template = Template::PasswordEnded {
+            username: user.name.to_string(),
+            link: self.link("reset-password", &token),
+            valid_for: ttl.to_string(),
+        };
+        let mail = self.compose_mail(Mail::new(email.clone(), language_of(user), template))?;
+        let (kind, expires_at) = (LinkKind::ResetPassword, self.ends(ttl));
         let link = NewLink { user_id: user.id, kind, token_hash, email, expires_at };
-        let mails = vec![self.compose_mail(mail)?];
-        links::create_and_sign_out(&self.catalog, link, mails).await?;
+        links::create_in_place_of_password(&self.catalog, link, mail).await?;
         self.postbox.ring();
         self.identities.clear();
         Ok(())
     }
 
-    /// A new account with the link that it begins with: to prove its address, or to choose its password.
-    pub(crate) fn account_with_link(&self, kind: LinkKind, user: users::NewUser) -> Result<SignUp> {
+    /// A new account with the link that it begins with: to prove its address, or to choose its password. It has chosen
+    /// no language yet.
+    pub(crate) fn account_with_link(
+        &self,
+        kind: LinkKind,
+        user: users::NewUser,
+        language: Language,
+    ) -> Result<SignUp> {
         let email = user.email.clone().unwrap_or_default();
         let username = user.name.to_string();
         let ttl = self.config.auth.email_link_ttl;
@@ -133,7 +150,7 @@ impl App {
                 valid_for: ttl.to_string(),
             },
         };
-        let mail = self.compose_mail(Mail::new(email, template))?;
+        let mail = self.compose_mail(Mail::new(email, language, template))?;
         Ok(SignUp { user, kind, token_hash, expires_at: self.ends(ttl), mail })
     }
 
@@ -186,7 +203,7 @@ impl App {
         if let Some(old) = user.email.clone() {
             let username = user.name.to_string();
             let notice = Template::EmailChangeRequested { username, new_email: email.clone() };
-            mails.push(self.compose_mail(Mail::new(old, notice))?);
+            mails.push(self.compose_mail(Mail::new(old, language_of(&user), notice))?);
         }
         // whether somebody else has the address, the caller learns only with that mailbox in hand
         let link = NewLink { user_id: user.id, kind, token_hash, email, expires_at };
@@ -198,7 +215,8 @@ impl App {
     /// Tells a user that the password is another one now.
     pub(super) fn password_notice(&self, user: &User) -> Result<NewMail> {
         let notice = Template::PasswordChanged { username: user.name.to_string() };
-        self.compose_mail(Mail::new(user.email.clone().unwrap_or_default(), notice))
+        let email = user.email.clone().unwrap_or_default();
+        self.compose_mail(Mail::new(email, language_of(user), notice))
     }
 
     fn fresh_link(&self, kind: LinkKind, user: &User, email: &str) -> Fresh {
@@ -214,7 +232,11 @@ impl App {
                 (self.config.auth.email_link_ttl, self.address_proof(username, &token))
             }
         };
-        Fresh { token_hash, expires_at: self.ends(ttl), mail: Mail::new(email, template) }
+        Fresh {
+            token_hash,
+            expires_at: self.ends(ttl),
+            mail: Mail::new(email, language_of(user), template),
+        }
     }
 
     fn address_proof(&self, username: String, token: &str) -> Template {

@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 use super::{App, links::LinkWish, sessions::delta};
 use crate::{
     error::{AppError, Result},
+    language::Language,
     mail::{
         letter::{Letter, Mail, Template},
         transport::{SendError, Transport},
@@ -185,7 +186,7 @@ impl App {
     /// # Errors
     /// When the catalog fails.
     pub async fn send_test_mail(&self, to: String) -> Result<Option<MailState>> {
-        let id = self.queue_mail(Mail::new(to, Template::Test)).await?;
+        let id = self.queue_mail(Mail::new(to, Language::ENGLISH, Template::Test)).await?;
         loop {
             self.send_due_mail().await?;
             match outbox::find(&self.catalog, id).await? {

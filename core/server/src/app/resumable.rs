@@ -310,13 +310,17 @@ fn locked() -> AppError {
 fn no_upload() -> AppError {
     AppError::new(
         ErrorCode::UploadNotFound,
-        "there is no such upload of yours for this architecture; it may have expired: begin again",
+        "there is no such upload of yours for this architecture: it was finished or given up, it expired \
+         (Upload-Expires tells when), a sweep removed what was left of it, or its id is wrong; begin a new one",
     )
 }
 
 fn beyond_the_end(length: u64) -> AppError {
     AppError::new(
         ErrorCode::BodyTooLarge,
-        format!("the chunk goes beyond the {length} bytes that the upload was begun with"),
+        format!(
+            "the chunk goes beyond the {length} bytes that the upload was begun with; send what is missing and no more, \
+             or begin a new one with the right Upload-Length"
+        ),
     )
 }

@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tracing::info;
 
-use super::{App, sessions::attempt_keys};
+use super::{App, accounts::language_of, sessions::attempt_keys};
 use crate::{
     error::{AppError, Result},
     mail::letter::{Mail, Template},
@@ -90,7 +90,10 @@ impl App {
         let secret = self.sealer.open(&purpose(caller.user_id), &begun.secret)?;
         let Some(step) = step_of(&secret, params.code.expose(), self.catalog.now()) else {
             self.note_failure(&keys).await?;
-            return Err(AppError::invalid("code", "is not the code that the app shows now"));
+            let why = "is not the code that the app shows now";
+            return Err(
+                AppError::new(ErrorCode::CodeWrong, format!("code: {why}")).with_field("code", why)
+            );
         };
         let (codes, hashes) = new_recovery_codes(caller.user_id);
         if !second_factors::confirm(&self.catalog, caller.user_id, step, &hashes).await? {
@@ -174,9 +177,9 @@ impl App {
 
     async fn tell_second_factor(&self, user: UserId, enabled: bool) -> Result<()> {
         let Some(user) = users::find(&self.catalog, user).await? else { return Ok(()) };
-        let Some(email) = user.email else { return Ok(()) };
+        let Some(email) = user.email.clone() else { return Ok(()) };
         let template = Template::SecondFactorChanged { username: user.name.to_string(), enabled };
-        self.queue_mail(Mail::new(email, template)).await?;
+        self.queue_mail(Mail::new(email, language_of(&user), template)).await?;
         Ok(())
     }
 }

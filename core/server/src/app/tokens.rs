@@ -184,6 +184,11 @@ pub(crate) fn scope_of(
             "must name an action, or be absent for all of them",
         ));
     }
+    // named twice is named once, however often somebody names them
+    let actions = actions.map(|named| {
+        let known = Action::ALL.iter().copied();
+        known.filter(|action| named.contains(action)).collect()
+    });
     Ok(TokenScope { actions, organization, pattern: pattern.map(|(_, pattern)| pattern) })
 }
 

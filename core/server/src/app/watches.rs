@@ -23,7 +23,7 @@ use boxvault_types::{
 use data_encoding::BASE64URL_NOPAD;
 use uuid::Uuid;
 
-use super::{App, lists};
+use super::{App, accounts::language_of, lists};
 use crate::{
     error::{AppError, Result},
     mail::letter::{Mail, Stop, Template},
@@ -96,7 +96,7 @@ impl App {
             let mails = told
                 .iter()
                 .filter(|watcher| may_hear(&policy, watcher, &notice))
-                .filter_map(|watcher| Some((watcher.user.id, proven_address(&watcher.user)?)))
+                .filter_map(|watcher| Some((&watcher.user, proven_address(&watcher.user)?)))
                 .map(|(user, address)| self.notice_mail(&notice, user, address))
                 .collect::<Result<Vec<_>>>()?;
             if !watches::tell(&self.catalog, &notice, &told, mails).await? {
@@ -107,11 +107,11 @@ impl App {
         Ok(())
     }
 
-    fn notice_mail(&self, notice: &Notice, user: UserId, address: &str) -> Result<NewMail> {
+    fn notice_mail(&self, notice: &Notice, user: &User, address: &str) -> Result<NewMail> {
         let server = &self.public_url;
         let vagrant_box = &notice.found.vagrant_box;
         let (organization, name) = (&notice.found.organization.name, &vagrant_box.name);
-        let token = self.stop_token(user, vagrant_box.id)?;
+        let token = self.stop_token(user.id, vagrant_box.id)?;
         let template = Template::Released {
             name: format!("{organization}/{name}"),
             version: notice.version.number.to_string(),
@@ -121,7 +121,7 @@ impl App {
                 address: format!("{server}/api/watches/stop?token={token}"),
             },
         };
-        self.compose_mail(Mail::new(address, template))
+        self.compose_mail(Mail::new(address, language_of(user), template))
     }
 
     fn stop_token(&self, user: UserId, vagrant_box: BoxId) -> Result<String> {

@@ -25,11 +25,11 @@ use tokio::time::timeout;
 use super::{
     error::Dialect,
     hoops::record::{self, Asked, Notes},
-    language::Language,
 };
 use crate::{
     app::{App, access::Target},
     error::{AppError, Result},
+    language::Language,
 };
 
 /// How much of a refused body is taken off the wire: some 100 MB, since a part is rarely larger than 64 KiB.

@@ -15,7 +15,7 @@ use salvo::{
 };
 use tracing::{debug, error, warn};
 
-use super::call::RequestFacts;
+use super::{call::RequestFacts, language};
 use crate::error::AppError;
 
 /// Whose shapes a route answers in.
@@ -66,13 +66,15 @@ pub(crate) fn write(
     let status = status(error.kind());
     log(error, &facts.request_id);
     res.extensions.insert(error.code());
+    let reason =
+        |(field, why): (&String, &String)| (field.clone(), facts.language.reason(why).into_owned());
     let body = match facts.dialect {
         Dialect::Api => serde_json::to_vec(&ErrorEnvelope {
             success: false,
             message: facts.language.failure(error, value).into_owned(),
             error: ErrorView {
                 code: error.code().as_str().to_owned(),
-                fields: error.fields().clone(),
+                fields: error.fields().iter().map(reason).collect(),
                 request_id: facts.request_id.as_ref().to_owned(),
             },
         }),
@@ -84,7 +86,7 @@ pub(crate) fn write(
     let allow = res.headers().get(ALLOW).cloned();
     let headers = res.headers_mut();
     if facts.dialect == Dialect::Api {
-        facts.language.mark(headers);
+        language::mark(facts.language, headers);
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, body.len().into());

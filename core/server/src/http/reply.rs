@@ -1,6 +1,6 @@
 //! From a value to an answer: the envelopes of the reference, with length, page links and entity tag.
 
-use std::sync::Arc;
+use std::{cell::LazyCell, sync::Arc};
 
 use boxvault_types::views::{Envelope, ListEnvelope, PageView};
 use salvo::{
@@ -11,13 +11,14 @@ use salvo::{
     },
 };
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     call::{Call, RequestFacts},
     error::Dialect,
     etag,
     hoops::record::Told,
-    language::value_of,
+    language::{self, value_of},
 };
 use crate::error::AppError;
 
@@ -58,32 +59,30 @@ impl<T> Reply<T> {
 impl<T: Serialize + Send> Writer for Reply<T> {
     async fn write(self, req: &mut Request, depot: &mut Depot, res: &mut Response) {
         let language = RequestFacts::of(depot).language;
+        let data = match serde_json::value::to_raw_value(&self.data) {
+            Ok(data) => data,
+            Err(error) => return AppError::internal(error).write(req, depot, res).await,
+        };
+        // read off the text at most once, where somebody asks for single values
+        let values =
+            LazyCell::new(|| serde_json::from_str::<Value>(data.get()).unwrap_or_default());
+        let reads = req.method() == Method::GET || req.method() == Method::HEAD;
         if self.tagged {
-            match etag::of(&self.data, language) {
-                Ok(tag) => {
-                    let read = req.method() == Method::GET || req.method() == Method::HEAD;
-                    let known = read
-                        && req
-                            .headers()
-                            .get(IF_NONE_MATCH)
-                            .is_some_and(|known| etag::matches(known, &tag));
-                    res.headers_mut().insert(ETAG, tag);
-                    if known {
-                        language.mark(res.headers_mut());
-                        res.status_code(StatusCode::NOT_MODIFIED);
-                        return;
-                    }
-                }
-                Err(error) => return AppError::internal(error).write(req, depot, res).await,
+            let tag = etag::of(data.get().as_bytes(), &values, language);
+            let known = req.headers().get(IF_NONE_MATCH);
+            let is_known = reads && known.is_some_and(|known| etag::matches(known, &tag));
+            res.headers_mut().insert(ETAG, tag);
+            if is_known {
+                language::mark(language, res.headers_mut());
+                res.status_code(StatusCode::NOT_MODIFIED);
+                return;
             }
         }
-        if req.method() != Method::GET && req.method() != Method::HEAD {
-            let data = serde_json::to_value(&self.data).unwrap_or_default();
-            res.extensions.insert(Told::by(&data));
+        if !reads {
+            res.extensions.insert(Told::by(&values));
         }
-        let data = || serde_json::to_value(&self.data).unwrap_or_default();
-        let message = said(req, depot, self.message, |name| value_of(&data(), name));
-        let body = Envelope { success: true, message, data: self.data };
+        let message = said(req, depot, self.message, |name| value_of(&values, name));
+        let body = Envelope { success: true, message, data: &*data };
         json(self.status, &body, depot, res);
     }
 }
@@ -141,7 +140,7 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize, depot: &Depot, res
         Ok(bytes) => {
             let headers = res.headers_mut();
             if facts.dialect == Dialect::Api {
-                facts.language.mark(headers);
+                language::mark(facts.language, headers);
             }
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(CONTENT_LENGTH, bytes.len().into());

@@ -105,7 +105,9 @@ impl Writer {
         if resumable::count_parts(&app.catalog, self.id).await? >= PARTS_MAX {
             return Err(AppError::new(
                 ErrorCode::BodyTooLarge,
-                format!("the upload has {PARTS_MAX} parts; begin again, with larger chunks"),
+                format!(
+                    "the upload has {PARTS_MAX} parts, which is as many as one may have; begin a new one, with larger chunks"
+                ),
             ));
         }
         // what a writer that died left, or a chunk that was not what it should be

@@ -14,11 +14,13 @@ use salvo::{
         },
     },
 };
+use serde_json::Value;
 
 use crate::{
     app::{access, badges::Badge},
     error::{AppError, Result},
-    http::{call::Call, etag, extract, language::Language, reply::Reply},
+    http::{call::Call, etag, extract, reply::Reply},
+    language::Language,
 };
 
 /// Reads how often a box was fetched: all in all, by version, by day.
@@ -69,7 +71,7 @@ pub(crate) async fn read_badge(req: &mut Request, res: &mut Response, call: Call
         }
     };
     let svg = call.app.badge(found, badge).await?;
-    let tag = etag::of(&svg, Language::ENGLISH).map_err(AppError::internal)?;
+    let tag = etag::of(svg.as_bytes(), &Value::Null, Language::ENGLISH);
     let known = req.headers().get(IF_NONE_MATCH).is_some_and(|known| etag::matches(known, &tag));
     let headers = res.headers_mut();
     headers.insert(ETAG, tag);

@@ -39,7 +39,8 @@ pub(crate) async fn create_invitation(
     call: Call,
     body: Body<CreateInvitationParams>,
 ) -> Result<Reply<InvitationView>> {
-    let sent = call.app.invite(&call.identity, call.target.organization()?, body.0).await?;
+    let (organization, language) = (call.target.organization()?, call.facts.language);
+    let sent = call.app.invite(&call.identity, organization, body.0, language).await?;
     Ok(Reply::created(format!("invitation sent to {}", sent.email), sent))
 }
 
@@ -78,8 +79,8 @@ pub(crate) async fn resend_invitation(
     call: Call,
 ) -> Result<Reply<InvitationView>> {
     let id = required::<InvitationId>(req, "id")?;
-    let organization = call.target.organization()?;
-    let sent = call.app.resend_invitation(&call.identity, organization, id).await?;
+    let (organization, language) = (call.target.organization()?, call.facts.language);
+    let sent = call.app.resend_invitation(&call.identity, organization, id, language).await?;
     Ok(Reply::ok(format!("invitation sent again to {}", sent.email), sent))
 }
 

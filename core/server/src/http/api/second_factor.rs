@@ -66,7 +66,7 @@ pub(crate) async fn begin_second_factor(
         (status = 200, description = "It is on. The recovery codes.", body = Envelope<RecoveryCodesView>),
         (status = 409, description = "There is none to confirm.", body = ErrorEnvelope),
     ),
-    extensions(("x-error-codes" = json!(["SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"])))
+    extensions(("x-error-codes" = json!(["CODE_WRONG", "SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"])))
 )]
 #[handler]
 pub(crate) async fn confirm_second_factor(

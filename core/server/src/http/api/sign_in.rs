@@ -83,7 +83,7 @@ pub(crate) async fn list_sign_in_methods(call: Call) -> Result<Reply<Vec<SignInM
 )]
 #[handler]
 pub(crate) async fn sign_up(call: Call, body: Body<SignUpParams>) -> Result<Reply<UserView>> {
-    let (user, organization) = call.app.sign_up(body.0).await?;
+    let (user, organization) = call.app.sign_up(body.0, call.facts.language).await?;
     if let Some(organization) = &organization {
         call.notes.also_in(organization);
     }

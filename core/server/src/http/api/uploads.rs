@@ -288,7 +288,9 @@ fn speak_tus(req: &Request, res: &mut Response) -> Result<()> {
             let found = found.unwrap_or("none");
             Err(AppError::new(
                 ErrorCode::ProtocolVersion,
-                format!("send Tus-Resumable: {VERSION}; {found} is not spoken here"),
+                format!(
+                    "send Tus-Resumable: {VERSION} with every request of an upload; {found} is not spoken here"
+                ),
             ))
         }
     }

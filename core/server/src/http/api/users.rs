@@ -53,7 +53,7 @@ pub(crate) async fn create_user(
     call: Call,
     body: Body<CreateUserParams>,
 ) -> Result<Reply<UserView>> {
-    let user = accounts::user_view(&call.app.create_account(body.0).await?);
+    let user = accounts::user_view(&call.app.create_account(body.0, call.facts.language).await?);
     Ok(Reply::created(format!("account {} created", user.username), user))
 }
 
@@ -97,15 +97,18 @@ pub(crate) async fn update_user(
     Ok(Reply::ok(format!("account {} changed", changed.username), changed).tagged())
 }
 
-/// Sends somebody a link to a new password, and ends their sessions. The present password works until the link is used.
+/// Ends somebody's password and every session of theirs, and sends them a link to another password. Their API tokens
+/// stay: they can be listed and ended, and a suspension stops them all.
 #[utoipa::path(
     post,
     path = "/api/users/{username}/reset-password",
     tag = "User Management",
     request_body = NoParams,
     responses(
-        (status = 200, description = "A message is under way.", body = Envelope<Nothing>),
-    )
+        (status = 200, description = "The password is ended, and a message is under way.", body = Envelope<Nothing>),
+        (status = 409, description = "It is the last account that administers the server.", body = ErrorEnvelope),
+    ),
+    extensions(("x-error-codes" = json!(["LAST_ADMIN"])))
 )]
 #[handler]
 pub(crate) async fn send_reset_link(
@@ -115,7 +118,11 @@ pub(crate) async fn send_reset_link(
 ) -> Result<Reply<Nothing>> {
     let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
     call.app.send_reset_link(&user).await?;
-    Ok(Reply::ok(format!("a message is on its way to {}", user.name), Nothing))
+    let name = &user.name;
+    let message = format!(
+        "the password and every session of {name} are ended, and a link to another password is on its way; API tokens stay"
+    );
+    Ok(Reply::ok(message, Nothing))
 }
 
 /// Turns somebody's second factor off, since they lost it.

@@ -14,7 +14,8 @@ use salvo::{
 use crate::{
     app::{App, download_links::LinkGrant},
     error::{AppError, Result},
-    http::{call::RequestFacts, credentials::Way, error::Dialect, language::Language},
+    http::{call::RequestFacts, credentials::Way, error::Dialect},
+    language::Language,
 };
 
 /// How many tokens of one request are tried: Vagrant sends two, and each may cost a look-up.

@@ -19,9 +19,9 @@ use crate::{
     http::{
         call::{RequestFacts, drain},
         error::{self, Dialect},
-        extract,
-        language::Language,
+        extract, language,
     },
+    language::Language,
 };
 
 /// The header that finds a request in the log.
@@ -50,7 +50,7 @@ impl Handler for Observe {
             request_id: request_id(req),
             address: self.address(req),
             dialect: dialect(&path),
-            language: language(req, &path),
+            language: language_of(req, &path),
             path: path.into(),
         };
         depot.insert_typed(facts.clone());
@@ -106,9 +106,9 @@ fn dialect(path: &str) -> Dialect {
 }
 
 /// The language that is asked for. Some stock clients look for English words.
-fn language(req: &Request, path: &str) -> Language {
+fn language_of(req: &Request, path: &str) -> Language {
     match dialect(path) {
-        Dialect::Api => Language::wanted_by(req),
+        Dialect::Api => language::wanted_by(req),
         Dialect::Vagrant => Language::ENGLISH,
     }
 }

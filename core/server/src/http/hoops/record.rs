@@ -246,16 +246,25 @@ impl RecordRefusal {
         }
         let status = res.status_code?;
         let code = *res.extensions.get::<ErrorCode>()?;
-        let refused = match status {
-            StatusCode::UNAUTHORIZED => code != ErrorCode::CredentialsMissing,
-            StatusCode::FORBIDDEN => true,
-            // somebody guesses, perhaps with a session that is not theirs
-            _ => matches!(code, ErrorCode::SignInThrottled | ErrorCode::CurrentPasswordWrong),
+        let call = depot.get_typed::<Call>().ok();
+        let refused = match (status, code) {
+            (StatusCode::UNAUTHORIZED, code) => code != ErrorCode::CredentialsMissing,
+            // or somebody guesses, perhaps with a session that is not theirs
+            (StatusCode::FORBIDDEN, _)
+            | (
+                _,
+                ErrorCode::SignInThrottled | ErrorCode::CurrentPasswordWrong | ErrorCode::CodeWrong,
+            ) => true,
+            // a token that opens nothing, and not an invitation that an admin looks for
+            (_, ErrorCode::InvitationNotFound) => {
+                call.is_some_and(|call| call.target.resource.organization().is_none())
+            }
+            _ => false,
         };
         if !refused {
             return None;
         }
-        if let Ok(call) = depot.get_typed::<Call>() {
+        if let Some(call) = call {
             return Some(call.notes.complete(call.entry()));
         }
         // refused before anybody asked what for: bad credentials
