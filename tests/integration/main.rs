@@ -38,6 +38,8 @@ mod endpoint_coverage;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod huge;
 #[cfg(test)]
 mod invitations;

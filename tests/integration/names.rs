@@ -45,6 +45,13 @@ const BAD_NAMES: &[&str] = &[
     "a:b",
     "a@b",
     "😀",
+    // other forms of letters that look like ours, or become ours in lower case
+    "ａcme",
+    "acme\u{301}",
+    "\u{212a}elvin",
+    "\u{130}so",
+    "\u{2067}acme\u{2069}",
+    "ﬁsh",
 ];
 /// What no version may be, since one bad version makes stock Vagrant refuse the whole box.
 const BAD_VERSIONS: &[&str] = &[
