@@ -25,6 +25,7 @@ pub mod mail_outbox;
 pub mod memberships;
 pub mod organization_names;
 pub mod organizations;
+pub mod policy_versions;
 pub mod providers;
 pub mod quotas;
 pub mod recovery_codes;

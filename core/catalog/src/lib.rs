@@ -31,6 +31,7 @@ pub mod links;
 pub mod memberships;
 pub mod organizations;
 pub mod outbox;
+pub mod policies;
 pub mod providers;
 pub mod quotas;
 pub mod resumable;

@@ -16,6 +16,7 @@ mod join_requests;
 mod links;
 mod organizations;
 mod outbox;
+mod policies;
 mod quotas;
 mod races;
 mod resumable;

@@ -76,6 +76,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::join_requests::Entity));
     all.extend(columns_of(entity::organization_names::Entity));
     all.extend(columns_of(entity::organizations::Entity));
+    all.extend(columns_of(entity::policy_versions::Entity));
     all.extend(columns_of(entity::providers::Entity));
     all.extend(columns_of(entity::recovery_codes::Entity));
     all.extend(columns_of(entity::second_factors::Entity));

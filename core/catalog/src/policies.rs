@@ -1,0 +1,248 @@
+//! The versions of the policy: every accepted text, who it is from, and the one in force.
+//!
+//! The platform's files are one history, each organization's own rules are another; all take their numbers from one
+//! sequence, so that a server sees by the highest number alone whether anything has changed. A version is never
+//! changed, and outlives the account and the organization that it names.
+
+use boxvault_types::ids::OrganizationId;
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::{from_str, to_string};
+
+use crate::audit::{self, NewEntry};
+use crate::entity::{policy_versions as table, settings as setting_rows};
+use crate::rows::{clean, insert, stored, stored_some};
+use crate::{Catalog, CatalogError, Page, Paged, Result, paging};
+
+/// The row of `settings` that whoever adds a version waits on.
+const LOCK: &str = "lock.policy_versions";
+
+/// Whose rules they are; `None` is the platform.
+pub type Scope = Option<OrganizationId>;
+
+/// Where a version came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The files of a server's folder.
+    Files,
+    /// The API.
+    Api,
+    /// A command on the server's host.
+    Command,
+}
+
+impl Origin {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Api => "api",
+            Self::Command => "command",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Files, Self::Api, Self::Command].into_iter().find(|origin| origin.as_str() == text)
+    }
+}
+
+/// A text to accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVersion {
+    /// Whose rules they are.
+    pub scope: Scope,
+    /// SHA-256 over names and texts, in lower-case hexadecimal.
+    pub digest: String,
+    /// Name and text of each file.
+    pub files: Vec<(String, String)>,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Who it is from, as their name was.
+    pub author: Option<String>,
+    /// Why.
+    pub message: String,
+    /// The version that it brings back.
+    pub restores: Option<i64>,
+}
+
+/// What is known of a version without its texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionHead {
+    /// Its number: higher than those of all versions before it, of any scope.
+    pub number: i64,
+    /// Whose rules they are.
+    pub scope: Scope,
+    /// SHA-256 over names and texts, in lower-case hexadecimal.
+    pub digest: String,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Who it is from, as their name was.
+    pub author: Option<String>,
+    /// Why.
+    pub message: String,
+    /// The version that it brought back.
+    pub restores: Option<i64>,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// What is known of it.
+    pub head: VersionHead,
+    /// Name and text of each file.
+    pub files: Vec<(String, String)>,
+}
+
+/// The number of the newest version of any scope; 0 if there is none.
+pub async fn newest_number(catalog: &Catalog) -> Result<i64> {
+    newest_number_in(catalog.reader()).await
+}
+
+async fn newest_number_in<C: ConnectionTrait>(db: &C) -> Result<i64> {
+    let newest: Option<Option<i64>> = table::Entity::find()
+        .select_only()
+        .column_as(table::Column::Number.max(), "number")
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(newest.flatten().unwrap_or_default())
+}
+
+/// Finds the newest version of a scope, which is the one in force.
+pub async fn find_newest(catalog: &Catalog, scope: Scope) -> Result<Option<Version>> {
+    let newest = of(scope).order_by_desc(table::Column::Number);
+    newest.one(catalog.reader()).await?.map(from_row).transpose()
+}
+
+/// Lists the newest version of every organization that has rules of its own.
+pub async fn list_newest_of_organizations(catalog: &Catalog) -> Result<Vec<Version>> {
+    let numbers: Vec<i64> = table::Entity::find()
+        .select_only()
+        .column_as(table::Column::Number.max(), "number")
+        .filter(table::Column::OrganizationId.is_not_null())
+        .group_by(table::Column::OrganizationId)
+        .into_tuple()
+        .all(catalog.reader())
+        .await?;
+    let rows = table::Entity::find()
+        .filter(table::Column::Number.is_in(numbers))
+        .order_by_asc(table::Column::Number);
+    rows.all(catalog.reader()).await?.into_iter().map(from_row).collect()
+}
+
+/// Finds a version of a scope.
+pub async fn find(catalog: &Catalog, scope: Scope, number: i64) -> Result<Option<Version>> {
+    let one = of(scope).filter(table::Column::Number.eq(number));
+    one.one(catalog.reader()).await?.map(from_row).transpose()
+}
+
+/// Lists the versions of a scope, newest first.
+pub async fn list(catalog: &Catalog, scope: Scope, page: Page) -> Result<Paged<VersionHead>> {
+    let select = of(scope)
+        .select_only()
+        .columns([
+            table::Column::Number,
+            table::Column::OrganizationId,
+            table::Column::Digest,
+            table::Column::Origin,
+            table::Column::Author,
+            table::Column::Message,
+            table::Column::Restores,
+            table::Column::CreatedAt,
+        ])
+        .order_by_desc(table::Column::Number)
+        .into_model::<HeadRow>();
+    paging::fetch(catalog.reader(), select, page, HeadRow::into_head).await
+}
+
+/// Accepts a version, if the newest of its scope is still the expected one (0: there is none). The audit row is written
+/// with it. `None` if somebody was faster. Of several servers that add at once, one after the other does.
+pub async fn add(
+    catalog: &Catalog,
+    version: NewVersion,
+    expected: i64,
+    entry: Option<NewEntry>,
+) -> Result<Option<VersionHead>> {
+    let transaction = catalog.begin_aside().await?;
+    setting_rows::Entity::find_by_id(LOCK).lock_exclusive().one(&transaction).await?;
+    let newest: Option<i64> = of(version.scope)
+        .select_only()
+        .column(table::Column::Number)
+        .order_by_desc(table::Column::Number)
+        .into_tuple()
+        .one(&transaction)
+        .await?;
+    if newest.unwrap_or_default() != expected {
+        return Ok(None);
+    }
+    let row = table::Model {
+        number: newest_number_in(&transaction).await? + 1,
+        organization_id: version.scope.map(|organization| organization.0),
+        digest: version.digest,
+        files: to_string(&version.files).map_err(CatalogError::unexpected)?,
+        origin: version.origin.as_str().to_owned(),
+        author: version.author,
+        message: clean(&version.message),
+        restores: version.restores,
+        created_at: catalog.now(),
+    };
+    insert(&transaction, row.clone()).await?;
+    if let Some(entry) = entry {
+        audit::insert_in(&transaction, catalog.now(), vec![entry]).await?;
+    }
+    transaction.commit().await?;
+    from_row(row).map(|version| Some(version.head))
+}
+
+fn of(scope: Scope) -> sea_orm::Select<table::Entity> {
+    let whose = match scope {
+        Some(organization) => table::Column::OrganizationId.eq(organization.0),
+        None => table::Column::OrganizationId.is_null(),
+    };
+    table::Entity::find().filter(whose)
+}
+
+fn from_row(row: table::Model) -> Result<Version> {
+    let files = stored("policy_versions.files", from_str(&row.files))?;
+    let head = HeadRow {
+        number: row.number,
+        organization_id: row.organization_id,
+        digest: row.digest,
+        origin: row.origin,
+        author: row.author,
+        message: row.message,
+        restores: row.restores,
+        created_at: row.created_at,
+    };
+    Ok(Version { head: head.into_head()?, files })
+}
+
+/// What [`list`] selects.
+#[derive(Debug, sea_orm::FromQueryResult)]
+struct HeadRow {
+    number: i64,
+    organization_id: Option<sea_orm::prelude::Uuid>,
+    digest: String,
+    origin: String,
+    author: Option<String>,
+    message: String,
+    restores: Option<i64>,
+    created_at: DateTime<Utc>,
+}
+
+impl HeadRow {
+    fn into_head(self) -> Result<VersionHead> {
+        Ok(VersionHead {
+            number: self.number,
+            scope: self.organization_id.map(OrganizationId),
+            digest: self.digest,
+            origin: stored_some("policy_versions.origin", Origin::parse(&self.origin))?,
+            author: self.author,
+            message: self.message,
+            restores: self.restores,
+            created_at: self.created_at,
+        })
+    }
+}
