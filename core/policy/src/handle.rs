@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
+use tokio::sync::{Mutex, MutexGuard};
 use tracing::{error, info, warn};
 
 use crate::error::{PolicyError, Problem};
@@ -49,7 +50,7 @@ pub struct PolicyHandle {
     /// Failed evaluations of policies that are no longer in force.
     failures_before: AtomicU64,
     /// Held while files are read and swapped in, so that a slow reading never overwrites a later one.
-    reloading: tokio::sync::Mutex<()>,
+    reloading: Mutex<()>,
 }
 
 impl PolicyHandle {
@@ -81,7 +82,7 @@ impl PolicyHandle {
             state: ArcSwap::from_pointee(state),
             source,
             failures_before: AtomicU64::new(0),
-            reloading: tokio::sync::Mutex::new(()),
+            reloading: Mutex::new(()),
         }
     }
 
@@ -121,6 +122,11 @@ impl PolicyHandle {
         before
     }
 
+    /// Waits for everybody else who changes the policy; held while the files or the policy in force change.
+    pub async fn changing(&self) -> MutexGuard<'_, ()> {
+        self.reloading.lock().await
+    }
+
     /// Reads the folder now, and puts its policy in force if it differs. For SIGHUP. True if something changed.
     ///
     /// # Errors
@@ -129,21 +135,8 @@ impl PolicyHandle {
     /// # Cancel safety
     /// A call that is dropped has changed nothing, or everything.
     pub async fn reload_now(&self) -> Result<bool, PolicyError> {
-        let Some(dir) = self.source.clone() else { return Ok(false) };
-        let _guard = self.reloading.lock().await;
-        let digest = self.current.load().digest().to_owned();
-        let built = tokio::task::spawn_blocking(move || {
-            let files = PolicyFiles::read(&dir)?;
-            if files.digest() == digest { Ok(None) } else { Policy::build(&files).map(Some) }
-        })
-        .await;
-        // a panic while building is a defect of ours, and no reason to lose the policy in force
-        let built = built.unwrap_or_else(|panic| {
-            Err(PolicyError::Invalid {
-                problems: vec![Problem::new("policy.csv", 0, 0, panic.to_string())],
-            })
-        });
-        match built {
+        let _guard = self.changing().await;
+        match self.read_folder().await {
             Ok(Some(policy)) => {
                 let digest = policy.digest().to_owned();
                 let before = self.replace(policy);
@@ -155,20 +148,50 @@ impl PolicyHandle {
                 Ok(true)
             }
             Ok(None) => {
-                self.note(&[]);
+                self.accept();
                 Ok(false)
             }
             Err(refusal) => {
-                let problems = refusal.problems();
-                error!(
-                    problems = problems.len(),
-                    policy.digest = self.current.load().digest(),
-                    "policy files refused, the old policy stays in force: {refusal}"
-                );
-                self.note(&problems);
+                self.refuse(&refusal);
                 Err(refusal)
             }
         }
+    }
+
+    /// Reads the folder now; `None` if it holds the policy in force, or there is none.
+    ///
+    /// # Errors
+    /// All problems of the files.
+    pub async fn read_folder(&self) -> Result<Option<Policy>, PolicyError> {
+        let Some(dir) = self.source.clone() else { return Ok(None) };
+        let digest = self.current.load().digest().to_owned();
+        let built = tokio::task::spawn_blocking(move || {
+            let files = PolicyFiles::read(&dir)?;
+            if files.digest() == digest { Ok(None) } else { Policy::build(&files).map(Some) }
+        })
+        .await;
+        // a panic while building is a defect of ours, and no reason to lose the policy in force
+        built.unwrap_or_else(|panic| {
+            Err(PolicyError::Invalid {
+                problems: vec![Problem::new("policy.csv", 0, 0, panic.to_string())],
+            })
+        })
+    }
+
+    /// Tells that the files are refused: in the log, and in [`PolicyHandle::state`].
+    pub fn refuse(&self, refusal: &PolicyError) {
+        let problems = refusal.problems();
+        error!(
+            problems = problems.len(),
+            policy.digest = self.current.load().digest(),
+            "policy files refused, the old policy stays in force: {refusal}"
+        );
+        self.note(&problems);
+    }
+
+    /// Tells that the files are what is in force.
+    pub fn accept(&self) {
+        self.note(&[]);
     }
 
     fn note(&self, problems: &[Problem]) {

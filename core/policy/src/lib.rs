@@ -37,6 +37,7 @@ pub use diff::{Change, PolicyDiff, diff};
 pub use error::{PolicyError, Problem};
 pub use expectations::{TestFailure, TestReport};
 pub use explain::{Cause, Explanation, NearRule, explain};
+pub use files::PolicyFiles;
 pub use handle::{PolicyHandle, PolicyState};
 pub use matrix::{Matrix, MatrixRow, matrix};
 pub use pattern::is_asked;

@@ -30,7 +30,8 @@ const DECISIONS_MAX: usize = 8_192;
 /// Who may do what: immutable, and safe to ask from any thread.
 pub struct Policy {
     digest: String,
-    files: Vec<String>,
+    version: Option<i64>,
+    files: PolicyFiles,
     rules: Vec<Rule>,
     bindings: Vec<Binding>,
     expectations_count: usize,
@@ -46,7 +47,7 @@ impl std::fmt::Debug for Policy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Policy")
             .field("digest", &self.digest)
-            .field("files", &self.files)
+            .field("version", &self.version)
             .field("rules", &self.rules.len())
             .finish_non_exhaustive()
     }
@@ -80,7 +81,10 @@ impl Policy {
     }
 
     /// Builds a policy that may be put in force: its guards hold, and what is expected of it is so.
-    pub(crate) fn build(files: &PolicyFiles) -> Result<Self, PolicyError> {
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn build(files: &PolicyFiles) -> Result<Self, PolicyError> {
         let (policy, expectations) = Self::assemble(files)?;
         let mut problems = validate::check_guards(&policy);
         let failures = expectations.ask(&policy).failures;
@@ -123,7 +127,8 @@ impl Policy {
         Linter { rules, bindings, subjects: &subjects, index: &index }.warn(&mut warnings);
         let policy = Self {
             digest: files.digest(),
-            files: files.rules.iter().map(|(name, _)| name.clone()).collect(),
+            version: None,
+            files: files.clone(),
             rules: set.rules,
             bindings: set.bindings,
             expectations_count: expectations.len(),
@@ -142,9 +147,20 @@ impl Policy {
         &self.digest
     }
 
-    /// The files of rules, in the order of reading, without their folder.
-    pub fn files(&self) -> &[String] {
+    /// The texts that it was built from.
+    pub fn files(&self) -> &PolicyFiles {
         &self.files
+    }
+
+    /// The number of the version that it is, where a history is kept.
+    pub fn version(&self) -> Option<i64> {
+        self.version
+    }
+
+    /// The same policy as a version of a history.
+    #[must_use]
+    pub fn with_version(self, version: i64) -> Self {
+        Self { version: Some(version), ..self }
     }
 
     /// How many `p` lines it has.

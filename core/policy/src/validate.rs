@@ -44,7 +44,7 @@ pub fn check_dir(dir: Option<&Path>) -> Result<CheckReport, PolicyError> {
     let policy = Policy::build(&PolicyFiles::of(dir)?)?;
     Ok(CheckReport {
         digest: policy.digest().to_owned(),
-        files: policy.files().to_vec(),
+        files: policy.files().names(),
         rules: policy.rules_count(),
         bindings: policy.bindings_count(),
         expectations: policy.expectations_count(),

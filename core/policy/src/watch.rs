@@ -1,4 +1,4 @@
-//! Watches the folder of policy files, and puts a change in force once it has settled.
+//! Watches the folder of policy files, and tells of a change once it has settled.
 //!
 //! It polls, and compares texts by digest. The files are a few KiB, so this costs less than it saves: notifications
 //! of the system do not arrive on network and container mounts, and times of change miss a second edit within a tick.
@@ -17,12 +17,15 @@ type Seen = Result<String, String>;
 
 /// Looks at the handle's folder at every interval, for ever; returns at once if there is none, or the interval is zero.
 ///
-/// A change counts when two looks in a row found the same, so that a file that is being written is left alone. Files
-/// that are refused are tried again when they change; see [`PolicyHandle::reload_now`] for what a refusal does.
+/// A change counts when two looks in a row found the same, so that a file that is being written is left alone. It is
+/// told once, whatever comes of it: files that are refused are told of again when they change.
 ///
 /// # Cancel safety
 /// May be dropped at any time.
-pub async fn watch(handle: Arc<PolicyHandle>, interval: Duration) {
+pub async fn watch<F>(handle: Arc<PolicyHandle>, interval: Duration, mut changed: impl FnMut() -> F)
+where
+    F: Future<Output = ()>,
+{
     if handle.source().is_none() || interval.is_zero() {
         return;
     }
@@ -35,8 +38,7 @@ pub async fn watch(handle: Arc<PolicyHandle>, interval: Duration) {
         let seen = look(&handle).await;
         if seen != settled && seen == before {
             settled.clone_from(&seen);
-            // it has been logged and noted in the state, and the old policy stays
-            let _refused = handle.reload_now().await.is_err();
+            changed().await;
         } else if seen == settled && before != settled {
             tracing::debug!("policy files changed and changed back");
         }

@@ -31,7 +31,11 @@ fn allows(policy: &Policy, action: Action) -> bool {
 }
 
 fn spawn_watcher(handle: &Arc<PolicyHandle>) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(watch(Arc::clone(handle), Duration::from_millis(3)))
+    let reloaded = Arc::clone(handle);
+    tokio::spawn(watch(Arc::clone(handle), Duration::from_millis(3), move || {
+        let handle = Arc::clone(&reloaded);
+        async move { drop(handle.reload_now().await) }
+    }))
 }
 
 /// Waits until something is so, for at most ten seconds.
@@ -204,9 +208,9 @@ async fn a_refused_file_is_not_tried_again_until_it_changes() {
 #[tokio::test]
 async fn without_a_folder_or_an_interval_there_is_nothing_to_watch() {
     let dir = folder("read");
-    watch(Arc::new(PolicyHandle::open(Some(dir.path())).unwrap()), Duration::ZERO).await;
+    watch(Arc::new(PolicyHandle::open(Some(dir.path())).unwrap()), Duration::ZERO, async || ()).await;
     let handle = Arc::new(PolicyHandle::open(None).unwrap());
-    watch(Arc::clone(&handle), Duration::from_millis(1)).await;
+    watch(Arc::clone(&handle), Duration::from_millis(1), async || ()).await;
     assert!(!handle.reload_now().await.unwrap());
     assert_eq!(handle.state().source, None);
 }
