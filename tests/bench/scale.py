@@ -51,17 +51,22 @@ class Connection:
 
 
 def fill(server, boxes):
-    """Makes that many public boxes, fifty in each organization."""
+    """Makes that many public boxes, fifty in each organization; few of them so that every page is full all the same."""
     organizations = queue.SimpleQueue()
-    for number in range(-(-boxes // BOXES_EACH)):
-        organizations.put(number)
+    if boxes <= 2 * BOXES_EACH:
+        organizations.put((0, range(BOXES_EACH)))
+        for box in range(BOXES_EACH, boxes):
+            organizations.put((box, range(box, box + 1)))
+    else:
+        for first in range(0, boxes, BOXES_EACH):
+            organizations.put((first // BOXES_EACH, range(first, min(boxes, first + BOXES_EACH))))
     problems = []
 
     def work():
         try:
             connection = Connection(server)
             while not problems:
-                fill_organization(connection, organizations.get_nowait(), boxes)
+                fill_organization(connection, *organizations.get_nowait())
         except queue.Empty:
             return
         except (BenchError, OSError, http.client.HTTPException) as error:
@@ -79,7 +84,7 @@ def fill(server, boxes):
 def fill_organization(connection, number, boxes):
     name = f"scale-{number}"
     connection.request("POST", "/api/organization", {"name": name})
-    for box in range(number * BOXES_EACH, min(boxes, (number + 1) * BOXES_EACH)):
+    for box in boxes:
         system, use = SYSTEMS[box % len(SYSTEMS)], USES[box // len(SYSTEMS) % len(USES)]
         body = {
             "name": f"{system}-{use}-box{box:05}",

@@ -36,7 +36,7 @@ pub(crate) struct Bounds {
     pub(crate) total: u64,
 }
 
-const BOUNDS: Bounds = Bounds { rare: 500, total: 5_000 };
+const BOUNDS: Bounds = Bounds { rare: 500, total: 2_000 };
 /// The most words of a text that are looked for: more narrow nothing down.
 const TEXTS_MAX: usize = 8;
 
@@ -127,7 +127,7 @@ enum Plan {
 
 /// Lists boxes of one organization, or of all.
 ///
-/// The total is exact up to some thousands, and beyond that the least that there are; where all words are common, it
+/// The total is exact up to two thousand, and beyond that the least that there are; where all words are common, it
 /// tells no more than whether there is another page.
 pub async fn list(catalog: &Catalog, filter: &BoxFilter, page: Page) -> Result<Paged<BoxSummary>> {
     list_within(catalog, filter, page, BOUNDS).await
