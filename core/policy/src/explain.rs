@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::pattern;
 use crate::policy::Policy;
 use crate::print::print_field;
-use crate::request::{AccessRequest, Reason, RuleRef};
+use crate::request::{AccessRequest, Decision, Reason, RuleRef};
 use crate::rules::Rule;
 use crate::rules::words::{ANY, SERVER_ROLES};
 use crate::subjects::Held;
@@ -71,7 +71,11 @@ pub fn explain(policy: &Policy, request: &AccessRequest) -> Explanation {
     // who is asked for both: the caller, or whoever vouches for it where that is what stops it
     let own = policy.decide_aside(&request.subjects, request);
     let (subjects, decision) = match &request.ceiling {
-        Some(ceiling) if own.allowed => (ceiling, policy.decide_aside(ceiling, request)),
+        _ if !request.within_scope => (&request.subjects, Decision::refused(Reason::TokenScope)),
+        Some(ceiling) if own.allowed => {
+            let above = policy.decide_aside(ceiling, request);
+            if above.allowed { (&request.subjects, own) } else { (ceiling, above) }
+        }
         _ => (&request.subjects, own),
     };
     let held = policy.subjects().held(subjects.iter().map(String::as_str), &request.domain);
@@ -81,12 +85,10 @@ pub fn explain(policy: &Policy, request: &AccessRequest) -> Explanation {
         subject: (*rule.subject).to_owned(),
         through: policy.through(&held, &rule.subject),
     };
-    let (reason, allowed) = if request.within_scope {
-        (decision.reason, decision.allowed)
-    } else {
-        (Reason::TokenScope, false)
-    };
-    let fitting = policy.fitting(&held, request);
+    let Decision { allowed, reason, .. } = decision;
+    // what a token does not reach is refused before any rule
+    let fitting =
+        if reason == Reason::TokenScope { Vec::new() } else { policy.fitting(&held, request) };
     let decided = |rule: &&&Rule| decision.rule.as_deref() == Some(&*rule.source);
     let silent = reason == Reason::NoRule;
     Explanation {

@@ -1,7 +1,7 @@
 //! What looks like a mistake in rules that are well written: rules that do nothing, and why. Warnings, not problems:
 //! a site may mean them, and an upgrade may bring them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use boxvault_types::action::SYSTEM_DOMAIN;
 
@@ -15,6 +15,8 @@ use crate::subjects::Subjects;
 
 /// More than anybody reads, and each is a line of the log at every change.
 const WARNINGS_MAX: usize = 100;
+/// Of the organizations where a role is given, so many are named.
+const PLACES_MAX: usize = 5;
 /// Given everywhere; the other roles of the server only in organizations.
 const EVERYWHERE: [&str; 2] = ["role:platform-admin", "role:public"];
 /// Subjects that somebody can be who is not signed in.
@@ -46,13 +48,10 @@ impl Linter<'_> {
     }
 
     /// The domains in which each role is given by `g` lines.
-    fn domains_of_roles(&self) -> HashMap<&str, Vec<&str>> {
-        let mut domains: HashMap<&str, Vec<&str>> = HashMap::new();
+    fn domains_of_roles(&self) -> HashMap<&str, BTreeSet<&str>> {
+        let mut domains: HashMap<&str, BTreeSet<&str>> = HashMap::new();
         for binding in self.bindings {
-            let of_role = domains.entry(&binding.role).or_default();
-            if !of_role.contains(&&*binding.domain) {
-                of_role.push(&binding.domain);
-            }
+            domains.entry(&binding.role).or_default().insert(&binding.domain);
         }
         domains
     }
@@ -118,22 +117,25 @@ fn never_asked(rule: &Rule) -> Option<Problem> {
 }
 
 /// A rule for a role in a domain where nobody has it. Roles that nobody has anywhere are refused.
-fn nobody_there(rule: &Rule, domains: &HashMap<&str, Vec<&str>>) -> Option<Problem> {
+fn nobody_there(rule: &Rule, domains: &HashMap<&str, BTreeSet<&str>>) -> Option<Problem> {
     let (role, domain) = (&*rule.subject, &*rule.domain);
     let by_server =
         SERVER_ROLES.contains(&role) && (EVERYWHERE.contains(&role) || domain != SYSTEM_DOMAIN);
     if !role.starts_with("role:") || domain == ANY || by_server {
         return None;
     }
-    let given = domains.get(role).map_or(&[][..], Vec::as_slice);
-    if given.iter().any(|given| *given == ANY || *given == domain) {
+    let given = domains.get(role);
+    if given.is_some_and(|given| given.contains(ANY) || given.contains(domain)) {
         return None;
     }
     let place = if domain == SYSTEM_DOMAIN { "the system" } else { domain };
     let message = format!("nobody has the role {role:?} in {place}");
     let elsewhere = match given {
-        [] => "the server gives it in organizations".to_owned(),
-        given => format!("it is given in {}", given.join(", ")),
+        None => "the server gives it in organizations".to_owned(),
+        Some(given) => {
+            let some: Vec<&str> = given.iter().take(PLACES_MAX).copied().collect();
+            format!("it is given in {}", some.join(", "))
+        }
     };
     Some(
         at(&rule.source, message)

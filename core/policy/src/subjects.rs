@@ -11,7 +11,8 @@ use crate::rules::{Binding, Rule};
 pub(crate) struct Subjects {
     ids: HashMap<Arc<str>, u32>,
     names: Vec<Arc<str>>,
-    /// By number: the roles it is bound to, each with its domain and the binding's place among all.
+    /// By number: the roles it is bound to, each with its domain and the binding's place among all; by domain, so that
+    /// somebody who is bound in thousands of organizations is not looked through.
     bound: Vec<Vec<Bound>>,
 }
 
@@ -42,6 +43,9 @@ impl Subjects {
                 let domain = Arc::clone(&binding.domain);
                 bound.push(Bound { domain, role, binding: place });
             }
+        }
+        for bound in &mut subjects.bound {
+            bound.sort_by(|left, right| left.domain.cmp(&right.domain));
         }
         subjects
     }
@@ -86,10 +90,13 @@ impl Subjects {
         }
         let mut next = 0_u32;
         while let Some(held) = found.get(next as usize).copied() {
-            for bound in self.bound.get(held.subject as usize).map_or(&[][..], Vec::as_slice) {
-                let within = *bound.domain == *ANY || *bound.domain == *domain;
-                if within && !known(&found, bound.role) {
-                    found.push(Held { subject: bound.role, by: Some((next, bound.binding)) });
+            let bound = self.bound.get(held.subject as usize).map_or(&[][..], Vec::as_slice);
+            for within in [ANY, domain] {
+                let first = bound.partition_point(|bound| &*bound.domain < within);
+                for bound in bound.iter().skip(first).take_while(|it| &*it.domain == within) {
+                    if !known(&found, bound.role) {
+                        found.push(Held { subject: bound.role, by: Some((next, bound.binding)) });
+                    }
                 }
             }
             next += 1;

@@ -81,6 +81,42 @@ fn an_explanation_of_a_service_account_is_of_whoever_stops_it() {
 }
 
 #[test]
+fn an_explanation_of_what_a_token_does_not_reach_blames_no_rule() {
+    let policy = site(PUBLISHER);
+    let mut caller = bob(Some(Role::Owner));
+    caller.scope.actions = Some(vec![Action::Read]);
+    let request =
+        AccessRequest::new(&identity(caller), &box_of("acme", "web"), Action::Delete, NO_RELATION);
+    let told = explain(&policy, &request);
+    assert_eq!((told.allowed, told.reason, &told.rule), (false, Reason::TokenScope, &None));
+    assert!(told.to_string().contains("the token is limited to other things"), "{told}");
+}
+
+#[test]
+fn somebody_who_is_bound_in_many_organizations_is_found_in_each() {
+    use std::fmt::Write as _;
+    let mut text = String::from("g, group:ldap:staff, role:member, *\n");
+    for number in (0..2_000).rev() {
+        writeln!(text, "g, group:ldap:staff, role:admin, o{number}").unwrap();
+    }
+    let policy = site(&text);
+    for number in [0, 7, 1_000, 1_999] {
+        let organization = format!("o{number}");
+        let ask = |action| {
+            AccessRequest::parse("group:ldap:staff", Some(&organization), "box/web", action)
+        };
+        let told = explain(&policy, &ask("delete").unwrap());
+        let through = &told.rule.unwrap().through[0].text;
+        assert_eq!(through, &format!("g, group:ldap:staff, role:admin, {organization}"));
+    }
+    let elsewhere = |action| {
+        let request = AccessRequest::parse("group:ldap:staff", Some("x"), "box/web", action);
+        policy.decide(&request.unwrap()).allowed
+    };
+    assert!(elsewhere("read") && !elsewhere("delete"));
+}
+
+#[test]
 fn who_can_names_subjects_and_leaves_out_those_that_everybody_covers() {
     let policy = site(PUBLISHER);
     let who = who_can(&policy, Some("acme"), "box/web/version/1.0.0", "release").unwrap();
