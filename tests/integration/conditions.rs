@@ -262,7 +262,8 @@ async fn every_write_of_the_document_looks_at_if_match() {
                 .replace("{provider}", "virtualbox")
                 .replace("{architecture}", "amd64")
                 .replace("{username}", "mark")
-                .replace("{id}", "01a209f3-f74e-71ed-aee1-23a3bce95a3e");
+                .replace("{id}", "01a209f3-f74e-71ed-aee1-23a3bce95a3e")
+                .replace("{number}", "1");
             let method: Method = method.to_ascii_uppercase().parse().unwrap();
             let example = operation.pointer("/requestBody/content/application~1json/example");
             let body = example.cloned().unwrap_or_else(|| json!({}));

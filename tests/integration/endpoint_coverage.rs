@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use recorder::Recorder;
 use walk::{
-    accounts, first_admin, invitations, join_requests, links, own_account, publish, read, remove,
-    watch,
+    accounts, first_admin, invitations, join_requests, links, own_account, policy, publish, read,
+    remove, watch,
 };
 
 /// What is promised and not called here, with the reason. This list only shrinks.
@@ -38,6 +38,7 @@ async fn every_operation_succeeds_as_documented() {
     invitations(&server, &mut recorder, &admin).await;
     join_requests(&server, &mut recorder, &admin).await;
     watch(&server, &mut recorder, &admin).await;
+    policy(&mut recorder, &admin).await;
     // whoever deletes themselves last cannot be asked any more
     let auditor = server.api_token("root").await;
     remove(&mut recorder, &admin).await;

@@ -101,7 +101,9 @@ async fn options_tells_nobody_what_there_is() {
     for (path, item) in document["paths"].as_object().unwrap() {
         let fill = |organization: &str| {
             let path = path.replace("{organization}", organization).replace("{version}", "1.0.0");
-            path.replace("{id}", "01a209f3-f74e-71ed-aee1-23a3bce95a3e").replace(['{', '}'], "")
+            path.replace("{id}", "01a209f3-f74e-71ed-aee1-23a3bce95a3e")
+                .replace("{number}", "1")
+                .replace(['{', '}'], "")
         };
         let ask =
             async |client: &Client, path: &str| send(client.request(Method::OPTIONS, path)).await;

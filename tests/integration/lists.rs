@@ -64,8 +64,18 @@ impl World {
             .await;
         post("/api/organization/acme/service-accounts", json!({ "name": format!("s{n}") })).await;
         post("/api/user/tokens", json!({ "description": name })).await;
+        self.add_policy_version(n).await;
         self.server.anonymous().sign_in("owner", PASSWORD).await;
         self.add_boxes(n).await;
+    }
+
+    async fn add_policy_version(&self, n: usize) {
+        let mut files = self.admin.get("/api/policies").await.data()["files"].clone();
+        let files = files.as_array_mut().unwrap();
+        files.retain(|file| file["name"] != "site.csv");
+        files.push(json!({ "name": "site.csv", "text": format!("# {n}\n") }));
+        let body = json!({ "files": files, "message": format!("row {n}") });
+        done(self.admin.put("/api/policies", &body).await);
     }
 
     async fn add_boxes(&self, n: usize) {

@@ -68,6 +68,8 @@ mod outages;
 #[cfg(test)]
 mod plugins;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod profile;
 #[cfg(test)]
 mod recovery;

@@ -201,7 +201,11 @@ fn assert_policy(policy: &str, of: &str) {
 
 #[tokio::test]
 async fn what_no_route_answers_is_said_in_json() {
-    let server = TestServer::builder().set("limits.sign_in_requests_per_minute", "0").start().await;
+    let server = TestServer::builder()
+        .set("limits.requests_per_minute", "0")
+        .set("limits.sign_in_requests_per_minute", "0")
+        .start()
+        .await;
     let client = server.anonymous();
     for path in ["/api", "/api/nothing", "/api/organization/acme/nothing", "/api/users/a/b/c"] {
         let reply = client.get(path).await;
@@ -214,6 +218,7 @@ async fn what_no_route_answers_is_said_in_json() {
             .replace("{version}", "1.0.0")
             .replace("{organization}", "acme")
             .replace("{id}", "01a209f3-f74e-71ed-aee1-23a3bce95a3e")
+            .replace("{number}", "1")
             .replace(['{', '}'], "");
         let methods = item.as_object().unwrap();
         for method in ["PATCH", "DELETE", "PUT", "POST"] {

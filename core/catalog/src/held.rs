@@ -26,7 +26,7 @@ use crate::entity::{
     artifacts, boxes, organizations, providers, quotas, service_accounts, users, versions,
 };
 use crate::rows::digest;
-use crate::{Catalog, CatalogError, ConflictReason, Result};
+use crate::{Catalog, CatalogError, ConflictReason, Result, policies};
 
 tokio::task_local! {
     static HELD: Arc<Held>;
@@ -47,6 +47,8 @@ pub enum Thing {
     Picture(UserId),
     /// The picture of a box.
     Artwork(OrganizationName, BoxName),
+    /// The platform's policy.
+    Policy,
 }
 
 /// What a request is about, and which states of it its caller has seen.
@@ -68,6 +70,7 @@ impl Thing {
             }
             Resource::Storage(Some(name)) => Some(Self::Quota(name.clone())),
             Resource::Profile => own.map(Self::Account),
+            Resource::Policy => Some(Self::Policy),
             Resource::User(Some(_))
             | Resource::Box(_, Some(_))
             | Resource::Version(_, _, Some(_))
@@ -166,6 +169,7 @@ async fn present<C: ConnectionTrait>(db: &C, thing: &Thing) -> Result<Option<Str
             let row = boxes::Entity::find_by_id(found).lock_exclusive().one(db).await?;
             return row.map(|row| state_of_picture(row.artwork)).transpose();
         }
+        Thing::Policy => policies::hold(db, None).await?.map(Some),
         Thing::Named(resource) => named(db, resource).await?,
     };
     Ok(changed.map(state_at))

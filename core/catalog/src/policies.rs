@@ -138,9 +138,28 @@ pub async fn find(catalog: &Catalog, scope: Scope, number: i64) -> Result<Option
     one.one(catalog.reader()).await?.map(from_row).transpose()
 }
 
+/// Finds the newest version of a scope that has these texts.
+pub async fn find_by_digest(
+    catalog: &Catalog,
+    scope: Scope,
+    digest: &str,
+) -> Result<Option<VersionHead>> {
+    let found = heads(scope)
+        .filter(table::Column::Digest.eq(digest))
+        .into_model::<HeadRow>()
+        .one(catalog.reader())
+        .await?;
+    found.map(HeadRow::into_head).transpose()
+}
+
 /// Lists the versions of a scope, newest first.
 pub async fn list(catalog: &Catalog, scope: Scope, page: Page) -> Result<Paged<VersionHead>> {
-    let select = of(scope)
+    let select = heads(scope).into_model::<HeadRow>();
+    paging::fetch(catalog.reader(), select, page, HeadRow::into_head).await
+}
+
+fn heads(scope: Scope) -> sea_orm::Select<table::Entity> {
+    of(scope)
         .select_only()
         .columns([
             table::Column::Number,
@@ -153,8 +172,6 @@ pub async fn list(catalog: &Catalog, scope: Scope, page: Page) -> Result<Paged<V
             table::Column::CreatedAt,
         ])
         .order_by_desc(table::Column::Number)
-        .into_model::<HeadRow>();
-    paging::fetch(catalog.reader(), select, page, HeadRow::into_head).await
 }
 
 /// Accepts a version, if the newest of its scope is still the expected one (0: there is none). The audit row is written
@@ -165,7 +182,7 @@ pub async fn add(
     expected: i64,
     entry: Option<NewEntry>,
 ) -> Result<Option<VersionHead>> {
-    let transaction = catalog.begin_aside().await?;
+    let transaction = catalog.begin().await?;
     setting_rows::Entity::find_by_id(LOCK).lock_exclusive().one(&transaction).await?;
     let newest: Option<i64> = of(version.scope)
         .select_only()
@@ -194,6 +211,16 @@ pub async fn add(
     }
     transaction.commit().await?;
     from_row(row).map(|version| Some(version.head))
+}
+
+/// When the version in force was accepted, with the lock on adding another held. `None` where there is none.
+pub(crate) async fn hold<C: ConnectionTrait>(
+    db: &C,
+    scope: Scope,
+) -> Result<Option<DateTime<Utc>>> {
+    setting_rows::Entity::find_by_id(LOCK).lock_exclusive().one(db).await?;
+    let newest = of(scope).select_only().column(table::Column::CreatedAt);
+    Ok(newest.order_by_desc(table::Column::Number).into_tuple().one(db).await?)
 }
 
 fn of(scope: Scope) -> sea_orm::Select<table::Entity> {

@@ -150,7 +150,8 @@ impl PolicyFiles {
                 put(&dir.join(name), bytes)?;
             }
         }
-        for (name, _) in before.all().filter(|(name, _)| !self.all().any(|(kept, _)| kept == *name)) {
+        for (name, _) in before.all().filter(|(name, _)| !self.all().any(|(kept, _)| kept == *name))
+        {
             match std::fs::remove_file(dir.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}

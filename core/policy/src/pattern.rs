@@ -89,7 +89,8 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
         ResourceKind::Box => &[Read, Create, Update, Delete, Watch, Transfer, Restore],
         ResourceKind::Version => &[Read, Create, Update, Delete, Release, Revoke],
         ResourceKind::File => &[Read, Upload, Replace, Download, Delete, Verify],
-        ResourceKind::Policy | ResourceKind::Storage => &[Read, Update],
+        ResourceKind::Storage => &[Read, Update],
+        ResourceKind::Policy => &[Read, Update, Verify],
         ResourceKind::Audit | ResourceKind::System => &[Read],
     };
     asked.contains(&action)

@@ -34,7 +34,8 @@ pub fn format_dir(dir: &Path) -> Result<Vec<(String, String)>, PolicyError> {
 /// When the file is not there or cannot be written.
 pub fn save_file(dir: &Path, name: &str, text: &str) -> Result<(), PolicyError> {
     let path = dir.join(name);
-    files::replace(&path, text.as_bytes()).map_err(|source| PolicyError::Unwritable { path, source })
+    files::replace(&path, text.as_bytes())
+        .map_err(|source| PolicyError::Unwritable { path, source })
 }
 
 /// Prints a file of rules, or of expectations if it is called so, in its one form.

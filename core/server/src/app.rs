@@ -28,6 +28,7 @@ pub(crate) mod outbox;
 pub(crate) mod password_policy;
 pub(crate) mod passwords;
 pub(crate) mod pictures;
+pub(crate) mod policies;
 pub(crate) mod profile;
 pub(crate) mod providers;
 pub(crate) mod readiness;
@@ -49,7 +50,6 @@ pub(crate) mod watches;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use arc_swap::ArcSwap;
 use boxvault_catalog::Catalog;
 use boxvault_plugin_sdk::AuthProvider;
 use boxvault_policy::PolicyHandle;
@@ -71,6 +71,8 @@ pub struct App {
     pub(crate) instance_id: String,
     pub(crate) catalog: Catalog,
     pub(crate) policy: Arc<PolicyHandle>,
+    /// Which version of the policy its folder holds.
+    pub(crate) policy_folder: policies::FolderMark,
     pub(crate) stores: stores::Stores,
     pub(crate) auth_providers: BTreeMap<String, Arc<dyn AuthProvider>>,
     pub(crate) access_tokens: access_tokens::AccessTokens,
@@ -83,8 +85,6 @@ pub struct App {
     pub(crate) renderings: markdown::Renderings,
     pub(crate) downloads: downloads::DownloadCounter,
     pub(crate) refusals: audit::Refusals,
-    /// The digest of the policy that the audit log knows to be in force here.
-    pub(crate) recorded_policy: ArcSwap<String>,
     pub(crate) token_uses: tokens::TokenUses,
     pub(crate) local_files: LocalFiles,
     pub(crate) upload_permits: Arc<Semaphore>,

@@ -8,6 +8,7 @@ mod configuration;
 mod mail;
 mod plugins;
 mod policies;
+mod policy_versions;
 pub mod server;
 
 use std::{
@@ -157,7 +158,7 @@ pub enum Command {
     /// Check or show the configuration
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
-    /// Ask who may do what, check, test, compare and print the policy files
+    /// Ask who may do what; check, test, compare and print the policy files; go back to an earlier version
     Policy(policies::PolicyArguments),
     /// Look at plugin libraries
     #[command(subcommand)]
@@ -238,13 +239,13 @@ impl Cli {
 pub async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command.unwrap_or(Command::Server(ServerCommand::Serve)) {
         Command::Config(command) => configuration::run(&command, cli.options.load()),
-        Command::Policy(arguments) => policies::run(&arguments, &cli.options.load()?.config),
+        Command::Policy(arguments) => policies::run(arguments, &cli.options.load()?.config).await,
         Command::Plugin(command) => plugins::run(&command, &cli.options.load()?.config).await,
         Command::Openapi => {
             answer(http::document_json()?.trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Server(command) => server::run(command, cli.options.load()?).await,
+        Command::Server(command) => Box::pin(server::run(command, cli.options.load()?)).await,
     }
 }
 

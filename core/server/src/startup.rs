@@ -7,11 +7,10 @@ mod welcome;
 
 use std::{collections::BTreeMap, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
 use boxvault_catalog::{Catalog, Options};
 use boxvault_plugin_host::PluginHost;
 use boxvault_plugin_sdk::{AuthProvider, StorageBackend};
-use boxvault_policy::PolicyHandle;
+use boxvault_policy::{Policy, PolicyHandle};
 use boxvault_transfer::LocalFiles;
 use boxvault_types::identity::LOCAL_ISSUER;
 use salvo::{Server, Service, conn::Acceptor, fuse::FuseConfig, server::ServerHandle};
@@ -28,7 +27,7 @@ use crate::{
         App, access_tokens::AccessTokens, audit::Refusals, catalogue::CatalogueCache,
         download_links::DownloadLinks, downloads::DownloadCounter, identify::IdentityCache,
         local_auth::LocalAuth, markdown::Renderings, outbox::Postbox, passwords::Passwords,
-        sealing::Sealer, stores::Stores, tokens::TokenUses,
+        policies::FolderMark, sealing::Sealer, stores::Stores, tokens::TokenUses,
     },
     config::Config,
     data_dir::DataDir,
@@ -51,13 +50,29 @@ const BODY_GRACE: Duration = Duration::from_secs(5);
 /// # Errors
 /// The first part that cannot be opened.
 pub async fn open_app(config: &Config) -> Result<Arc<App>, StartupError> {
-    open_app_at(config, LocalFiles::new(), None).await
+    open_app_at(config, LocalFiles::new(), None, open_policy(config)?).await
+}
+
+/// The same for a command that is to help where the policy's files are broken: it decides nothing by them.
+///
+/// # Errors
+/// The first other part that cannot be opened.
+pub async fn open_app_without_its_policy(config: &Config) -> Result<Arc<App>, StartupError> {
+    let folder = config.policy.dir.is_dir().then(|| config.policy.dir.clone());
+    let policy = PolicyHandle::new(Policy::embedded()?, folder);
+    open_app_at(config, LocalFiles::new(), None, policy).await
+}
+
+fn open_policy(config: &Config) -> Result<PolicyHandle, StartupError> {
+    let folder: &Path = &config.policy.dir;
+    Ok(PolicyHandle::open(folder.is_dir().then_some(folder))?)
 }
 
 async fn open_app_at(
     config: &Config,
     local_files: LocalFiles,
     bound: Option<(&[SocketAddr], &[SocketAddr])>,
+    policy: PolicyHandle,
 ) -> Result<Arc<App>, StartupError> {
     DataDir::open(&config.server.data_dir)?;
     let metrics = Arc::new(Metrics::new());
@@ -69,8 +84,6 @@ async fn open_app_at(
     };
     let catalog = Catalog::connect(config.database_url().expose(), options).await?;
     catalog.migrate().await?;
-    let policy_dir: &Path = &config.policy.dir;
-    let policy = PolicyHandle::open(policy_dir.is_dir().then_some(policy_dir))?;
     let host = PluginHost::new(config.plugins.host_options());
     let passwords = Arc::new(Passwords::new()?);
     let public_url = config.public_url(bound);
@@ -89,7 +102,7 @@ async fn open_app_at(
         renderings: Renderings::new(),
         downloads: DownloadCounter::default(),
         token_uses: TokenUses::default(),
-        recorded_policy: ArcSwap::default(),
+        policy_folder: FolderMark::open(&config.server.data_dir).await,
         refusals: Refusals::new(config.audit.refusals_waiting_max),
         local_files,
         upload_permits: Arc::new(Semaphore::new(config.limits.uploads_concurrent_max)),
@@ -184,7 +197,9 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
     if bound_http.is_empty() && bound_https.is_empty() {
         return Err(StartupError::NoListener);
     }
-    let app = open_app_at(&config, files, Some((&bound_http, &bound_https))).await?;
+    let policy = open_policy(&config)?;
+    let app = open_app_at(&config, files, Some((&bound_http, &bound_https)), policy).await?;
+    app.begin_policy_history().await?;
     let service = http::service(Arc::clone(&app));
     let mut running = JoinSet::new();
     let mut handles = Vec::new();
@@ -291,7 +306,7 @@ async fn wait_for_stop(app: &App, reload: &Reload) -> io::Result<()> {
             _ = hang_up.recv() => {
                 reload.request();
                 // what is wrong with the files is in the log and in /health/ready
-                let _changed = app.policy.reload_now().await;
+                app.take_policy_folder().await;
             }
         }
     }

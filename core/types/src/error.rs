@@ -150,6 +150,8 @@ codes! {
     ServiceAccountNotFound = "SERVICE_ACCOUNT_NOT_FOUND", NotFound;
     /// No such session.
     SessionNotFound = "SESSION_NOT_FOUND", NotFound;
+    /// No such version of the policy.
+    PolicyVersionNotFound = "POLICY_VERSION_NOT_FOUND", NotFound;
     /// The path exists, the method does not.
     MethodNotAllowed = "METHOD_NOT_ALLOWED", MethodNotAllowed;
     /// Something of that name exists.
@@ -208,6 +210,8 @@ codes! {
     NotABox = "NOT_A_BOX", Unprocessable;
     /// The box is for another provider than the one it was uploaded to.
     ProviderMismatch = "PROVIDER_MISMATCH", Unprocessable;
+    /// The rules are not ones that the server would work by; `fields` tells each problem by file, line and column.
+    PolicyInvalid = "POLICY_INVALID", Unprocessable;
     /// The `Idempotency-Key` was used before, with another body.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", Unprocessable;
     /// Too many requests; `Retry-After` tells when to come back.

@@ -9,6 +9,7 @@ pub mod boxes;
 pub mod invitations;
 pub mod join_requests;
 pub mod organizations;
+pub mod policies;
 pub mod service_accounts;
 pub mod storage;
 

@@ -75,7 +75,7 @@ pub(super) fn expected(case: &Case, caller: &str) -> String {
         "profile" | "token" => yes_or(caller != "anonymous" && !limited, refused),
         "user" if case.path.contains("{username}") => yes_or(root, "404"),
         "user" => yes_or(root, refused),
-        "storage" | "audit" if case.variant == "-" => yes_or(root, refused),
+        "storage" | "audit" | "policy" if case.variant == "-" => yes_or(root, refused),
         "organization" if case.id == "list_deleted_organizations" && caller == "anonymous" => {
             refused.to_owned()
         }

@@ -177,6 +177,7 @@ pub(super) fn path_of(case: &Case) -> String {
         .replace("{username}", username)
         .replace("{service}", "ci")
         .replace("{id}", "01a209f3-f74e-71ed-aee1-23a3bce95a3e")
+        .replace("{number}", "1")
 }
 
 /// Service accounts of acme: one that its owner vouches for, and one whose sponsor has left. Of each organization one

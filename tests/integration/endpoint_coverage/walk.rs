@@ -257,6 +257,28 @@ async fn unchanged(
     recorder.call(client, id, 304, with).await;
 }
 
+/// The last change of the policy is the first one again.
+pub(super) async fn policy(recorder: &mut Recorder, admin: &Client) {
+    let found = recorder.call(admin, "read_policy", 200, nothing()).await;
+    unchanged(recorder, admin, "read_policy", &found, &[]).await;
+    let mut files = found.data()["files"].as_array().unwrap().clone();
+    files.push(json!({ "name": "site.csv", "text": "p, anonymous, acme, box/**, read, deny\n" }));
+    let checked = recorder.call(admin, "check_policy", 200, body(json!({ "files": files }))).await;
+    assert_eq!(checked.data()["valid"], true, "{}", checked.text());
+    assert!(!checked.data()["changes"].as_array().unwrap().is_empty(), "{}", checked.text());
+    let change = json!({ "files": files, "message": "to nobody" });
+    recorder.call(admin, "put_policy", 200, body(change)).await;
+    recorder.call(admin, "list_policy_versions", 200, nothing()).await;
+    let query = "?subject=role:member&action=delete&object=box/web&organization=acme";
+    let with = With { query, ..With::default() };
+    let explained = recorder.call(admin, "explain_decision", 200, with).await.data();
+    assert_eq!((&explained["allowed"], &explained["reason"]), (&json!(false), &json!("no_rule")));
+    let first = [("number", "1")];
+    recorder.call(admin, "read_policy_version", 200, at(&first)).await;
+    let with = With { names: &first, ..body(json!({ "message": "as before" })) };
+    recorder.call(admin, "roll_policy_back", 200, with).await;
+}
+
 pub(super) async fn watch(server: &TestServer, recorder: &mut Recorder, admin: &Client) {
     let wanda = server.user("wanda").await;
     let (folder, address) = (server.data_dir().join("mail"), "wanda@example.com");

@@ -208,7 +208,8 @@ async fn a_refused_file_is_not_tried_again_until_it_changes() {
 #[tokio::test]
 async fn without_a_folder_or_an_interval_there_is_nothing_to_watch() {
     let dir = folder("read");
-    watch(Arc::new(PolicyHandle::open(Some(dir.path())).unwrap()), Duration::ZERO, async || ()).await;
+    watch(Arc::new(PolicyHandle::open(Some(dir.path())).unwrap()), Duration::ZERO, async || ())
+        .await;
     let handle = Arc::new(PolicyHandle::open(None).unwrap());
     watch(Arc::clone(&handle), Duration::from_millis(1), async || ()).await;
     assert!(!handle.reload_now().await.unwrap());

@@ -12,7 +12,7 @@ use std::{
 use boxvault_catalog::{
     audit::{self, AuditFilter, Entry, NewEntry},
     organizations::Organization,
-    settings, users,
+    users,
 };
 use boxvault_types::{
     action::Action,
@@ -32,8 +32,6 @@ use crate::error::{AppError, Result};
 
 /// How many rows of an export are in memory at once.
 const EXPORT_ROWS: u64 = 500;
-/// Where the catalog keeps which policy the audit log knows to be in force.
-const RECORDED_POLICY: &str = "audit.policy_digest";
 /// The columns of an export as comma-separated values.
 const CSV_COLUMNS: &str = "id,at,actor,actorId,credential,action,organization,object,allowed,status,address,requestId,policyDigest,detail\r\n";
 
@@ -124,27 +122,6 @@ impl App {
             policy_digest: Some(self.policy.load().digest().to_owned()),
             ..NewEntry::default()
         }
-    }
-
-    /// Writes down that another policy is in force, if one is.
-    pub(crate) async fn record_policy(&self) -> Result<()> {
-        let policy = self.policy.load();
-        let digest = policy.digest();
-        if **self.recorded_policy.load() == *digest {
-            return Ok(());
-        }
-        // of several servers on one catalog the first says it, and so does one that finds other files when it starts
-        let before = settings::get(&self.catalog, RECORDED_POLICY).await?;
-        if let Some(before) = before.as_ref().filter(|before| *before != digest) {
-            let entry = self.own_entry(By::Server, Action::Update, "policy");
-            let entry = entry.with_detail("policyDigestBefore", before.as_str());
-            self.record_change(vec![entry]).await?;
-        }
-        if before.as_deref() != Some(digest) {
-            settings::put(&self.catalog, RECORDED_POLICY, digest).await?;
-        }
-        self.recorded_policy.store(Arc::new(digest.to_owned()));
-        Ok(())
     }
 
     /// Writes down what was refused, with the next batch.

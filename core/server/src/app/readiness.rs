@@ -52,7 +52,7 @@ impl App {
             count => PartView {
                 ok: false,
                 problem: Some(format!(
-                    "the policy files have {count} problems; the policy before them stays in force"
+                    "the policy files are refused ({count} told in the log); the policy before them stays in force"
                 )),
             },
         }

@@ -16,8 +16,11 @@ use boxvault_policy::{
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{CliError, EXIT_FAILED, answer};
-use crate::config::Config;
+use super::{
+    CliError, EXIT_FAILED, answer,
+    policy_versions::{self, PolicyVersionCommand},
+};
+use crate::{config::Config, startup};
 
 const AFTER_HELP: &str = "\
 A SUBJECT is who asks: role:member, user:local:bob, group:ldap:builders, service:acme/ci, anonymous.
@@ -50,9 +53,20 @@ pub struct PolicyArguments {
     command: PolicyCommand,
 }
 
-/// What can be asked about the policy.
+/// What can be done with the policy.
 #[derive(Debug, Subcommand)]
-pub(super) enum PolicyCommand {
+enum PolicyCommand {
+    /// With its files.
+    #[command(flatten)]
+    Files(FileCommand),
+    /// With the versions that the catalog keeps.
+    #[command(flatten)]
+    Versions(PolicyVersionCommand),
+}
+
+/// What can be asked about the files.
+#[derive(Debug, Subcommand)]
+enum FileCommand {
     /// Say everything that is wrong with the files, and what looks like a mistake; changes nothing
     #[command(after_help = "Example:\n  boxvault policy check --dir ./candidate   before it goes \
                             into force\n\nExit codes: 0 a server takes them; 1 it refuses them; 2 \
@@ -128,7 +142,7 @@ pub(super) enum PolicyCommand {
 
 /// Who wants to do what to which thing.
 #[derive(Debug, Args)]
-pub(super) struct QuestionArguments {
+struct QuestionArguments {
     /// Who: role:member, user:local:bob, …; several of one caller are separated by commas
     subject: String,
     /// What they want to do: read, create, update, delete, upload, download, release, …
@@ -162,12 +176,23 @@ impl QuestionArguments {
     }
 }
 
-pub(super) fn run(arguments: &PolicyArguments, config: &Config) -> Result<ExitCode, CliError> {
-    let dir = folder_in_force(arguments.dir.as_deref(), config);
-    let json = arguments.json;
-    match &arguments.command {
-        PolicyCommand::Check => check(dir, json),
-        PolicyCommand::Can { question, quiet } => {
+pub(super) async fn run(arguments: PolicyArguments, config: &Config) -> Result<ExitCode, CliError> {
+    let PolicyArguments { dir, json, command } = arguments;
+    match command {
+        PolicyCommand::Files(command) => {
+            ask(&command, folder_in_force(dir.as_deref(), config), json)
+        }
+        PolicyCommand::Versions(command) => {
+            let app = startup::open_app_without_its_policy(config).await?;
+            policy_versions::run(command, dir, json, &app).await
+        }
+    }
+}
+
+fn ask(command: &FileCommand, dir: Option<&Path>, json: bool) -> Result<ExitCode, CliError> {
+    match command {
+        FileCommand::Check => check(dir, json),
+        FileCommand::Can { question, quiet } => {
             let request = question.request()?;
             let explanation = explain(&draft(dir, *quiet)?, &request);
             if !quiet {
@@ -176,38 +201,38 @@ pub(super) fn run(arguments: &PolicyArguments, config: &Config) -> Result<ExitCo
             }
             Ok(verdict(explanation.allowed))
         }
-        PolicyCommand::WhoCan { action, object, org } => {
+        FileCommand::WhoCan { action, object, org } => {
             let who = who_can(&draft(dir, false)?, org.as_deref(), object, action)?;
             tell(json, &who, &who)?;
             Ok(ExitCode::SUCCESS)
         }
-        PolicyCommand::List { subject } => {
+        FileCommand::List { subject } => {
             let listing = list(&draft(dir, false)?, subject)?;
             tell(json, &listing, &listing)?;
             Ok(ExitCode::SUCCESS)
         }
-        PolicyCommand::Explain(question) => {
+        FileCommand::Explain(question) => {
             let request = question.request()?;
             let explanation = explain(&draft(dir, false)?, &request);
             tell(json, &explanation, &explanation)?;
             Ok(verdict(explanation.allowed))
         }
-        PolicyCommand::Test => {
+        FileCommand::Test => {
             let report = test_dir(dir)?;
             tell(json, &report, &report)?;
             Ok(verdict(report.failures.is_empty()))
         }
-        PolicyCommand::Matrix => {
+        FileCommand::Matrix => {
             let matrix = matrix(&draft(dir, false)?);
             tell(json, &matrix, matrix.to_string().trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
-        PolicyCommand::Diff { before, after } => {
+        FileCommand::Diff { before, after } => {
             let difference = diff(&draft(Some(before), false)?, &draft(Some(after), false)?);
             tell(json, &difference, &difference)?;
             Ok(verdict(difference.changes.is_empty()))
         }
-        PolicyCommand::Fmt { check } => format(dir, *check, json),
+        FileCommand::Fmt { check } => format(dir, *check, json),
     }
 }
 
@@ -263,7 +288,7 @@ fn draft(dir: Option<&Path>, quiet: bool) -> Result<Policy, CliError> {
     Ok(policy)
 }
 
-fn tell(json: bool, value: &impl Serialize, text: impl Display) -> Result<(), CliError> {
+pub(super) fn tell(json: bool, value: &impl Serialize, text: impl Display) -> Result<(), CliError> {
     if json {
         answer(serde_json::to_string_pretty(value).map_err(io::Error::from)?)
     } else {

@@ -17,6 +17,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Organization Management", "Organizations and their members."),
     ("Box Management", "Boxes, versions, providers, architectures."),
     ("File Operations", "Upload, download, facts and removal of box files."),
+    ("Policies", "Who may do what: the rules in force, their versions, and changes of them."),
     ("Audit", "Who did what, and who was refused what."),
     ("System", "Health, version, metrics."),
     ("Vagrant", "Catalogues and files where stock Vagrant looks for them."),

@@ -11,7 +11,7 @@ use boxvault_types::action::{
 use super::{
     api::{
         account, architectures, audit, badges, box_pages, boxes, files, invitations, join_requests,
-        organizations, organizations::lives, profile, providers, recovery, second_factor,
+        organizations, organizations::lives, policies, profile, providers, recovery, second_factor,
         service_accounts, sign_in, storage, system, uploads, users, versions, watches,
     },
     hoops::{authorize::Asker, hold::HeldTo},
@@ -165,6 +165,13 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Verify,   On::File,         endpoint!(files::verify_file))
         .add(Delete,   On::File,         endpoint!(files::delete_file))
         // the audit log
+        .add(Read,     On::Policy,       endpoint!(policies::read_policy))
+        .add(Update,   On::Policy,       endpoint!(policies::put_policy))
+        .add(Verify,   On::Policy,       endpoint!(policies::check_policy).held_to(HeldTo::Nothing))
+        .add(Read,     On::Policy,       endpoint!(policies::explain_decision))
+        .add(Read,     On::Policy,       endpoint!(policies::list_policy_versions))
+        .add(Read,     On::Policy,       endpoint!(policies::read_policy_version))
+        .add(Update,   On::Policy,       endpoint!(policies::roll_policy_back))
         .add(Read,     On::Audit,        endpoint!(audit::list_audit))
         .add(Read,     On::Audit,        endpoint!(audit::export_audit))
         .add(Read,     On::Audit,        endpoint!(audit::list_organization_audit))

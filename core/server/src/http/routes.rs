@@ -65,6 +65,7 @@ impl Permission {
                 | ResourceKind::Suspension
                 | ResourceKind::ServiceAccount
                 | ResourceKind::Storage
+                | ResourceKind::Policy
                 | ResourceKind::Box
                 | ResourceKind::Version
                 | ResourceKind::Provider

@@ -49,8 +49,13 @@ pub(super) fn background(app: &Arc<App>) -> JoinSet<()> {
     tasks.spawn(async move { sending.send_mail_forever().await });
     let watch_interval: Duration = app.config.policy.watch_interval.into();
     if !watch_interval.is_zero() {
-        tasks.spawn(boxvault_policy::watch(Arc::clone(&app.policy), watch_interval));
+        let taking = Arc::clone(app);
+        tasks.spawn(boxvault_policy::watch(Arc::clone(&app.policy), watch_interval, move || {
+            let taking = Arc::clone(&taking);
+            async move { taking.take_policy_folder().await }
+        }));
     }
+    tasks.spawn(Arc::clone(app).follow_policy_forever());
     tasks.spawn(Arc::clone(app).verify_forever());
     let scrub_interval: Duration = app.config.storage.scrub_interval.into();
     if !scrub_interval.is_zero() {
@@ -73,12 +78,8 @@ pub(super) fn background(app: &Arc<App>) -> JoinSet<()> {
 
 /// Writes what is counted and kept in memory.
 pub(super) async fn flush(app: &App) {
-    let outcomes = [
-        app.flush_downloads().await,
-        app.flush_token_uses().await,
-        app.flush_refusals().await,
-        app.record_policy().await,
-    ];
+    let outcomes =
+        [app.flush_downloads().await, app.flush_token_uses().await, app.flush_refusals().await];
     for outcome in outcomes {
         if let Err(error) = outcome {
             warn!(

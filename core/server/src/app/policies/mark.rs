@@ -1,0 +1,65 @@
+//! Which version of the policy a server's folder holds: `policy.json` in its data folder.
+//!
+//! It tells an edit that was made while the server was stopped from files that are only older than what other servers
+//! have accepted meanwhile. Without it both look alike, and then the texts themselves tell: a text that never was in
+//! force is an edit.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::fs;
+use tracing::warn;
+
+/// What a folder holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    /// The version's number.
+    pub(super) version: i64,
+    /// Its texts' digest.
+    pub(super) digest: String,
+}
+
+/// The mark, in memory and in its file.
+#[derive(Debug)]
+pub(crate) struct FolderMark {
+    path: PathBuf,
+    held: Mutex<Option<Held>>,
+}
+
+impl FolderMark {
+    /// Reads the mark. One that is absent or damaged is none.
+    pub(crate) async fn open(data_dir: &Path) -> Self {
+        let path = data_dir.join("policy.json");
+        let bytes = fs::read(&path).await.ok();
+        let held = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Self { path, held: Mutex::new(held) }
+    }
+
+    /// What the folder held when somebody last looked.
+    pub(super) fn get(&self) -> Option<Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says what the folder holds now. That it could not be written is told and survived. The caller has waited for
+    /// everybody else who changes the policy.
+    pub(super) async fn set(&self, version: i64, digest: &str) {
+        let held = Held { version, digest: digest.to_owned() };
+        if self.get().as_ref() == Some(&held) {
+            return;
+        }
+        if let Err(error) = self.write(&held).await {
+            warn!(path = %self.path.display(), %error, "could not note which policy the folder holds");
+        }
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+    }
+
+    async fn write(&self, held: &Held) -> io::Result<()> {
+        let beside = self.path.with_extension("json.new");
+        fs::write(&beside, serde_json::to_vec(held)?).await?;
+        fs::rename(beside, &self.path).await
+    }
+}
