@@ -11,6 +11,8 @@ import time
 
 from harness import BenchError, Program
 
+OWNER = "bench-owner"
+PASSWORD = "correct horse battery"
 ORGANIZATION = "bench"
 PROVIDER = "libvirt"
 ARCHITECTURE = "amd64"
@@ -29,6 +31,7 @@ class BoxVault:
             "BOXVAULT_SERVER__HTTPS_LISTEN": "127.0.0.1:0",
             # One client sends everything here; and nginx writes no line per request either.
             "BOXVAULT_LIMITS__REQUESTS_PER_MINUTE": "0",
+            "BOXVAULT_LIMITS__SIGN_IN_REQUESTS_PER_MINUTE": "0",
             "BOXVAULT_LOG__FILTER": "warn",
         }
         self.token = None
@@ -59,9 +62,9 @@ class BoxVault:
 
     def set_up(self):
         """Makes the owner, their token, and the organization."""
-        arguments = ["user", "create", "bench-owner", "--email", "bench@example.com"]
-        self.command([*arguments, "--platform-admin", "--password-stdin"], "correct horse battery")
-        self.token = self.command(["token", "create", "--user", "bench-owner"]).strip()
+        arguments = ["user", "create", OWNER, "--email", "bench@example.com"]
+        self.command([*arguments, "--platform-admin", "--password-stdin"], PASSWORD)
+        self.token = self.command(["token", "create", "--user", OWNER]).strip()
         self.post("/api/organization", {"name": ORGANIZATION})
 
     def command(self, arguments, text=""):
