@@ -3,7 +3,13 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use uuid::Uuid;
+
+/// A text that is no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be an id, as lists show it")]
+pub struct NotAnId;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -27,10 +33,10 @@ macro_rules! id {
         }
 
         impl FromStr for $name {
-            type Err = uuid::Error;
+            type Err = NotAnId;
 
-            fn from_str(text: &str) -> Result<Self, uuid::Error> {
-                text.parse().map(Self)
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                text.parse().map(Self).map_err(|_: uuid::Error| NotAnId)
             }
         }
     };
