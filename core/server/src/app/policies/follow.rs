@@ -146,12 +146,14 @@ impl App {
     /// # Errors
     /// If the catalog is out of reach.
     pub(crate) async fn follow_policy(&self) -> Result<()> {
-        if policies::newest_number(&self.catalog).await? <= self.policy_number() {
+        let is_known =
+            |number: i64| number <= self.policy_number() || number == self.policy_folder.refused();
+        if is_known(policies::newest_number(&self.catalog).await?) {
             return Ok(());
         }
         let _guard = self.policy.changing().await;
         let Some(newest) = policies::find_newest(&self.catalog, None).await? else { return Ok(()) };
-        if newest.head.number <= self.policy_number() {
+        if is_known(newest.head.number) {
             return Ok(());
         }
         let number = newest.head.number;
@@ -165,6 +167,8 @@ impl App {
                 self.put_policy_in_force(policy).await;
             }
             Err(error) => {
+                // told once, not at every look
+                self.policy_folder.refuse(number);
                 let why = format!("version {number} is none that this program works by: {error}");
                 self.policy.refuse(&self.differs(&why));
             }

@@ -7,7 +7,10 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +31,8 @@ pub(crate) struct Held {
 pub(crate) struct FolderMark {
     path: PathBuf,
     held: Mutex<Option<Held>>,
+    /// The version that this program could not work by, if it met one.
+    refused: AtomicI64,
 }
 
 impl FolderMark {
@@ -36,12 +41,22 @@ impl FolderMark {
         let path = data_dir.join("policy.json");
         let bytes = fs::read(&path).await.ok();
         let held = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self { path, held: Mutex::new(held) }
+        Self { path, held: Mutex::new(held), refused: AtomicI64::default() }
     }
 
     /// What the folder held when somebody last looked.
     pub(super) fn get(&self) -> Option<Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The version that was last refused; 0 if none was.
+    pub(super) fn refused(&self) -> i64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Says that this program cannot work by a version.
+    pub(super) fn refuse(&self, version: i64) {
+        self.refused.store(version, Ordering::Relaxed);
     }
 
     /// Says what the folder holds now. That it could not be written is told and survived. The caller has waited for
