@@ -5,6 +5,7 @@
 //! a run. A database that is not there is skipped with a line that says so; under `CI=true` that is a failure.
 
 use std::future::Future;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -173,29 +174,64 @@ async fn server_url(database: Database) -> Option<Result<String, String>> {
     if let Some(url) = variable(name) {
         return Some(Ok(url));
     }
+    let (said, trouble) = script("ensure", None).await;
+    let url = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    Some(match url {
+        Some(url) => Ok(url.to_owned()),
+        None => Err(format!("{name} is not set, and {SCRIPT} started none: {}", trouble.trim())),
+    })
+}
+
+/// Runs the script, for the servers that all tests share or for those in a folder; gives what it printed and what went
+/// wrong.
+async fn script(command: &str, servers: Option<&Path>) -> (String, String) {
     // what it starts must not keep a pipe open that somebody reads to its end, so it writes to a file
     let folder = TempDir::new().expect("a temporary folder can be made");
     let (out, err) = (folder.path().join("out"), folder.path().join("err"));
     let file = |path| Stdio::from(std::fs::File::create(path).expect("a file can be made"));
     let started = tokio::process::Command::new(SCRIPT)
-        .arg("ensure")
+        .arg(command)
+        .envs(servers.map(|folder| ("BOXVAULT_TEST_DATABASES_DIR", folder)))
         .stdin(Stdio::null())
         .stdout(file(&out))
         .stderr(file(&err))
         .status()
         .await;
-    if let Err(error) = started {
-        return Some(Err(format!("{SCRIPT} does not run: {error}")));
-    }
     let said = std::fs::read_to_string(&out).unwrap_or_default();
-    let url = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-    Some(match url {
-        Some(url) => Ok(url.to_owned()),
-        None => Err(format!(
-            "{name} is not set, and {SCRIPT} started none: {}",
-            std::fs::read_to_string(&err).unwrap_or_default().trim()
-        )),
-    })
+    match started {
+        Err(error) => (said, format!("it does not run: {error}")),
+        Ok(_) => (said, std::fs::read_to_string(&err).unwrap_or_default()),
+    }
+}
+
+/// What ended a run of the tests may have ended its servers too, and left what they kept.
+#[tokio::test]
+async fn servers_that_something_killed_are_started_anew() {
+    if let Some(Err(reason)) = server_url(Database::PostgreSql).await {
+        return skip(Database::PostgreSql, &reason);
+    }
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    // the servers run as somebody else
+    let servers = folder.path().join("servers");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open).expect("the folder is ours");
+    let url = async || {
+        let (said, trouble) = script("ensure", Some(&servers)).await;
+        let line = said.lines().find(|line| line.starts_with("BOXVAULT_TEST_POSTGRESQL_URL="));
+        let (_, url) = line.and_then(|line| line.split_once('=')).expect(&trouble);
+        sqlx::PgConnection::connect(url).await.expect("the server answers");
+        url.to_owned()
+    };
+    let first = url().await;
+    assert_eq!(url().await, first, "what runs is kept");
+    let pids = std::fs::read_to_string(servers.join("postgresql/data/postmaster.pid"));
+    let pid = pids.expect("it runs").lines().next().map(str::to_owned).expect("its number");
+    let killed = std::process::Command::new("kill").args(["-9", &pid]).status();
+    assert!(killed.is_ok_and(|status| status.success()), "{pid}");
+    while sqlx::PgConnection::connect(&first).await.is_ok() {}
+    assert_ne!(url().await, first);
+    script("stop", Some(&servers)).await;
+    assert!(!servers.exists(), "{}", servers.display());
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are told of servers by the environment")]

@@ -38,11 +38,13 @@ as() {
 
 secret() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 
+# /dev/tcp is bash's own; when nothing can be opened there, nobody listens
+listens() { bash -c "exec 3<>/dev/tcp/127.0.0.1/$1" 2>/dev/null; }
+
 free_port() {
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
         port=$((20000 + 0x$(od -An -N2 -tx1 /dev/urandom | tr -d ' \n') % 12000))
-        # /dev/tcp is bash's own; when nothing can be opened there, nobody listens
-        if ! bash -c "exec 3<>/dev/tcp/127.0.0.1/$port" 2>/dev/null; then echo "$port"; return; fi
+        if ! listens "$port"; then echo "$port"; return; fi
     done
     echo "no free port between 20000 and 32000" >&2
     return 1
@@ -105,17 +107,27 @@ failed() {
 
 # stops the servers once nobody has asked for them in time
 watch() {
-    while [ -e "$lease" ] && [ "$(date +%s)" -lt "$(stat -c %Y "$lease")" ]; do sleep 2; done
-    if [ -e "$lease" ]; then locked stop; fi
+    while [ -e "$lease" ]; do sleep 2; locked expire; done
 }
+
+# asked under the lock, so that nobody renews in between
+expire() { if [ -e "$lease" ] && [ "$(date +%s)" -ge "$(stat -c %Y "$lease")" ]; then stop; fi; }
 
 renew() {
     until=$(($(date +%s) + $1))
     if [ ! -e "$lease" ] || [ "$(stat -c %Y "$lease")" -lt "$until" ]; then touch -d "@$until" "$lease"; fi
 }
 
+# Whatever ended them may have left the folder as it was: a lease says until when they may live, not that they do.
+running() {
+    [ -e "$lease" ] && [ -e "$urls.complete" ] || return 1
+    for port in $(sed -n 's|^BOXVAULT.*@127\.0\.0\.1:\([0-9]*\)/.*|\1|p' "$urls"); do
+        listens "$port" || return 1
+    done
+}
+
 ensure() {
-    if [ ! -e "$lease" ] || [ ! -e "$urls.complete" ]; then
+    if ! running; then
         stop
         mkdir -p "$root"
         chmod 755 "$root"
@@ -130,13 +142,16 @@ ensure() {
     cat "$urls"
 }
 
+# whether the process of this file is a server of this folder: its number may be another's by now
+ours() { [ -e "$1" ] && ps -p "$(head -n 1 "$1")" -o args= 2>/dev/null | grep -qF -- "$root"; }
+
 stop() {
     rm -f "$lease"
-    if [ -e "$root/postgresql/data/postmaster.pid" ]; then
+    if ours "$root/postgresql/data/postmaster.pid"; then
         as "$(user_of postgres)" "$(postgres_bin)/pg_ctl" -D "$root/postgresql/data" -m immediate -w stop \
             > /dev/null 2>&1 || true
     fi
-    if [ -e "$root/mariadb/pid" ]; then
+    if ours "$root/mariadb/pid"; then
         pid=$(cat "$root/mariadb/pid")
         kill -9 "$pid" 2>/dev/null || true
         while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
@@ -152,6 +167,7 @@ case "${1:-}" in
     --start) ensure 7200 ;;
     --ensure) ensure 120 ;;
     --stop) stop ;;
+    --expire) expire ;;
     --watch) watch ;;
     *) sed -n '2,6p' "$0" >&2; exit 2 ;;
 esac
