@@ -403,6 +403,17 @@ fn layers_do_not_look_behind_themselves() {
 }
 
 #[test]
+fn every_handler_is_boxed() {
+    let mut problems = Vec::new();
+    for (path, text) in rust_files().filter(|(path, _)| lies_in(path, "core/server/src/http")) {
+        let lines: Vec<_> = text.lines().collect();
+        let bare = lines.windows(2).filter(|pair| pair[0] == "#[handler]" && pair[1] != "#[boxed]");
+        problems.extend(bare.map(|pair| format!("{path}: {}", pair[1])));
+    }
+    none(&problems, "put #[boxed] below #[handler]; http/shared_app.rs says why");
+}
+
+#[test]
 fn the_sdk_names_tokio_in_its_runtime_alone() {
     let problems: Vec<_> = rust_files()
         .filter(|(path, _)| path.starts_with("plugins/sdk/src/"))

@@ -57,7 +57,19 @@ pub(crate) struct Asked<'a> {
 /// Enforcers for one model.
 pub(crate) struct Evaluator {
     model: Vec<Definition>,
-    idle: Mutex<Vec<Judge>>,
+    idle: Mutex<Vec<Box<dyn Decide>>>,
+}
+
+/// An enforcer behind a trait, so that the compiler does not go through all that Casbin is made of wherever it proves that
+/// somebody who holds a policy may cross threads: that is once for each handler of a request.
+trait Decide: Send {
+    /// Whether it is allowed by these rows, and the row that decided. There must be one: without any, Casbin evaluates
+    /// the matcher on empty fields.
+    fn decide(
+        &mut self,
+        rows: &[&[&str]],
+        asked: Asked<'_>,
+    ) -> Result<(bool, Option<usize>), EvaluationError>;
 }
 
 /// An enforcer, and where it notes the row that decided.
@@ -69,7 +81,7 @@ struct Judge {
 impl Evaluator {
     /// Builds an enforcer and asks it once, so that no error waits for the first request.
     pub(crate) fn build(model: Vec<Definition>) -> Result<Self, EvaluationError> {
-        let mut judge = Judge::build(&model)?;
+        let mut judge: Box<dyn Decide> = Box::new(Judge::build(&model)?);
         let asked = Asked { subjects: &"-".into(), domain: "-", object: "setup", action: "read" };
         judge.decide(&[&["-", "*", "**", "*", "deny"]], asked)?;
         Ok(Self { model, idle: Mutex::new(vec![judge]) })
@@ -88,7 +100,7 @@ impl Evaluator {
         let kept = self.idle.lock().pop();
         let mut judge = match kept {
             Some(judge) => judge,
-            None => Judge::build(&self.model)?,
+            None => Box::new(Judge::build(&self.model)?),
         };
         // the deny first: when it fits, it ends the evaluation
         let rules: Vec<&Rule> = deny.into_iter().chain(allow).collect();
@@ -124,9 +136,9 @@ impl Judge {
         enforcer.add_function("within", OperatorFunction::Arg2(within));
         Ok(Self { enforcer, decided_by })
     }
+}
 
-    /// Whether it is allowed by these rows, and the row that decided. There must be one: without any, Casbin evaluates
-    /// the matcher on empty fields.
+impl Decide for Judge {
     fn decide(
         &mut self,
         rows: &[&[&str]],

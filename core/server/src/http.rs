@@ -16,6 +16,7 @@ mod pictures;
 mod reply;
 mod router;
 mod routes;
+mod shared_app;
 #[cfg(test)]
 mod tests;
 mod vagrant;
@@ -25,41 +26,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use salvo::{
-    Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_trait,
+    Handler, Router, Service,
     cors::{AllowHeaders, AllowMethods, AllowOrigin, Cors, ExposeHeaders, MaxAge},
     http::Method,
 };
 use utoipa::openapi::OpenApi;
 
-use crate::{
-    app::App,
-    error::{AppError, Result},
-};
+use crate::app::App;
 
 use hoops::rate_limit::RateLimit;
 use routes::ApiRouter;
+use shared_app::SharedApp;
+pub(crate) use shared_app::boxed;
 
 /// How long a browser may keep the answer to its preflight request, in seconds.
 const CORS_MAX_AGE_S: u64 = 600;
-
-/// Puts the application where the hoops of a route find it.
-struct SharedApp(Arc<App>);
-
-impl SharedApp {
-    fn of(depot: &Depot) -> Result<Arc<App>> {
-        depot
-            .get_typed::<Arc<App>>()
-            .cloned()
-            .map_err(|_| AppError::internal("the depot has no application"))
-    }
-}
-
-#[async_trait]
-impl Handler for SharedApp {
-    async fn handle(&self, _: &mut Request, depot: &mut Depot, _: &mut Response, _: &mut FlowCtrl) {
-        depot.insert_typed(Arc::clone(&self.0));
-    }
-}
 
 /// The API document as it was committed, which a test compares with [`document`]. To make it takes tens of
 /// milliseconds and megabytes, so that a server serves this one.
@@ -106,7 +87,7 @@ pub fn service(app: Arc<App>) -> Service {
     }
     service
         .hoop(hoops::record::RecordRefusal::new(Arc::clone(&app), &routes.mounted))
-        .hoop(SharedApp(Arc::clone(&app)))
+        .hoop(SharedApp::new(Arc::clone(&app)))
         .hoop(hoops::authenticate::Authenticate(app))
         .hoop(rate_limit)
 }

@@ -23,11 +23,12 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::{
+    SharedApp,
     error::Dialect,
     hoops::record::{self, Asked, Notes},
 };
 use crate::{
-    app::{App, access::Target},
+    app::access::Target,
     error::{AppError, Result},
     language::Language,
 };
@@ -70,7 +71,7 @@ impl RequestFacts {
 /// A request that was let through: who asks, what for, and with which policy that was decided.
 #[derive(Clone)]
 pub(crate) struct Call {
-    pub(crate) app: Arc<App>,
+    pub(crate) app: SharedApp,
     pub(crate) facts: RequestFacts,
     pub(crate) identity: Identity,
     /// Loaded once; decides everything in this request.

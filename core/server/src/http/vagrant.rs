@@ -29,6 +29,7 @@ use crate::{
         downloads::{Audience, Path},
     },
     error::Result,
+    http::boxed,
 };
 
 /// Whether a route of this path answers in this dialect.
@@ -63,6 +64,7 @@ pub(super) fn is_catalogue_or_file(path: &str) -> bool {
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_legacy_catalogue(
     req: &mut Request,
     res: &mut Response,
@@ -87,6 +89,7 @@ pub(crate) async fn read_legacy_catalogue(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_box_page(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
     if wants_page(req) {
         return web::page(res);
@@ -104,6 +107,7 @@ pub(crate) async fn read_box_page(req: &mut Request, res: &mut Response, call: C
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_catalogue(
     req: &mut Request,
     res: &mut Response,
@@ -131,6 +135,7 @@ pub(crate) async fn read_catalogue(
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn download_box(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
     let architecture = required::<ArchitectureName>(req, "architecture")?;
     let provider = extract::provider(req)?;
@@ -156,6 +161,7 @@ pub(crate) async fn download_box(req: &mut Request, res: &mut Response, call: Ca
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn download_default_box(
     req: &mut Request,
     res: &mut Response,

@@ -14,6 +14,7 @@ use utoipa_swagger_ui::Config;
 
 use super::etag;
 use crate::error::{AppError, Result};
+use crate::http::boxed;
 
 /// Swagger UI sets styles from its script, so its page alone may have them.
 const SWAGGER_POLICY: &str = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
@@ -27,6 +28,7 @@ pub(super) fn page(res: &mut Response) -> Result<()> {
 
 /// `/`, `/assets/…`, and where links in messages lead.
 #[handler]
+#[boxed]
 pub(super) async fn read_page(req: &mut Request, res: &mut Response) -> Result<()> {
     let path = req.uri().path().trim_start_matches('/').to_owned();
     let known = req.headers().get(IF_NONE_MATCH).cloned();

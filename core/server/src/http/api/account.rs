@@ -19,6 +19,7 @@ use salvo::{Request, Writer as _, handler};
 use crate::{
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         extract::required,
         reply::{PageReply, Reply},
@@ -36,6 +37,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_profile(call: Call) -> Result<Reply<ProfileView>> {
     let profile = call.app.profile(call.caller()?.user_id).await?;
     Ok(Reply::ok("signed in", profile).tagged())
@@ -53,6 +55,7 @@ pub(crate) async fn read_profile(call: Call) -> Result<Reply<ProfileView>> {
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn update_profile(
     call: Call,
     body: Body<UpdateProfileParams>,
@@ -77,6 +80,7 @@ pub(crate) async fn update_profile(
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_profile(
     call: Call,
     body: Body<DeleteProfileParams>,
@@ -97,6 +101,7 @@ pub(crate) async fn delete_profile(
     extensions(("x-error-codes" = json!(["CURRENT_PASSWORD_WRONG", "SIGN_IN_THROTTLED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn change_password(
     call: Call,
     body: Body<ChangePasswordParams>,
@@ -117,6 +122,7 @@ pub(crate) async fn change_password(
     extensions(("x-error-codes" = json!(["CURRENT_PASSWORD_WRONG", "SIGN_IN_THROTTLED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn change_email(
     call: Call,
     body: Body<ChangeEmailParams>,
@@ -136,6 +142,7 @@ pub(crate) async fn change_email(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_tokens(call: Call, query: Query) -> Result<PageReply<TokenView>> {
     let (items, page) = call.app.list_tokens(call.caller()?, query.0).await?;
     Ok(PageReply::new(format!("{} tokens", page.total), items, page))
@@ -152,6 +159,7 @@ pub(crate) async fn list_tokens(call: Call, query: Query) -> Result<PageReply<To
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn create_token(
     call: Call,
     body: Body<CreateTokenParams>,
@@ -171,6 +179,7 @@ pub(crate) async fn create_token(
     extensions(("x-error-codes" = json!(["TOKEN_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_token(req: &mut Request, call: Call) -> Result<Reply<TokenView>> {
     let id = required::<TokenId>(req, "id")?;
     Ok(Reply::ok("token found", call.app.token(call.caller()?, id).await?))
@@ -187,6 +196,7 @@ pub(crate) async fn read_token(req: &mut Request, call: Call) -> Result<Reply<To
     extensions(("x-error-codes" = json!(["TOKEN_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_token(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let id = required::<TokenId>(req, "id")?;
     call.app.delete_token(call.caller()?, id).await?;

@@ -15,6 +15,7 @@ use crate::{
     app::artifacts::Slot,
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         extract::required,
         reply::{PageReply, Reply},
@@ -41,6 +42,7 @@ pub(super) fn slot(req: &Request) -> Result<Slot> {
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_architectures(
     req: &mut Request,
     call: Call,
@@ -65,6 +67,7 @@ pub(crate) async fn list_architectures(
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "VERSION_RELEASED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn create_architecture(
     req: &mut Request,
     call: Call,
@@ -90,6 +93,7 @@ pub(crate) async fn create_architecture(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_architecture(
     req: &mut Request,
     call: Call,
@@ -112,6 +116,7 @@ pub(crate) async fn read_architecture(
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "VERSION_RELEASED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn update_architecture(
     req: &mut Request,
     call: Call,
@@ -135,6 +140,7 @@ pub(crate) async fn update_architecture(
     extensions(("x-error-codes" = json!(["VERSION_RELEASED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_architecture(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let slot = slot(req)?;
     call.app.delete_architecture(call.target.vagrant_box()?, &slot).await?;

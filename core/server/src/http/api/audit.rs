@@ -19,6 +19,7 @@ use salvo::{
 use crate::{
     error::{AppError, Result},
     http::{
+        boxed,
         call::{Call, Query},
         reply::PageReply,
     },
@@ -35,6 +36,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_audit(
     req: &mut Request,
     call: Call,
@@ -58,6 +60,7 @@ pub(crate) async fn list_audit(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn export_audit(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
     let format = format(req)?;
     let rows = call.app.export_audit(None, wanted(req)?, format).await?;
@@ -77,6 +80,7 @@ pub(crate) async fn export_audit(req: &mut Request, res: &mut Response, call: Ca
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_organization_audit(
     req: &mut Request,
     call: Call,
@@ -101,6 +105,7 @@ pub(crate) async fn list_organization_audit(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn export_organization_audit(
     req: &mut Request,
     res: &mut Response,

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::{
     app::{access, badges::Badge},
     error::{AppError, Result},
-    http::{call::Call, etag, extract, reply::Reply},
+    http::{boxed, call::Call, etag, extract, reply::Reply},
     language::Language,
 };
 
@@ -33,6 +33,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_box_downloads(call: Call) -> Result<Reply<BoxDownloadsView>> {
     let all = access::sees_unreleased(&call.policy, &call.identity, &call.target);
     let status = (!all).then_some(VersionStatus::Released);
@@ -55,6 +56,7 @@ pub(crate) async fn read_box_downloads(call: Call) -> Result<Reply<BoxDownloadsV
     extensions(("x-error-codes" = json!(["PATH_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_badge(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
     let found = call.target.vagrant_box()?;
     if !found.vagrant_box.is_public {

@@ -9,6 +9,7 @@ use salvo::{Request, Response, Writer as _, handler};
 use crate::{
     error::Result,
     http::{
+        boxed,
         call::{Call, read_bounded},
         extract::required,
         pictures::{self, Picture},
@@ -27,6 +28,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_rendered_box(call: Call) -> Result<Reply<RenderedBoxView>> {
     let found = &call.target.vagrant_box()?.vagrant_box;
     let rendered = call.app.render_box(&found.description, found.readme.as_deref()).await?;
@@ -44,6 +46,7 @@ pub(crate) async fn read_rendered_box(call: Call) -> Result<Reply<RenderedBoxVie
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_rendered_version(
     req: &mut Request,
     call: Call,
@@ -69,6 +72,7 @@ pub(crate) async fn read_rendered_version(
     extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_artwork(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
     let found = call.target.vagrant_box()?;
     let (artwork, digest) = call.app.read_artwork(found).await?;
@@ -94,6 +98,7 @@ pub(crate) async fn read_artwork(req: &mut Request, res: &mut Response, call: Ca
     extensions(("x-error-codes" = json!(["FILE_TOO_LARGE"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn set_artwork(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let found = call.target.vagrant_box()?;
     let limit = call.app.config.limits.artwork_bytes_max.bytes();
@@ -114,6 +119,7 @@ pub(crate) async fn set_artwork(req: &mut Request, call: Call) -> Result<Reply<N
     extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_artwork(call: Call) -> Result<Reply<Nothing>> {
     let found = call.target.vagrant_box()?;
     call.app.delete_artwork(found).await?;

@@ -18,6 +18,7 @@ use crate::{
     app::boxes,
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query, from_query},
         reply::{PageReply, Reply},
     },
@@ -44,6 +45,7 @@ fn wanted(req: &Request) -> Result<BoxQuery> {
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn discover_boxes(
     req: &mut Request,
     call: Call,
@@ -66,6 +68,7 @@ pub(crate) async fn discover_boxes(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_boxes(
     req: &mut Request,
     call: Call,
@@ -90,6 +93,7 @@ pub(crate) async fn list_boxes(
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "FORMER_NAME"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn create_box(call: Call, body: Body<CreateBoxParams>) -> Result<Reply<BoxView>> {
     let organization = call.target.organization()?;
     let named = Resource::Box(organization.name.clone(), Some(body.0.name.clone()));
@@ -109,6 +113,7 @@ pub(crate) async fn create_box(call: Call, body: Body<CreateBoxParams>) -> Resul
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_box(call: Call) -> Result<Reply<BoxView>> {
     let found = call.target.vagrant_box()?;
     Ok(Reply::ok("box found", boxes::view(&found.organization, &found.vagrant_box)).tagged())
@@ -128,6 +133,7 @@ pub(crate) async fn read_box(call: Call) -> Result<Reply<BoxView>> {
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "FORMER_NAME"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn update_box(call: Call, body: Body<UpdateBoxParams>) -> Result<Reply<BoxView>> {
     let found = call.target.vagrant_box()?;
     if let Some(name) = &body.0.name {
@@ -151,6 +157,7 @@ pub(crate) async fn update_box(call: Call, body: Body<UpdateBoxParams>) -> Resul
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_box(call: Call) -> Result<Reply<Nothing>> {
     let found = call.target.vagrant_box()?;
     let (organization, name) = (&found.organization.name, &found.vagrant_box.name);
@@ -182,6 +189,7 @@ pub(crate) async fn delete_box(call: Call) -> Result<Reply<Nothing>> {
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn transfer_box(
     call: Call,
     body: Body<TransferBoxParams>,
@@ -207,6 +215,7 @@ pub(crate) async fn transfer_box(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_deleted_boxes(
     call: Call,
     query: Query,
@@ -228,6 +237,7 @@ pub(crate) async fn list_deleted_boxes(
     extensions(("x-error-codes" = json!(["NOT_DELETED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn restore_box(call: Call) -> Result<Reply<BoxView>> {
     let restored = call.app.restore_box(call.target.vagrant_box()?).await?;
     Ok(Reply::ok(format!("box {}/{} restored", restored.organization, restored.name), restored)

@@ -39,6 +39,7 @@ use crate::{
     },
     error::{AppError, Result},
     http::{
+        boxed,
         call::{Call, drain},
         error::Dialect,
         files,
@@ -80,6 +81,7 @@ type BoxedError = Box<dyn std::error::Error + Send + Sync>;
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn upload_file(req: &mut Request, call: Call) -> Result<Reply<UploadView>> {
     let view = receive(req, &call).await?;
     let message = if view.replaced { "file replaced" } else { "file stored" };
@@ -110,6 +112,7 @@ pub(crate) async fn upload_file(req: &mut Request, call: Call) -> Result<Reply<U
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn post_file(req: &mut Request, call: Call) -> Result<Reply<UploadView>> {
     let view = receive(req, &call).await?;
     let message = if view.replaced { "file replaced" } else { "file stored" };
@@ -128,6 +131,7 @@ pub(crate) async fn post_file(req: &mut Request, call: Call) -> Result<Reply<Upl
     extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_file_info(req: &mut Request, call: Call) -> Result<Reply<FileView>> {
     let view = call.app.file_info(call.target.vagrant_box()?, &slot(req)?).await?;
     Ok(Reply::ok("file found", view).tagged())
@@ -159,6 +163,7 @@ pub(crate) async fn read_file_info(req: &mut Request, call: Call) -> Result<Repl
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn download_file(
     req: &mut Request,
     res: &mut Response,
@@ -186,6 +191,7 @@ pub(crate) async fn download_file(
     extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_download_link(
     req: &mut Request,
     call: Call,
@@ -204,6 +210,7 @@ pub(crate) async fn read_download_link(
     extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn post_download_link(
     req: &mut Request,
     call: Call,
@@ -230,6 +237,7 @@ async fn make_link(req: &Request, call: &Call) -> Result<Reply<DownloadLinkView>
     extensions(("x-error-codes" = json!(["FILE_NOT_FOUND", "STORE_UNAVAILABLE"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn verify_file(req: &mut Request, call: Call) -> Result<Reply<VerificationView>> {
     let view = call.app.verify_file(call.target.vagrant_box()?, &slot(req)?).await?;
     Ok(Reply::ok("the file will be read again", view).with_status(StatusCode::ACCEPTED))
@@ -247,6 +255,7 @@ pub(crate) async fn verify_file(req: &mut Request, call: Call) -> Result<Reply<V
     extensions(("x-error-codes" = json!(["FILE_NOT_FOUND", "VERSION_RELEASED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_file(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     call.app.delete_file(call.target.vagrant_box()?, &slot(req)?).await?;
     Ok(Reply::ok("file deleted", Nothing))

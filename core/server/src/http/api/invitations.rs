@@ -16,6 +16,7 @@ use salvo::{Request, Writer as _, handler};
 use crate::{
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         extract::required,
         reply::{PageReply, Reply},
@@ -35,6 +36,7 @@ use crate::{
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn create_invitation(
     call: Call,
     body: Body<CreateInvitationParams>,
@@ -55,6 +57,7 @@ pub(crate) async fn create_invitation(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_invitations(
     call: Call,
     query: Query,
@@ -74,6 +77,7 @@ pub(crate) async fn list_invitations(
     extensions(("x-error-codes" = json!(["INVITATION_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn resend_invitation(
     req: &mut Request,
     call: Call,
@@ -95,6 +99,7 @@ pub(crate) async fn resend_invitation(
     extensions(("x-error-codes" = json!(["INVITATION_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn revoke_invitation(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let id = required::<InvitationId>(req, "id")?;
     call.app.revoke_invitation(call.target.organization()?, id).await?;
@@ -114,6 +119,7 @@ pub(crate) async fn revoke_invitation(req: &mut Request, call: Call) -> Result<R
     extensions(("x-error-codes" = json!(["INVITATION_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn open_invitation(
     call: Call,
     body: Body<InvitationTokenParams>,
@@ -139,6 +145,7 @@ pub(crate) async fn open_invitation(
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn accept_invitation(
     call: Call,
     body: Body<InvitationTokenParams>,
@@ -160,6 +167,7 @@ pub(crate) async fn accept_invitation(
     extensions(("x-error-codes" = json!(["INVITATION_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn decline_invitation(
     call: Call,
     body: Body<InvitationTokenParams>,

@@ -16,6 +16,7 @@ use salvo::{Request, Writer as _, handler};
 use crate::{
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         extract::required,
         reply::{PageReply, Reply},
@@ -36,6 +37,7 @@ use crate::{
     extensions(("x-error-codes" = json!(["JOIN_REQUESTS_CLOSED", "ALREADY_EXISTS"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn create_join_request(
     call: Call,
     body: Body<CreateJoinRequestParams>,
@@ -58,6 +60,7 @@ pub(crate) async fn create_join_request(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_join_requests(
     call: Call,
     query: Query,
@@ -82,6 +85,7 @@ pub(crate) async fn list_join_requests(
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn approve_join_request(
     req: &mut Request,
     call: Call,
@@ -107,6 +111,7 @@ pub(crate) async fn approve_join_request(
     extensions(("x-error-codes" = json!(["JOIN_REQUEST_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn deny_join_request(
     req: &mut Request,
     call: Call,
@@ -129,6 +134,7 @@ pub(crate) async fn deny_join_request(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_own_join_requests(
     call: Call,
     query: Query,
@@ -149,6 +155,7 @@ pub(crate) async fn list_own_join_requests(
     extensions(("x-error-codes" = json!(["JOIN_REQUEST_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn withdraw_join_request(
     req: &mut Request,
     call: Call,

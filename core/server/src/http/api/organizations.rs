@@ -19,6 +19,7 @@ use crate::{
     app::organizations,
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         extract::required,
         reply::{PageReply, Reply},
@@ -38,6 +39,7 @@ pub(crate) mod lives;
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_organizations(
     call: Call,
     query: Query,
@@ -59,6 +61,7 @@ pub(crate) async fn list_organizations(
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn create_organization(
     call: Call,
     body: Body<CreateOrganizationParams>,
@@ -78,6 +81,7 @@ pub(crate) async fn create_organization(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_organization(call: Call) -> Result<Reply<OrganizationView>> {
     let view = organizations::view(call.target.organization()?, &call.identity);
     Ok(Reply::ok("organization found", view).tagged())
@@ -97,6 +101,7 @@ pub(crate) async fn read_organization(call: Call) -> Result<Reply<OrganizationVi
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn update_organization(
     call: Call,
     body: Body<UpdateOrganizationParams>,
@@ -117,6 +122,7 @@ pub(crate) async fn update_organization(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_members(call: Call, query: Query) -> Result<PageReply<MemberView>> {
     let (items, page) = call.app.list_members(call.target.organization()?, query.0).await?;
     Ok(PageReply::new(format!("{} members", page.total), items, page))
@@ -135,6 +141,7 @@ pub(crate) async fn list_members(call: Call, query: Query) -> Result<PageReply<M
     extensions(("x-error-codes" = json!(["USER_NOT_FOUND", "ALREADY_EXISTS"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn add_member(call: Call, body: Body<AddMemberParams>) -> Result<Reply<Nothing>> {
     let message = format!("{} is now a member, as {}", body.0.username, body.0.role);
     call.notes.about(body.0.username.as_str());
@@ -155,6 +162,7 @@ pub(crate) async fn add_member(call: Call, body: Body<AddMemberParams>) -> Resul
     extensions(("x-error-codes" = json!(["MEMBER_NOT_FOUND", "LAST_OWNER"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn update_member(
     req: &mut Request,
     call: Call,
@@ -179,6 +187,7 @@ pub(crate) async fn update_member(
     extensions(("x-error-codes" = json!(["MEMBER_NOT_FOUND", "LAST_OWNER"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn remove_member(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let username = required::<UserName>(req, "username")?;
     call.app.remove_member(&call.identity, call.target.organization()?, &username).await?;

@@ -17,6 +17,7 @@ use salvo::{Request, Writer as _, handler};
 use crate::{
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         extract::required,
         reply::{PageReply, Reply},
@@ -34,6 +35,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_policy(call: Call) -> Result<Reply<PolicyView>> {
     let view = call.app.policy_view().await?;
     Ok(Reply::ok(format!("version {} is in force", view.version), view).tagged())
@@ -52,6 +54,7 @@ pub(crate) async fn read_policy(call: Call) -> Result<Reply<PolicyView>> {
     extensions(("x-error-codes" = json!(["POLICY_INVALID", "LOST_RACE"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn put_policy(
     call: Call,
     body: Body<PutPolicyParams>,
@@ -72,6 +75,7 @@ pub(crate) async fn put_policy(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn check_policy(
     call: Call,
     body: Body<CheckPolicyParams>,
@@ -91,6 +95,7 @@ pub(crate) async fn check_policy(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn explain_decision(
     req: &mut Request,
     call: Call,
@@ -118,6 +123,7 @@ pub(crate) async fn explain_decision(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_policy_versions(
     call: Call,
     query: Query,
@@ -137,6 +143,7 @@ pub(crate) async fn list_policy_versions(
     extensions(("x-error-codes" = json!(["POLICY_VERSION_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_policy_version(
     req: &mut Request,
     call: Call,
@@ -160,6 +167,7 @@ pub(crate) async fn read_policy_version(
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn roll_policy_back(
     req: &mut Request,
     call: Call,

@@ -14,6 +14,7 @@ use salvo::{Request, Response, Writer as _, handler};
 use crate::{
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, read_bounded},
         extract::required,
         pictures::{self, Picture},
@@ -32,6 +33,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_preferences(call: Call) -> Result<Reply<PreferencesView>> {
     let view = call.app.preferences(call.caller()?.user_id).await?;
     Ok(Reply::ok("your preferences", view).tagged())
@@ -48,6 +50,7 @@ pub(crate) async fn read_preferences(call: Call) -> Result<Reply<PreferencesView
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn update_preferences(
     call: Call,
     body: Body<PreferencesParams>,
@@ -69,6 +72,7 @@ pub(crate) async fn update_preferences(
     extensions(("x-error-codes" = json!(["MEMBER_NOT_FOUND", "LAST_OWNER"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn leave_organization(
     req: &mut Request,
     call: Call,
@@ -89,6 +93,7 @@ pub(crate) async fn leave_organization(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn export_account(call: Call) -> Result<Reply<ExportView>> {
     let view = call.app.export_account(&call.identity, call.caller()?).await?;
     Ok(Reply::ok("what the server knows of you", view))
@@ -107,6 +112,7 @@ pub(crate) async fn export_account(call: Call) -> Result<Reply<ExportView>> {
     extensions(("x-error-codes" = json!(["FILE_TOO_LARGE"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn put_avatar(req: &mut Request, call: Call) -> Result<Reply<ProfileView>> {
     let user = call.caller()?.user_id;
     let limit = call.app.config.limits.avatar_bytes_max.bytes();
@@ -126,6 +132,7 @@ pub(crate) async fn put_avatar(req: &mut Request, call: Call) -> Result<Reply<Pr
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_avatar(call: Call) -> Result<Reply<Nothing>> {
     let user = call.caller()?.user_id;
     call.app.delete_avatar(user).await?;
@@ -144,6 +151,7 @@ pub(crate) async fn delete_avatar(call: Call) -> Result<Reply<Nothing>> {
     extensions(("x-error-codes" = json!(["FILE_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_avatar(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
     let avatar = call.app.avatar(required::<UserId>(req, "id")?).await?;
     let picture = Picture {

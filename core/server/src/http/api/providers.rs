@@ -13,6 +13,7 @@ use crate::{
     app::providers,
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         extract::required,
         reply::{PageReply, Reply},
@@ -30,6 +31,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_providers(
     req: &mut Request,
     call: Call,
@@ -54,6 +56,7 @@ pub(crate) async fn list_providers(
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "VERSION_RELEASED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn create_provider(
     req: &mut Request,
     call: Call,
@@ -75,6 +78,7 @@ pub(crate) async fn create_provider(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_provider(req: &mut Request, call: Call) -> Result<Reply<ProviderView>> {
     let (number, name) = (required(req, "version")?, required(req, "provider")?);
     let provider = call.app.provider(call.target.vagrant_box()?, &number, &name).await?;
@@ -95,6 +99,7 @@ pub(crate) async fn read_provider(req: &mut Request, call: Call) -> Result<Reply
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "VERSION_RELEASED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn update_provider(
     req: &mut Request,
     call: Call,
@@ -119,6 +124,7 @@ pub(crate) async fn update_provider(
     extensions(("x-error-codes" = json!(["VERSION_RELEASED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_provider(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let (number, name) = (required(req, "version")?, required(req, "provider")?);
     call.app.delete_provider(call.target.vagrant_box()?, &number, &name).await?;

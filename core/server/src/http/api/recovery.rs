@@ -10,6 +10,7 @@ use crate::{
     app::links::LinkWish,
     error::Result,
     http::{
+        boxed,
         call::{Body, Call},
         reply::Reply,
     },
@@ -30,6 +31,7 @@ const UNDER_WAY: &str =
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn request_reset_link(
     call: Call,
     body: Body<RequestLinkParams>,
@@ -51,6 +53,7 @@ pub(crate) async fn request_reset_link(
     extensions(("x-error-codes" = json!(["LINK_INVALID"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn reset_password(
     call: Call,
     body: Body<ResetPasswordParams>,
@@ -73,6 +76,7 @@ pub(crate) async fn reset_password(
     extensions(("x-error-codes" = json!(["LINK_INVALID", "ALREADY_EXISTS"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn verify_email(
     call: Call,
     body: Body<VerifyEmailParams>,
@@ -93,6 +97,7 @@ pub(crate) async fn verify_email(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn request_verification_link(
     call: Call,
     body: Body<RequestLinkParams>,

@@ -12,6 +12,7 @@ use salvo::{Writer as _, handler};
 use crate::{
     error::Result,
     http::{
+        boxed,
         call::{Body, Call},
         reply::Reply,
     },
@@ -27,6 +28,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_second_factor(call: Call) -> Result<Reply<SecondFactorView>> {
     let view = call.app.second_factor(call.caller()?.user_id).await?;
     let message = if view.enabled { "the second factor is on" } else { "the second factor is off" };
@@ -48,6 +50,7 @@ pub(crate) async fn read_second_factor(call: Call) -> Result<Reply<SecondFactorV
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn begin_second_factor(
     call: Call,
     body: Body<PasswordParams>,
@@ -69,6 +72,7 @@ pub(crate) async fn begin_second_factor(
     extensions(("x-error-codes" = json!(["CODE_WRONG", "SECOND_FACTOR_STATE", "SIGN_IN_THROTTLED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn confirm_second_factor(
     call: Call,
     body: Body<CodeParams>,
@@ -95,6 +99,7 @@ pub(crate) async fn confirm_second_factor(
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn disable_second_factor(
     call: Call,
     body: Body<PasswordParams>,
@@ -118,6 +123,7 @@ pub(crate) async fn disable_second_factor(
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn renew_recovery_codes(
     call: Call,
     body: Body<PasswordParams>,

@@ -18,6 +18,7 @@ use salvo::{Request, Writer as _, handler};
 use crate::{
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         extract::required,
         reply::{PageReply, Reply},
@@ -35,6 +36,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_service_accounts(
     call: Call,
     query: Query,
@@ -58,6 +60,7 @@ pub(crate) async fn list_service_accounts(
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn create_service_account(
     call: Call,
     body: Body<CreateServiceAccountParams>,
@@ -81,6 +84,7 @@ pub(crate) async fn create_service_account(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_service_account(
     req: &mut Request,
     call: Call,
@@ -102,6 +106,7 @@ pub(crate) async fn read_service_account(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn update_service_account(
     req: &mut Request,
     call: Call,
@@ -126,6 +131,7 @@ pub(crate) async fn update_service_account(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn rotate_service_account_secret(
     req: &mut Request,
     call: Call,
@@ -150,6 +156,7 @@ pub(crate) async fn rotate_service_account_secret(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_service_account(
     req: &mut Request,
     call: Call,

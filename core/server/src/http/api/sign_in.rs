@@ -17,6 +17,7 @@ use crate::{
     app::sessions::Device,
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         extract::required,
         reply::{PageReply, Reply},
@@ -44,6 +45,7 @@ fn device(req: &Request, call: &Call) -> Device {
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn set_up(
     req: &mut Request,
     call: Call,
@@ -63,6 +65,7 @@ pub(crate) async fn set_up(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_sign_in_methods(call: Call) -> Result<Reply<Vec<SignInMethodView>>> {
     Ok(Reply::ok("the ways to sign in", call.app.sign_in_methods()))
 }
@@ -82,6 +85,7 @@ pub(crate) async fn list_sign_in_methods(call: Call) -> Result<Reply<Vec<SignInM
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn sign_up(call: Call, body: Body<SignUpParams>) -> Result<Reply<UserView>> {
     let (user, organization) = call.app.sign_up(body.0, call.facts.language).await?;
     if let Some(organization) = &organization {
@@ -112,6 +116,7 @@ pub(crate) async fn sign_up(call: Call, body: Body<SignUpParams>) -> Result<Repl
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn sign_in(
     req: &mut Request,
     call: Call,
@@ -140,6 +145,7 @@ pub(crate) async fn sign_in(
     extensions(("x-error-codes" = json!(["REFRESH_TOKEN_INVALID"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn refresh_session(
     call: Call,
     body: Body<RefreshParams>,
@@ -158,6 +164,7 @@ pub(crate) async fn refresh_session(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn sign_out(call: Call) -> Result<Reply<Nothing>> {
     call.app.sign_out(call.caller()?).await?;
     Ok(Reply::ok("signed out", Nothing))
@@ -174,6 +181,7 @@ pub(crate) async fn sign_out(call: Call) -> Result<Reply<Nothing>> {
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn sign_out_everywhere(
     call: Call,
     _body: Body<NoParams>,
@@ -193,6 +201,7 @@ pub(crate) async fn sign_out_everywhere(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_sessions(call: Call, query: Query) -> Result<PageReply<SessionView>> {
     let (items, page) = call.app.list_sessions(call.caller()?, query.0).await?;
     Ok(PageReply::new(format!("{} sessions", page.total), items, page))
@@ -208,6 +217,7 @@ pub(crate) async fn list_sessions(call: Call, query: Query) -> Result<PageReply<
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn end_other_sessions(call: Call) -> Result<Reply<Nothing>> {
     let ended = call.app.sign_out_others(call.caller()?).await?;
     Ok(Reply::ok(format!("{ended} sessions ended"), Nothing))
@@ -224,6 +234,7 @@ pub(crate) async fn end_other_sessions(call: Call) -> Result<Reply<Nothing>> {
     extensions(("x-error-codes" = json!(["SESSION_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn end_session(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let id = required::<SessionId>(req, "id")?;
     call.app.end_session(call.caller()?, id).await?;

@@ -12,6 +12,7 @@ use salvo::{Writer as _, handler};
 use crate::{
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         reply::{PageReply, Reply},
     },
@@ -28,6 +29,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_usage(call: Call) -> Result<Reply<UsageView>> {
     let view = call.app.usage(call.target.organization()?).await?;
     Ok(Reply::ok(format!("{} files", view.total.files), view).tagged())
@@ -44,6 +46,7 @@ pub(crate) async fn read_usage(call: Call) -> Result<Reply<UsageView>> {
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_box_usage(call: Call, query: Query) -> Result<PageReply<BoxUsageView>> {
     let (items, page) = call.app.list_box_usage(call.target.organization()?, query.0).await?;
     Ok(PageReply::new(format!("{} boxes", page.total), items, page))
@@ -60,6 +63,7 @@ pub(crate) async fn list_box_usage(call: Call, query: Query) -> Result<PageReply
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_quota(call: Call) -> Result<Reply<QuotaView>> {
     let view = call.app.quota(call.target.organization()?).await?;
     Ok(Reply::ok("quota found", view).tagged())
@@ -77,6 +81,7 @@ pub(crate) async fn read_quota(call: Call) -> Result<Reply<QuotaView>> {
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn set_quota(call: Call, body: Body<SetQuotaParams>) -> Result<Reply<QuotaView>> {
     let organization = call.target.organization()?;
     let detail = serde_json::to_value(body.0).ok();
@@ -95,6 +100,7 @@ pub(crate) async fn set_quota(call: Call, body: Body<SetQuotaParams>) -> Result<
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_damaged_files(
     call: Call,
     query: Query,
@@ -113,6 +119,7 @@ pub(crate) async fn list_damaged_files(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_stores(call: Call) -> Result<Reply<Vec<StoreView>>> {
     let views = call.app.list_stores().await?;
     Ok(Reply::ok(format!("{} stores", views.len()), views))

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::{
     error::{AppError, Result},
-    http::{call::Call, reply::Reply},
+    http::{boxed, call::Call, reply::Reply},
 };
 
 /// Answers as long as the process does.
@@ -28,6 +28,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_liveness() -> Reply<Nothing> {
     Reply::ok("alive", Nothing)
 }
@@ -43,6 +44,7 @@ pub(crate) async fn read_liveness() -> Reply<Nothing> {
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_readiness(call: Call) -> Reply<ReadyView> {
     let view = call.app.readiness().await;
     if view.ready {
@@ -62,6 +64,7 @@ pub(crate) async fn read_readiness(call: Call) -> Reply<ReadyView> {
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_version_info(call: Call) -> Result<Reply<VersionInfoView>> {
     let view = VersionInfoView {
         name: "BoxVault".to_owned(),
@@ -82,6 +85,7 @@ pub(crate) async fn read_version_info(call: Call) -> Result<Reply<VersionInfoVie
     extensions(("x-error-codes" = json!(["PATH_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_metrics(call: Call, res: &mut Response) -> Result<()> {
     if !call.app.config.metrics.enabled {
         return Err(AppError::new(ErrorCode::PathNotFound, "metrics are off (metrics.enabled)"));

@@ -1,8 +1,6 @@
 //! Uploads that can be continued, as tus 1.0 says: core, creation, creation-with-upload, termination, checksum,
 //! expiration and concatenation. Source: tus.io/protocols/resumable-upload, version 1.0.0.
 
-use std::sync::Arc;
-
 use boxvault_transfer::DigestAlgorithm;
 use boxvault_types::{
     action::ResourceKind,
@@ -27,6 +25,7 @@ use crate::{
     },
     error::{AppError, Result},
     http::{
+        boxed,
         call::Call,
         extract::{self, required},
         reply::Reply,
@@ -70,6 +69,7 @@ const PIECES_MAX: usize = 100;
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_upload_options(
     req: &mut Request,
     call: Call,
@@ -88,6 +88,7 @@ pub(crate) async fn read_upload_options(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_options_of_upload(
     req: &mut Request,
     call: Call,
@@ -132,6 +133,7 @@ pub(crate) async fn read_options_of_upload(
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn create_upload(req: &mut Request, call: Call, res: &mut Response) -> Result<()> {
     speak_tus(req, res)?;
     let to = destination(req, &call).await?;
@@ -172,6 +174,7 @@ pub(crate) async fn create_upload(req: &mut Request, call: Call, res: &mut Respo
     extensions(("x-error-codes" = json!(["PROTOCOL_VERSION", "UPLOAD_NOT_FOUND", "UPLOAD_LOCKED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_upload(
     req: &mut Request,
     call: Call,
@@ -223,6 +226,7 @@ pub(crate) async fn read_upload(
     ])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn append_upload(req: &mut Request, call: Call, res: &mut Response) -> Result<()> {
     let id = required::<UploadId>(req, "id")?;
     speak_tus(req, res)?;
@@ -256,6 +260,7 @@ pub(crate) async fn append_upload(req: &mut Request, call: Call, res: &mut Respo
     extensions(("x-error-codes" = json!(["PROTOCOL_VERSION", "UPLOAD_NOT_FOUND", "UPLOAD_LOCKED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_upload(req: &mut Request, call: Call, res: &mut Response) -> Result<()> {
     let id = required::<UploadId>(req, "id")?;
     speak_tus(req, res)?;
@@ -425,7 +430,7 @@ async fn append(
     chunk: Chunk,
 ) -> Result<ResumableUpload> {
     let body = Incoming::of(req);
-    let outcome = Arc::clone(&call.app).append(to, id, chunk, body.clone()).await;
+    let outcome = call.app.append(to, id, chunk, body.clone()).await;
     if let Err(error) = &outcome {
         body.drain_after(error).await;
     }

@@ -14,6 +14,7 @@ use crate::{
     app::accounts,
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         extract::required,
         reply::{PageReply, Reply},
@@ -31,6 +32,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_users(call: Call, query: Query) -> Result<PageReply<UserView>> {
     let (items, page) = call.app.list_users(query.0).await?;
     Ok(PageReply::new(format!("{} users", page.total), items, page))
@@ -49,6 +51,7 @@ pub(crate) async fn list_users(call: Call, query: Query) -> Result<PageReply<Use
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn create_user(
     call: Call,
     body: Body<CreateUserParams>,
@@ -68,6 +71,7 @@ pub(crate) async fn create_user(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_user(req: &mut Request, call: Call) -> Result<Reply<UserView>> {
     let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
     Ok(Reply::ok("user found", accounts::user_view(&user)).tagged())
@@ -87,6 +91,7 @@ pub(crate) async fn read_user(req: &mut Request, call: Call) -> Result<Reply<Use
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "LAST_ADMIN"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn update_user(
     req: &mut Request,
     call: Call,
@@ -111,6 +116,7 @@ pub(crate) async fn update_user(
     extensions(("x-error-codes" = json!(["LAST_ADMIN"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn send_reset_link(
     req: &mut Request,
     call: Call,
@@ -137,6 +143,7 @@ pub(crate) async fn send_reset_link(
     extensions(("x-error-codes" = json!(["SECOND_FACTOR_STATE"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn remove_second_factor(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
     call.app.remove_second_factor(&user).await?;
@@ -156,6 +163,7 @@ pub(crate) async fn remove_second_factor(req: &mut Request, call: Call) -> Resul
     extensions(("x-error-codes" = json!(["LAST_OWNER", "LAST_ADMIN"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_user(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let user = call.app.user_by_name(&required::<UserName>(req, "username")?).await?;
     call.app.delete_account(user.id).await?;

@@ -13,6 +13,7 @@ use crate::{
     app::{access, versions},
     error::Result,
     http::{
+        boxed,
         call::{Body, Call, Query},
         extract::required,
         reply::{PageReply, Reply},
@@ -30,6 +31,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_versions(call: Call, query: Query) -> Result<PageReply<VersionView>> {
     let all = access::sees_unreleased(&call.policy, &call.identity, &call.target);
     let status = (!all).then_some(VersionStatus::Released);
@@ -50,6 +52,7 @@ pub(crate) async fn list_versions(call: Call, query: Query) -> Result<PageReply<
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn create_version(
     call: Call,
     body: Body<CreateVersionParams>,
@@ -72,6 +75,7 @@ pub(crate) async fn create_version(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn read_version(req: &mut Request, call: Call) -> Result<Reply<VersionView>> {
     let version = call.app.version(call.target.vagrant_box()?, &required(req, "version")?).await?;
     Ok(Reply::ok("version found", versions::view(version)).tagged())
@@ -91,6 +95,7 @@ pub(crate) async fn read_version(req: &mut Request, call: Call) -> Result<Reply<
     extensions(("x-error-codes" = json!(["ALREADY_EXISTS", "VERSION_RELEASED"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn update_version(
     req: &mut Request,
     call: Call,
@@ -112,6 +117,7 @@ pub(crate) async fn update_version(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_version(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let number = required(req, "version")?;
     call.app.delete_version(call.target.vagrant_box()?, &number).await?;
@@ -131,6 +137,7 @@ pub(crate) async fn delete_version(req: &mut Request, call: Call) -> Result<Repl
     extensions(("x-error-codes" = json!(["VERSION_RELEASED", "VERSION_EMPTY", "VERSION_STATE"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn release_version(req: &mut Request, call: Call) -> Result<Reply<VersionView>> {
     let number = required(req, "version")?;
     let changed = call.app.release_version(call.target.vagrant_box()?, &number).await?;
@@ -150,6 +157,7 @@ pub(crate) async fn release_version(req: &mut Request, call: Call) -> Result<Rep
     extensions(("x-error-codes" = json!(["VERSION_STATE"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn revoke_version(req: &mut Request, call: Call) -> Result<Reply<VersionView>> {
     let number = required(req, "version")?;
     let changed = call.app.revoke_version(call.target.vagrant_box()?, &number).await?;

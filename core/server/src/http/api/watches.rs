@@ -12,6 +12,7 @@ use salvo::{Request, Writer as _, handler};
 use crate::{
     error::Result,
     http::{
+        boxed,
         call::{Call, Query, from_query, parse_json, read_bounded},
         reply::{PageReply, Reply},
     },
@@ -27,6 +28,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn watch_box(call: Call) -> Result<Reply<WatchStateView>> {
     let reachable = call.app.watch_box(call.caller()?, call.target.vagrant_box()?).await?;
     let message = if reachable {
@@ -47,6 +49,7 @@ pub(crate) async fn watch_box(call: Call) -> Result<Reply<WatchStateView>> {
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn unwatch_box(call: Call) -> Result<Reply<WatchStateView>> {
     call.app.unwatch_box(call.caller()?, call.target.vagrant_box()?).await?;
     Ok(Reply::ok("you will hear no more of it", WatchStateView { watched: false }))
@@ -63,6 +66,7 @@ pub(crate) async fn unwatch_box(call: Call) -> Result<Reply<WatchStateView>> {
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_watches(call: Call, query: Query) -> Result<PageReply<WatchView>> {
     let (items, page) = call.app.list_watches(&call.identity, call.caller()?, query.0).await?;
     Ok(PageReply::new(format!("{} watched boxes", page.total), items, page))
@@ -83,6 +87,7 @@ pub(crate) async fn list_watches(call: Call, query: Query) -> Result<PageReply<W
     extensions(("x-error-codes" = json!(["LINK_INVALID"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn stop_watching(req: &mut Request, call: Call) -> Result<Reply<WatchStateView>> {
     let token = if let Some(token) = from_query::<String>(req, "token")? {
         token

@@ -16,6 +16,7 @@ use salvo::{Request, Writer as _, handler};
 use crate::{
     error::{AppError, Result},
     http::{
+        boxed,
         call::{Body, Call, Query},
         reply::{PageReply, Reply},
     },
@@ -32,6 +33,7 @@ use crate::{
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn discover_organizations(
     call: Call,
     query: Query,
@@ -52,6 +54,7 @@ pub(crate) async fn discover_organizations(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn suspend_organization(
     call: Call,
     body: Body<SuspendOrganizationParams>,
@@ -72,6 +75,7 @@ pub(crate) async fn suspend_organization(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn resume_organization(call: Call) -> Result<Reply<OrganizationView>> {
     let organization = call.target.organization()?;
     let view = call.app.resume_organization(&call.identity, organization).await?;
@@ -91,6 +95,7 @@ pub(crate) async fn resume_organization(call: Call) -> Result<Reply<Organization
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn delete_organization(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
     let organization = call.target.organization()?;
     let confirm = req.queries().get("confirm").map(String::as_str);
@@ -109,6 +114,7 @@ pub(crate) async fn delete_organization(req: &mut Request, call: Call) -> Result
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn list_deleted_organizations(
     call: Call,
     query: Query,
@@ -127,6 +133,7 @@ pub(crate) async fn list_deleted_organizations(
     )
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn restore_organization(call: Call) -> Result<Reply<OrganizationView>> {
     let organization = call.target.organization().map_err(|_| {
         let name = call.target.resource.organization().map(ToString::to_string).unwrap_or_default();
@@ -151,6 +158,7 @@ pub(crate) async fn restore_organization(call: Call) -> Result<Reply<Organizatio
     extensions(("x-error-codes" = json!(["MEMBER_NOT_FOUND"])))
 )]
 #[handler]
+#[boxed]
 pub(crate) async fn hand_over_organization(
     call: Call,
     body: Body<HandOverParams>,
