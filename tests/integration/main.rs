@@ -70,6 +70,8 @@ mod plugins;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
+mod policy_remote;
+#[cfg(test)]
 mod profile;
 #[cfg(test)]
 mod recovery;

@@ -56,7 +56,10 @@ impl PolicyFiles {
     }
 
     /// Reads a folder, or takes those that were compiled in. Blocks.
-    pub(crate) fn of(dir: Option<&Path>) -> Result<Self, PolicyError> {
+    ///
+    /// # Errors
+    /// If a file cannot be read, or there are too many.
+    pub fn of(dir: Option<&Path>) -> Result<Self, PolicyError> {
         dir.map_or_else(|| Ok(Self::embedded()), Self::read)
     }
 

@@ -44,6 +44,6 @@ pub use pattern::is_asked;
 pub use policy::Policy;
 pub use print::{format_dir, format_file, save_file};
 pub use request::{AccessRequest, Decision, QuestionError, Reason, Relations, RuleRef};
-pub use validate::{CheckReport, check_dir, test_dir};
+pub use validate::{CheckReport, check};
 pub use watch::watch;
 pub use who_can::{Grant, Holder, Listing, WhoCan, list, who_can};

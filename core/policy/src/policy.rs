@@ -73,11 +73,13 @@ impl Policy {
         Self::build(&PolicyFiles::from_texts(model, files))
     }
 
-    /// Builds the policy of a folder, or that inside the program, to ask it questions: one that a server would refuse to
-    /// put in force, because an expectation fails or nobody could change it any more, is built all the same. Reads
-    /// files, so it blocks.
-    pub fn load_draft(dir: Option<&Path>) -> Result<Self, PolicyError> {
-        Self::assemble(&PolicyFiles::of(dir)?).map(|(policy, _)| policy)
+    /// Builds a policy to ask it questions: one that a server would refuse to put in force, because an expectation fails
+    /// or nobody could change it any more, is built all the same.
+    ///
+    /// # Errors
+    /// All problems for which the files cannot be read.
+    pub fn draft(files: &PolicyFiles) -> Result<Self, PolicyError> {
+        Self::assemble(files).map(|(policy, _)| policy)
     }
 
     /// Builds a policy that may be put in force: its guards hold, and what is expected of it is so.
@@ -92,8 +94,11 @@ impl Policy {
         if problems.is_empty() { Ok(policy) } else { Err(PolicyError::Invalid { problems }) }
     }
 
-    /// Asks the policy of some files what its expectations say.
-    pub(crate) fn test(files: &PolicyFiles) -> Result<TestReport, PolicyError> {
+    /// Asks the policy of some files what its expectations say, also where some are not so.
+    ///
+    /// # Errors
+    /// All problems for which the files cannot be read.
+    pub fn test(files: &PolicyFiles) -> Result<TestReport, PolicyError> {
         Self::assemble(files).map(|(policy, expectations)| expectations.ask(&policy))
     }
 

@@ -15,7 +15,7 @@ use boxvault_types::ids::{OrganizationId, ServiceAccountId, UserId};
 use boxvault_types::names::{ArchitectureName, BoxName, OrganizationName, ProviderName, UserName};
 use boxvault_types::version::BoxVersion;
 
-use crate::{AccessRequest, Decision, Policy, Reason, Relations};
+use crate::{AccessRequest, Decision, Policy, PolicyFiles, Reason, Relations};
 
 const MODEL: &str = include_str!("../../../policies/model.conf");
 const ADMIN: &str = "p, role:platform-admin, *, **, *, allow\n";
@@ -81,7 +81,7 @@ fn the_shipped_rules_build_without_a_warning() {
     let policy = Policy::embedded().unwrap();
     assert_eq!(policy.warnings(), []);
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
-    assert_eq!(crate::check_dir(Some(&dir)).unwrap().digest, policy.digest());
+    assert_eq!(crate::check(&PolicyFiles::read(&dir).unwrap()).unwrap().digest, policy.digest());
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn files_of_a_site_come_after_the_shipped_ones_in_the_order_of_names() {
     write("site.TESTS.csv", "role:member, acme, box/a, delete, deny\n");
     write(".#policy.csv", "an editor's lock\n");
     write("policy.csv~", "an editor's copy\n");
-    let report = crate::check_dir(Some(dir.path())).unwrap();
+    let report = crate::check(&PolicyFiles::read(dir.path()).unwrap()).unwrap();
     assert_eq!(report.files, ["policy.csv", "10-a.csv", "20-B.CSV"]);
     assert_eq!((report.rules, report.bindings), (3, 0));
     let policy = Policy::load(dir.path()).unwrap();
@@ -408,7 +408,7 @@ fn files_of_a_site_come_after_the_shipped_ones_in_the_order_of_names() {
     assert_eq!(&*decision.rule.unwrap().file, "20-B.CSV");
 
     std::fs::remove_file(dir.path().join("model.conf")).unwrap();
-    let error = crate::check_dir(Some(dir.path())).unwrap_err();
+    let error = PolicyFiles::read(dir.path()).unwrap_err();
     assert!(error.to_string().contains("model.conf"), "{error}");
     assert_eq!(error.problems().len(), 1);
 }

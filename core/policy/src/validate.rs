@@ -2,13 +2,11 @@
 //! in a circle, and rules after which nobody could change the rules.
 
 use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry};
-use std::path::Path;
 
 use boxvault_types::action::{Action, Resource, SYSTEM_DOMAIN};
 use serde::Serialize;
 
 use crate::error::{PolicyError, Problem};
-use crate::expectations::TestReport;
 use crate::files::{PolicyFiles, RULES_FILE};
 use crate::policy::Policy;
 use crate::request::{AccessRequest, RuleRef};
@@ -18,7 +16,7 @@ use crate::rules::{Binding, Rule, RuleSet};
 /// The longest way from a user over roles to a role. Casbin itself silently denies beyond ten.
 const CHAIN_MAX: usize = 10;
 
-/// What a folder of policy files holds.
+/// What policy files hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
     /// The digest that a server with these files shows.
@@ -35,13 +33,12 @@ pub struct CheckReport {
     pub warnings: Vec<Problem>,
 }
 
-/// Reads and checks a folder of policy files exactly as the server does, or the rules inside the program. Reads files,
-/// so it blocks.
+/// Checks files exactly as the server does.
 ///
 /// # Errors
 /// All problems at once, by which a server would refuse the files.
-pub fn check_dir(dir: Option<&Path>) -> Result<CheckReport, PolicyError> {
-    let policy = Policy::build(&PolicyFiles::of(dir)?)?;
+pub fn check(files: &PolicyFiles) -> Result<CheckReport, PolicyError> {
+    let policy = Policy::build(files)?;
     Ok(CheckReport {
         digest: policy.digest().to_owned(),
         files: policy.files().names(),
@@ -50,15 +47,6 @@ pub fn check_dir(dir: Option<&Path>) -> Result<CheckReport, PolicyError> {
         expectations: policy.expectations_count(),
         warnings: policy.warnings().to_vec(),
     })
-}
-
-/// Asks the rules of a folder, or those inside the program, what their expectations say, also where some are not so.
-/// Reads files, so it blocks.
-///
-/// # Errors
-/// All problems for which the files cannot be read.
-pub fn test_dir(dir: Option<&Path>) -> Result<TestReport, PolicyError> {
-    Policy::test(&PolicyFiles::of(dir)?)
 }
 
 /// Checks all rules together, and takes out those that stand twice.

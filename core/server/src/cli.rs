@@ -8,7 +8,9 @@ mod configuration;
 mod mail;
 mod plugins;
 mod policies;
+mod policy_source;
 mod policy_versions;
+mod remote;
 pub mod server;
 
 use std::{
@@ -57,6 +59,18 @@ pub enum CliError {
     /// There are no policy files to work on.
     #[error("there is no folder of policy files; name one with --dir, or set policy.dir")]
     NoPolicyFolder,
+    /// The files that a server has are not in a folder here.
+    #[error("fmt works on files; leave --server out")]
+    NotOnServer,
+    /// Two policies are named, and one is asked.
+    #[error("ask either the files of --dir or --server; only check and apply take both")]
+    FolderOrServer,
+    /// A change needs files and a server.
+    #[error("name the files with --dir, and the server with --server")]
+    ApplyWhere,
+    /// A server gave no answer.
+    #[error(transparent)]
+    Remote(#[from] remote::RemoteError),
     /// A plugin cannot be used.
     #[error(transparent)]
     Plugin(#[from] boxvault_plugin_host::LoadError),
@@ -91,7 +105,11 @@ impl CliError {
             | Self::PolicyUnusable(_)
             | Self::Policy(PolicyError::Unreadable { .. } | PolicyError::Unwritable { .. })
             | Self::Question(_)
-            | Self::NoPolicyFolder => EXIT_USAGE,
+            | Self::NoPolicyFolder
+            | Self::NotOnServer
+            | Self::FolderOrServer
+            | Self::ApplyWhere
+            | Self::Remote(_) => EXIT_USAGE,
             _ => EXIT_FAILED,
         })
     }
@@ -159,7 +177,7 @@ pub enum Command {
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
     /// Ask who may do what; check, test, compare and print the policy files; go back to an earlier version
-    Policy(policies::PolicyArguments),
+    Policy(Box<policies::PolicyArguments>),
     /// Look at plugin libraries
     #[command(subcommand)]
     Plugin(plugins::PluginCommand),
@@ -239,7 +257,7 @@ impl Cli {
 pub async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command.unwrap_or(Command::Server(ServerCommand::Serve)) {
         Command::Config(command) => configuration::run(&command, cli.options.load()),
-        Command::Policy(arguments) => policies::run(arguments, &cli.options.load()?.config).await,
+        Command::Policy(arguments) => policies::run(*arguments, &cli.options.load()?.config).await,
         Command::Plugin(command) => plugins::run(&command, &cli.options.load()?.config).await,
         Command::Openapi => {
             answer(http::document_json()?.trim_end())?;

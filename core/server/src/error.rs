@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, error::Error, fmt, time::Duration};
 use boxvault_catalog::{CatalogError, ConflictReason, Noun};
 use boxvault_plugin_sdk::{PluginError, PluginErrorKind};
 use boxvault_types::error::{ErrorCode, ErrorKind};
+use boxvault_types::views::RefusalView;
 
 /// What application functions and handlers return.
 pub type Result<T> = std::result::Result<T, AppError>;
@@ -20,6 +21,7 @@ struct Inner {
     message: String,
     fields: BTreeMap<String, String>,
     retry_after: Option<Duration>,
+    decision: Option<RefusalView>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -31,6 +33,7 @@ impl AppError {
             message: message.into(),
             fields: BTreeMap::new(),
             retry_after: None,
+            decision: None,
             source: None,
         }))
     }
@@ -71,6 +74,13 @@ impl AppError {
         self
     }
 
+    /// Says which rule refused, to whom may know it.
+    #[must_use]
+    pub fn with_decision(mut self, decision: Option<RefusalView>) -> Self {
+        self.0.decision = decision;
+        self
+    }
+
     /// The stable code.
     pub fn code(&self) -> ErrorCode {
         self.0.code
@@ -94,6 +104,11 @@ impl AppError {
     /// When to come back.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// Which rule refused, where the caller may know it.
+    pub fn decision(&self) -> Option<&RefusalView> {
+        self.0.decision.as_ref()
     }
 
     /// The chain of causes as one line, for the log.

@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use self::policies::PolicyRuleView;
+
 /// What every successful answer is wrapped in.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Envelope<T> {
@@ -86,6 +88,20 @@ pub struct ErrorView {
     /// The fields that were refused, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+    /// Which rule refused it, for callers who may read the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<RefusalView>,
     /// Finds the request in the server's log.
     pub request_id: String,
+}
+
+/// Why the policy said no.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusalView {
+    /// `denied` by a rule; `no_rule` allows it; `token_scope` of the token does not reach so far; `failed` to evaluate.
+    #[schema(example = "denied")]
+    pub reason: String,
+    /// The rule that denies it; null where none speaks of it.
+    pub rule: Option<PolicyRuleView>,
 }

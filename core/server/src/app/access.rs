@@ -7,16 +7,17 @@ use boxvault_catalog::{
     organizations::{self, AccessMode, Organization},
     versions::{self, Version, VersionStatus},
 };
-use boxvault_policy::{AccessRequest, Policy, Relations};
+use boxvault_policy::{AccessRequest, Policy, Relations, RuleRef};
 use boxvault_types::{
     action::{Action, Resource},
     error::ErrorCode,
     identity::Identity,
     names::{BoxName, OrganizationName},
     version::BoxVersion,
+    views::RefusalView,
 };
 
-use super::App;
+use super::{App, policies::rule_view};
 use crate::error::{AppError, Result};
 
 /// The thing that a request is about, with what the catalog knows of it.
@@ -273,16 +274,40 @@ impl App {
         let allowed =
             policy.decide(&AccessRequest::new(identity, resource, action, relations)).allowed;
         self.metrics.decided(allowed);
-        if allowed {
-            return Ok(());
-        }
-        Err(AppError::new(
-            ErrorCode::PermissionDenied,
-            format!(
-                "you may not {action} this {}; ask an admin of the organization for the right to",
-                resource.kind()
-            ),
-        ))
+        if allowed { Ok(()) } else { Err(refusal(policy, identity, resource, action, relations)) }
+    }
+}
+
+/// What somebody hears who may not do something. Who may read the policy hears which rule it was.
+fn refusal(
+    policy: &Policy,
+    identity: &Identity,
+    resource: &Resource,
+    action: Action,
+    relations: Relations,
+) -> AppError {
+    let decide = |resource: &Resource, action: Action, relations: Relations| {
+        policy.decide(&AccessRequest::new(identity, resource, action, relations))
+    };
+    let reads_policy = decide(&Resource::Policy, Action::Read, Relations::default()).allowed;
+    let decision = reads_policy.then(|| decide(resource, action, relations));
+    AppError::new(
+        ErrorCode::PermissionDenied,
+        format!(
+            "you may not {action} this {}; ask an admin of the organization for the right to",
+            resource.kind()
+        ),
+    )
+    .with_decision(decision.filter(|decision| !decision.allowed).map(|decision| RefusalView {
+        reason: decision.reason.as_str().to_owned(),
+        rule: decision.rule.map(|rule| rule_view(RuleRef::clone(&rule))),
+    }))
+}
+
+impl Target {
+    /// What the caller hears who may know of the thing, but not do this.
+    pub(crate) fn refusal(&self, policy: &Policy, identity: &Identity, action: Action) -> AppError {
+        refusal(policy, identity, &self.resource, action, self.relations(identity))
     }
 }
 

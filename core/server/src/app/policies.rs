@@ -331,7 +331,7 @@ fn problem_views(problems: &[Problem]) -> Vec<PolicyProblemView> {
     problems.iter().map(view).collect()
 }
 
-fn rule_view(rule: RuleRef) -> PolicyRuleView {
+pub(super) fn rule_view(rule: RuleRef) -> PolicyRuleView {
     PolicyRuleView { file: rule.file.to_string(), line: rule.line, text: rule.text }
 }
 

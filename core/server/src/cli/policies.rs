@@ -1,4 +1,5 @@
-//! `boxvault policy`: questions about who may do what, answered from files as the server would answer them.
+//! `boxvault policy`: questions about who may do what, answered from files, or from those of a running server, as the
+//! server would answer them.
 //!
 //! Everything here takes words apart and prints; what is true is known by the policy crate alone.
 
@@ -10,15 +11,17 @@ use std::{
 };
 
 use boxvault_policy::{
-    AccessRequest, CheckReport, Policy, PolicyError, Problem, check_dir, diff, explain, format_dir,
-    list, matrix, save_file, test_dir, who_can,
+    AccessRequest, CheckReport, Policy, PolicyError, PolicyFiles, Problem, check, diff, explain,
+    format_dir, list, matrix, save_file, who_can,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
     CliError, EXIT_FAILED, answer,
-    policy_versions::{self, PolicyVersionCommand},
+    policy_source::{self, Source},
+    policy_versions::{self, PolicyVersionCommand, Versions},
+    remote::RemoteArguments,
 };
 use crate::{config::Config, startup};
 
@@ -33,9 +36,14 @@ Examples:
   boxvault policy explain group:ldap:builders,role:member upload \\
       box/debian12/version/1.0.0/provider/virtualbox/architecture/amd64/file --org acme
   boxvault policy diff policies ./candidate
+  boxvault policy can group:ldap:builders release box/debian12/version/1.0.0 --org acme \\
+      --server https://boxes.example.com:5001 --token-file ./token
 
-Exit codes: 0 yes, or nothing wrong; 1 no, or something found; 2 wrong words, or files that cannot
-be read.";
+With --server the same questions are answered for the policy that is in force there. The token's
+owner needs the right to read the policy.
+
+Exit codes: 0 yes, or nothing wrong; 1 no, or something found; 2 wrong words, files that cannot be
+read, or a server that does not answer.";
 
 /// What is asked, and of which files.
 #[derive(Debug, Args)]
@@ -48,6 +56,9 @@ pub struct PolicyArguments {
     /// Answer in JSON
     #[arg(long, global = true)]
     json: bool,
+    /// The server, if one is asked.
+    #[command(flatten)]
+    remote: RemoteArguments,
     /// What is asked.
     #[command(subcommand)]
     command: PolicyCommand,
@@ -68,10 +79,28 @@ enum PolicyCommand {
 #[derive(Debug, Subcommand)]
 enum FileCommand {
     /// Say everything that is wrong with the files, and what looks like a mistake; changes nothing
-    #[command(after_help = "Example:\n  boxvault policy check --dir ./candidate   before it goes \
-                            into force\n\nExit codes: 0 a server takes them; 1 it refuses them; 2 \
-                            they cannot be read.")]
+    #[command(
+        after_help = "Examples:\n  boxvault policy check --dir ./candidate   before it goes \
+                            into force\n  boxvault policy check --dir ./candidate --server \
+                            https://boxes.example.com:5001 --token-file ./token\n                  \
+                            which decisions it would change there\n\nExit codes: 0 a server takes \
+                            them; 1 it refuses them; 2 they cannot be read."
+    )]
     Check,
+    /// Put the files of --dir in force on --server
+    #[command(
+        after_help = "Example:\n  boxvault policy apply --dir ./candidate --message 'let the \
+                            release managers release' \\\n      --server \
+                            https://boxes.example.com:5001 --token-file ./token\n\nIt is refused \
+                            when somebody else changed the policy in the meantime, and when the \
+                            files have\na problem. Without --server put the files into the folder \
+                            policy.dir of the server."
+    )]
+    Apply {
+        /// Why, for the history
+        #[arg(long)]
+        message: String,
+    },
     /// Say whether somebody may do something
     #[command(
         after_help = "Examples:\n  boxvault policy can role:member delete box/debian12 --org \
@@ -115,16 +144,17 @@ enum FileCommand {
     /// Print who may do what, as a table
     #[command(after_help = "Example:\n  boxvault policy matrix --dir ./candidate")]
     Matrix,
-    /// Say which decisions change from one folder to another
+    /// Say which decisions change from one folder to another, or from what is in force to a folder
     #[command(
-        after_help = "Example:\n  boxvault policy diff policies ./candidate\n\nExit codes: 0 \
-                            none; 1 some; 2 the files cannot be read."
+        after_help = "Examples:\n  boxvault policy diff policies ./candidate\n  boxvault policy \
+                            diff ./candidate --server https://boxes.example.com:5001 --token-file \
+                            ./token\n\nExit codes: 0 none; 1 some; 2 the files cannot be read."
     )]
     Diff {
-        /// The folder before
+        /// The folder before, or the only one: then the policy in force is what it is compared with
         before: PathBuf,
         /// The folder after
-        after: PathBuf,
+        after: Option<PathBuf>,
     },
     /// Write the files in their one form: comments, blank lines and the order stay
     #[command(
@@ -177,24 +207,49 @@ impl QuestionArguments {
 }
 
 pub(super) async fn run(arguments: PolicyArguments, config: &Config) -> Result<ExitCode, CliError> {
-    let PolicyArguments { dir, json, command } = arguments;
+    let PolicyArguments { dir, remote, json, command } = arguments;
+    let remote = remote.open().await?;
     match command {
         PolicyCommand::Files(command) => {
-            ask(&command, folder_in_force(dir.as_deref(), config), json)
+            let source = match (remote, dir) {
+                (Some(remote), dir) => Source::Server(remote, dir),
+                (None, dir) => Source::Folder(folder_in_force(dir, config)),
+            };
+            ask(&command, &source, json).await
         }
         PolicyCommand::Versions(command) => {
-            let app = startup::open_app_without_its_policy(config).await?;
-            policy_versions::run(command, dir, json, &app).await
+            let versions = match remote {
+                Some(remote) => Versions::There(remote),
+                None => Versions::Here(startup::open_app_without_its_policy(config).await?),
+            };
+            let dir = dir.unwrap_or_else(|| config.policy.dir.clone());
+            policy_versions::run(command, dir, json, &versions).await
         }
     }
 }
 
-fn ask(command: &FileCommand, dir: Option<&Path>, json: bool) -> Result<ExitCode, CliError> {
+async fn ask(command: &FileCommand, source: &Source, json: bool) -> Result<ExitCode, CliError> {
     match command {
-        FileCommand::Check => check(dir, json),
+        FileCommand::Check => match source {
+            Source::Server(remote, Some(dir)) => {
+                let found = policy_source::check(remote, dir).await?;
+                tell(json, &found.view, &found)?;
+                Ok(verdict(found.view.valid))
+            }
+            source => check_here(&source.files().await?, &source.place(), json),
+        },
+        FileCommand::Apply { message } => {
+            let Source::Server(remote, Some(dir)) = source else {
+                return Err(CliError::ApplyWhere);
+            };
+            let view = policy_source::apply(remote, dir, message.clone()).await?;
+            let text = format!("version {} is in force at {}", view.version, remote.address());
+            tell(json, &view, text)?;
+            Ok(ExitCode::SUCCESS)
+        }
         FileCommand::Can { question, quiet } => {
             let request = question.request()?;
-            let explanation = explain(&draft(dir, *quiet)?, &request);
+            let explanation = explain(&policy_of(source, *quiet).await?, &request);
             if !quiet {
                 let short = if explanation.allowed { "yes" } else { "no" };
                 tell(json, &explanation, short)?;
@@ -202,50 +257,68 @@ fn ask(command: &FileCommand, dir: Option<&Path>, json: bool) -> Result<ExitCode
             Ok(verdict(explanation.allowed))
         }
         FileCommand::WhoCan { action, object, org } => {
-            let who = who_can(&draft(dir, false)?, org.as_deref(), object, action)?;
+            let policy = policy_of(source, false).await?;
+            let who = who_can(&policy, org.as_deref(), object, action)?;
             tell(json, &who, &who)?;
             Ok(ExitCode::SUCCESS)
         }
         FileCommand::List { subject } => {
-            let listing = list(&draft(dir, false)?, subject)?;
+            let listing = list(&policy_of(source, false).await?, subject)?;
             tell(json, &listing, &listing)?;
             Ok(ExitCode::SUCCESS)
         }
         FileCommand::Explain(question) => {
             let request = question.request()?;
-            let explanation = explain(&draft(dir, false)?, &request);
+            let explanation = explain(&policy_of(source, false).await?, &request);
             tell(json, &explanation, &explanation)?;
             Ok(verdict(explanation.allowed))
         }
         FileCommand::Test => {
-            let report = test_dir(dir)?;
+            let report = Policy::test(&source.files().await?)?;
             tell(json, &report, &report)?;
             Ok(verdict(report.failures.is_empty()))
         }
         FileCommand::Matrix => {
-            let matrix = matrix(&draft(dir, false)?);
+            let matrix = matrix(&policy_of(source, false).await?);
             tell(json, &matrix, matrix.to_string().trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
         FileCommand::Diff { before, after } => {
-            let difference = diff(&draft(Some(before), false)?, &draft(Some(after), false)?);
-            tell(json, &difference, &difference)?;
-            Ok(verdict(difference.changes.is_empty()))
+            compare(source, before, after.as_deref(), json).await
         }
-        FileCommand::Fmt { check } => format(dir, *check, json),
+        FileCommand::Fmt { check } => match source {
+            Source::Folder(dir) => format(dir.as_deref(), *check, json),
+            Source::Server(..) => Err(CliError::NotOnServer),
+        },
     }
 }
 
-fn check(dir: Option<&Path>, json: bool) -> Result<ExitCode, CliError> {
-    let report = match check_dir(dir) {
+/// Compares two folders, or what is in force with the only one.
+async fn compare(
+    source: &Source,
+    before: &Path,
+    after: Option<&Path>,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let folder = |dir: &Path| Source::Folder(Some(dir.to_owned()));
+    let (before, after) = match after {
+        Some(after) => (&folder(before), folder(after)),
+        None => (source, folder(before)),
+    };
+    let before = policy_of(before, false).await?;
+    let difference = diff(&before, &policy_of(&after, false).await?);
+    tell(json, &difference, &difference)?;
+    Ok(verdict(difference.changes.is_empty()))
+}
+
+fn check_here(files: &PolicyFiles, place: &str, json: bool) -> Result<ExitCode, CliError> {
+    let report = match check(files) {
         Err(PolicyError::Invalid { problems }) if json => {
             tell(json, &Checked { ok: false, problems, report: None }, "")?;
             return Ok(verdict(false));
         }
         result => result?,
     };
-    let place =
-        dir.map_or("the rules inside the program".to_owned(), |dir| dir.display().to_string());
     for warning in report.warnings.iter().filter(|_| !json) {
         answer(format_args!("warning: {warning}"))?;
     }
@@ -278,9 +351,13 @@ fn format(dir: Option<&Path>, check: bool, json: bool) -> Result<ExitCode, CliEr
 }
 
 /// The policy to ask. Files that a server would refuse are asked as well: that is when there are questions. It says so.
-fn draft(dir: Option<&Path>, quiet: bool) -> Result<Policy, CliError> {
-    let policy = Policy::load_draft(dir).map_err(CliError::PolicyUnusable)?;
-    if !quiet && check_dir(dir).is_err() {
+async fn policy_of(source: &Source, quiet: bool) -> Result<Policy, CliError> {
+    let files = source.files().await.map_err(|error| match error {
+        CliError::Policy(error) => CliError::PolicyUnusable(error),
+        error => error,
+    })?;
+    let policy = Policy::draft(&files).map_err(CliError::PolicyUnusable)?;
+    if !quiet && check(&files).is_err() {
         let note = "note: a server would refuse these files; `boxvault policy check` says why";
         // an answer without its note is still an answer
         let _told = writeln!(io::stderr(), "{note}").is_ok();
@@ -301,7 +378,6 @@ fn verdict(fine: bool) -> ExitCode {
 }
 
 /// The folder that was asked for, or the configured one where it exists.
-fn folder_in_force<'a>(asked: Option<&'a Path>, config: &'a Config) -> Option<&'a Path> {
-    let configured = config.policy.dir.as_path();
-    asked.or_else(|| configured.exists().then_some(configured))
+fn folder_in_force(asked: Option<PathBuf>, config: &Config) -> Option<PathBuf> {
+    asked.or_else(|| Some(config.policy.dir.clone()).filter(|configured| configured.exists()))
 }

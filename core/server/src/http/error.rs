@@ -75,6 +75,7 @@ pub(crate) fn write(
             error: ErrorView {
                 code: error.code().as_str().to_owned(),
                 fields: error.fields().iter().map(reason).collect(),
+                decision: error.decision().cloned(),
                 request_id: facts.request_id.as_ref().to_owned(),
             },
         }),

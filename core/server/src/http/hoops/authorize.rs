@@ -118,13 +118,9 @@ impl Authorize {
                 ))
             }
             Answer::Refused => {
+                let error = target.refusal(&policy, &identity, action);
                 depot.insert_typed(self.denied(target, policy));
-                Err(AppError::new(
-                    ErrorCode::PermissionDenied,
-                    format!(
-                        "you may not {action} this {kind}; ask an admin of the organization for the right to"
-                    ),
-                ))
+                Err(error)
             }
         }
     }
