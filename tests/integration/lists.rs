@@ -76,6 +76,8 @@ impl World {
         files.push(json!({ "name": "site.csv", "text": format!("# {n}\n") }));
         let body = json!({ "files": files, "message": format!("row {n}") });
         done(self.admin.put("/api/policies", &body).await);
+        let own = json!({ "text": format!("# {n}\n"), "message": format!("row {n}") });
+        done(self.owner.put("/api/organization/acme/policy", &own).await);
     }
 
     async fn add_boxes(&self, n: usize) {

@@ -66,6 +66,8 @@ mod organizations;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod own_policies;
+#[cfg(test)]
 mod plugins;
 #[cfg(test)]
 mod policies;

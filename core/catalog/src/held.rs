@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use boxvault_types::action::Resource;
-use boxvault_types::ids::UserId;
+use boxvault_types::ids::{OrganizationId, UserId};
 use boxvault_types::names::{BoxName, OrganizationName};
 use boxvault_types::version::BoxVersion;
 use chrono::{DateTime, Utc};
@@ -49,6 +49,8 @@ pub enum Thing {
     Artwork(OrganizationName, BoxName),
     /// The platform's policy.
     Policy,
+    /// The rules of an organization's own.
+    Rules(OrganizationName),
 }
 
 /// What a request is about, and which states of it its caller has seen.
@@ -71,6 +73,7 @@ impl Thing {
             Resource::Storage(Some(name)) => Some(Self::Quota(name.clone())),
             Resource::Profile => own.map(Self::Account),
             Resource::Policy => Some(Self::Policy),
+            Resource::Rules(name) => Some(Self::Rules(name.clone())),
             Resource::User(Some(_))
             | Resource::Box(_, Some(_))
             | Resource::Version(_, _, Some(_))
@@ -170,6 +173,7 @@ async fn present<C: ConnectionTrait>(db: &C, thing: &Thing) -> Result<Option<Str
             return row.map(|row| state_of_picture(row.artwork)).transpose();
         }
         Thing::Policy => policies::hold(db, None).await?.map(Some),
+        Thing::Rules(name) => return rules(db, name).await,
         Thing::Named(resource) => named(db, resource).await?,
     };
     Ok(changed.map(state_at))
@@ -247,6 +251,20 @@ async fn quota<C: ConnectionTrait>(db: &C, name: &OrganizationName) -> Result<Op
     let Some(organization) = organization else { return Ok(None) };
     let row = quotas::Entity::find_by_id(organization.id).one(db).await?;
     Ok(Some(state_at(row.map(|row| row.updated_at))))
+}
+
+/// The state of the rules of an organization's own, of which there may be none yet.
+async fn rules<C: ConnectionTrait>(db: &C, name: &OrganizationName) -> Result<Option<String>> {
+    let found: Option<Uuid> = organizations::Entity::find()
+        .select_only()
+        .column(organizations::Column::Id)
+        .filter(organizations::Column::NameKey.eq(name.key()))
+        .filter(organizations::Column::DeletedAt.is_null())
+        .into_tuple()
+        .one(db)
+        .await?;
+    let Some(found) = found else { return Ok(None) };
+    Ok(Some(state_at(policies::hold(db, Some(OrganizationId(found))).await?)))
 }
 
 /// Locks a version, which everybody who changes something in it locks first.

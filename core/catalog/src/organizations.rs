@@ -17,7 +17,9 @@ use sea_orm::{
 
 use crate::entity::{memberships as member_rows, organizations as table};
 use crate::rows::{clean, insert, matches, search_text, stored, stored_some};
-use crate::{Catalog, CatalogError, Noun, Order, Page, Paged, Result, memberships, paging};
+use crate::{
+    Catalog, CatalogError, Noun, Order, Page, Paged, Result, memberships, paging, policies,
+};
 
 pub use boxvault_types::params::organizations::AccessMode;
 
@@ -255,6 +257,7 @@ pub async fn update(
     if key != old_key {
         names::take(&transaction, id.0, &key, now).await?;
         names::keep(&transaction, id.0, &old_key, now, changes.old_name_kept_for).await?;
+        policies::organizations_changed(&transaction).await?;
     }
     transaction.commit().await?;
     from_row(row)

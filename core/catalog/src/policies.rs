@@ -4,17 +4,24 @@
 //! sequence, so that a server sees by the highest number alone whether anything has changed. A version is never
 //! changed, and outlives the account and the organization that it names.
 
+use std::collections::HashMap;
+
 use boxvault_types::ids::OrganizationId;
+use boxvault_types::names::OrganizationName;
 use chrono::{DateTime, Utc};
+use sea_orm::prelude::{Expr, Uuid};
+use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{from_str, to_string};
 
 use crate::audit::{self, NewEntry};
-use crate::entity::{policy_versions as table, settings as setting_rows};
+use crate::entity::{
+    organizations as organization_rows, policy_versions as table, settings as setting_rows,
+};
 use crate::rows::{clean, insert, stored, stored_some};
 use crate::{Catalog, CatalogError, Page, Paged, Result, paging};
 
-/// The row of `settings` that whoever adds a version waits on.
+/// The row of `settings` that whoever adds a version waits on. Its value changes with the organizations' names.
 const LOCK: &str = "lock.policy_versions";
 
 /// Whose rules they are; `None` is the platform.
@@ -95,9 +102,39 @@ pub struct Version {
     pub files: Vec<(String, String)>,
 }
 
-/// The number of the newest version of any scope; 0 if there is none.
-pub async fn newest_number(catalog: &Catalog) -> Result<i64> {
-    newest_number_in(catalog.reader()).await
+/// What has to be the same for nothing to have changed: neither a version of any scope, nor which organization has which
+/// name, nor which of them are there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The number of the newest version of any scope; 0 if there is none.
+    pub newest: i64,
+    /// Changes whenever an organization gets another name, goes or comes back.
+    pub organizations: String,
+}
+
+/// An organization's own rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnVersion {
+    /// Its present name.
+    pub organization: OrganizationName,
+    /// Their newest version; without files where what is stored is none.
+    pub version: Version,
+}
+
+/// Reads what tells whether anything has changed: two small queries.
+pub async fn mark(catalog: &Catalog) -> Result<Mark> {
+    let row = setting_rows::Entity::find_by_id(LOCK).one(catalog.reader()).await?;
+    let organizations = row.map(|row| row.value).unwrap_or_default();
+    Ok(Mark { newest: newest_number_in(catalog.reader()).await?, organizations })
+}
+
+/// Says, in a transaction, that an organization has another name, is gone or is back.
+pub(crate) async fn organizations_changed<C: ConnectionTrait>(db: &C) -> Result<()> {
+    let change = setting_rows::Entity::update_many()
+        .col_expr(setting_rows::Column::Value, Expr::value(Uuid::now_v7().to_string()))
+        .filter(setting_rows::Column::Name.eq(LOCK));
+    change.exec(db).await?;
+    Ok(())
 }
 
 async fn newest_number_in<C: ConnectionTrait>(db: &C) -> Result<i64> {
@@ -116,20 +153,45 @@ pub async fn find_newest(catalog: &Catalog, scope: Scope) -> Result<Option<Versi
     newest.one(catalog.reader()).await?.map(from_row).transpose()
 }
 
-/// Lists the newest version of every organization that has rules of its own.
-pub async fn list_newest_of_organizations(catalog: &Catalog) -> Result<Vec<Version>> {
-    let numbers: Vec<i64> = table::Entity::find()
+/// Lists the newest version of every organization that is there and has rules of its own.
+pub async fn list_newest_of_organizations(catalog: &Catalog) -> Result<Vec<OwnVersion>> {
+    let newest = Query::select()
+        .expr(table::Column::Number.max())
+        .from(table::Entity)
+        .and_where(table::Column::OrganizationId.is_not_null())
+        .group_by_col(table::Column::OrganizationId)
+        .take();
+    let rows = table::Entity::find()
+        .filter(table::Column::Number.in_subquery(newest))
+        .order_by_asc(table::Column::Number);
+    let rows = rows.all(catalog.reader()).await?;
+    let with_rules = Query::select()
+        .column(table::Column::OrganizationId)
+        .from(table::Entity)
+        .and_where(table::Column::OrganizationId.is_not_null())
+        .take();
+    let names: Vec<(Uuid, String)> = organization_rows::Entity::find()
         .select_only()
-        .column_as(table::Column::Number.max(), "number")
-        .filter(table::Column::OrganizationId.is_not_null())
-        .group_by(table::Column::OrganizationId)
+        .columns([organization_rows::Column::Id, organization_rows::Column::Name])
+        .filter(organization_rows::Column::Id.in_subquery(with_rules))
+        .filter(organization_rows::Column::DeletedAt.is_null())
         .into_tuple()
         .all(catalog.reader())
         .await?;
-    let rows = table::Entity::find()
-        .filter(table::Column::Number.is_in(numbers))
-        .order_by_asc(table::Column::Number);
-    rows.all(catalog.reader()).await?.into_iter().map(from_row).collect()
+    let names: HashMap<Uuid, String> = names.into_iter().collect();
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let Some(name) = row.organization_id.and_then(|id| names.get(&id)) else { continue };
+        let organization = stored("organizations.name", OrganizationName::parse(name))?;
+        // one that cannot be read is no reason to leave out the others
+        let files = if from_str::<Vec<(String, String)>>(&row.files).is_ok() {
+            row.files
+        } else {
+            "[]".to_owned()
+        };
+        found.push(OwnVersion { organization, version: from_row(table::Model { files, ..row })? });
+    }
+    Ok(found)
 }
 
 /// Finds a version of a scope.
@@ -250,7 +312,7 @@ fn from_row(row: table::Model) -> Result<Version> {
 #[derive(Debug, sea_orm::FromQueryResult)]
 struct HeadRow {
     number: i64,
-    organization_id: Option<sea_orm::prelude::Uuid>,
+    organization_id: Option<Uuid>,
     digest: String,
     origin: String,
     author: Option<String>,

@@ -45,32 +45,67 @@ pub struct Change {
     pub rule: Option<RuleRef>,
 }
 
-/// Compares the decisions of two policies.
+/// Compares the decisions of two policies, as far as their files are concerned.
 pub fn diff(before: &Policy, after: &Policy) -> PolicyDiff {
+    compare((before, &Lines::of_site(before)), (after, &Lines::of_site(after)), None)
+}
+
+/// Compares what two policies decide about an organization, as far as rules of its own are concerned.
+pub fn diff_of_organization(before: &Policy, after: &Policy, organization: &str) -> PolicyDiff {
+    let of = |policy| Lines::of_organization(policy, organization);
+    compare((before, &of(before)), (after, &of(after)), Some(organization))
+}
+
+/// The lines of a policy that a comparison is about.
+struct Lines<'a> {
+    rules: Vec<&'a Rule>,
+    bindings: Vec<&'a Binding>,
+}
+
+impl<'a> Lines<'a> {
+    fn of_site(policy: &'a Policy) -> Self {
+        let (rules, bindings) = (policy.site_rules(), policy.site_bindings());
+        Self { rules: rules.iter().collect(), bindings: bindings.iter().collect() }
+    }
+
+    fn of_organization(policy: &'a Policy, name: &str) -> Self {
+        let (rules, bindings) = (policy.own_rules(name), policy.own_bindings(name));
+        Self { rules: rules.collect(), bindings: bindings.collect() }
+    }
+}
+
+fn compare(
+    (before, old): (&Policy, &Lines<'_>),
+    (after, new): (&Policy, &Lines<'_>),
+    only: Option<&str>,
+) -> PolicyDiff {
     let all = || before.rules().iter().chain(after.rules());
-    let bindings = || before.bindings().iter().chain(after.bindings());
-    let whole = Grid::new(all(), &all()).with_named(all(), bindings());
+    let rules = || old.rules.iter().chain(&new.rules).copied();
+    let bindings = || old.bindings.iter().chain(&new.bindings).copied();
+    let whole = Grid::new(rules(), &all()).with_named(rules(), bindings()).within(only);
     if whole.size() <= QUESTIONS_MAX {
         return PolicyDiff { changes: changes(before, after, &whole), complete: true };
     }
-    let rules: Vec<&Rule> = one_sided(before.rules(), after.rules(), Rule::fields);
-    let ties: Vec<&Binding> = one_sided(before.bindings(), after.bindings(), Binding::fields);
+    let rules = one_sided(&old.rules, &new.rules, Rule::fields);
+    let ties = one_sided(&old.bindings, &new.bindings, Binding::fields);
     let rules = || rules.iter().copied();
-    let part = Grid::new(rules(), &all()).with_named(rules(), ties.iter().copied());
+    let part = Grid::new(rules(), &all()).with_named(rules(), ties.iter().copied()).within(only);
     PolicyDiff { changes: changes(before, after, &part), complete: false }
 }
 
 /// The lines that only one of two sides has.
 fn one_sided<'a, Line, const N: usize>(
-    left: &'a [Line],
-    right: &'a [Line],
+    left: &[&'a Line],
+    right: &[&'a Line],
     fields: impl Fn(&Line) -> [&str; N],
 ) -> Vec<&'a Line> {
-    let of = |lines: &'a [Line]| -> HashSet<[&'a str; N]> { lines.iter().map(&fields).collect() };
+    let of = |lines: &[&'a Line]| -> HashSet<[&'a str; N]> {
+        lines.iter().map(|line| fields(*line)).collect()
+    };
     let (in_left, in_right) = (of(left), of(right));
     let only_left = left.iter().filter(|line| !in_right.contains(&fields(line)));
     let only_right = right.iter().filter(|line| !in_left.contains(&fields(line)));
-    only_left.chain(only_right).collect()
+    only_left.chain(only_right).copied().collect()
 }
 
 fn changes(before: &Policy, after: &Policy, grid: &Grid) -> Vec<Change> {

@@ -78,7 +78,7 @@ pub fn explain(policy: &Policy, request: &AccessRequest) -> Explanation {
         }
         _ => (&request.subjects, own),
     };
-    let held = policy.subjects().held(subjects.iter().map(String::as_str), &request.domain);
+    let held = policy.held(subjects, &request.domain, &request.object);
     let cause = |rule: &Rule| Cause {
         rule: RuleRef::clone(&rule.source),
         allows: rule.allow,

@@ -95,6 +95,14 @@ impl Grid {
         self
     }
 
+    /// Only what is asked in one organization, where one is meant.
+    pub(crate) fn within(mut self, organization: Option<&str>) -> Self {
+        if let Some(name) = organization {
+            self.domains = vec![(name.to_owned(), name.to_owned())];
+        }
+        self
+    }
+
     /// The most questions that it can come to.
     pub(crate) fn size(&self) -> usize {
         let actions = Action::ALL.len();

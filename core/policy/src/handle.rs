@@ -106,6 +106,12 @@ impl PolicyHandle {
         self.source.as_deref()
     }
 
+    /// Puts the same policy in force with other rules of organizations' own.
+    pub fn renew(&self, policy: Policy) {
+        let before = self.current.swap(Arc::new(policy));
+        self.failures_before.fetch_add(before.failures(), Ordering::Relaxed);
+    }
+
     /// Puts another policy in force, and returns the one before.
     pub fn replace(&self, policy: Policy) -> Arc<Policy> {
         warn_of(&policy);

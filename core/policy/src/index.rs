@@ -55,6 +55,22 @@ pub(crate) struct Deciding {
     pub(crate) allow: Option<u32>,
 }
 
+/// Which rules count in a decision: those before a place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counting {
+    pub(crate) allows_before: u32,
+    pub(crate) denies_before: u32,
+}
+
+impl Counting {
+    /// Every rule.
+    pub(crate) const ALL: Self = Self { allows_before: u32::MAX, denies_before: u32::MAX };
+
+    fn has(self, end: End) -> bool {
+        end.rule < if end.allow { self.allows_before } else { self.denies_before }
+    }
+}
+
 /// One step of a path.
 #[derive(Clone, Copy)]
 enum Step {
@@ -101,10 +117,11 @@ impl RuleIndex {
         domain: &str,
         object: &str,
         action: Action,
+        counting: Counting,
     ) -> Deciding {
         let mut deciding = Deciding::default();
         self.fitting(subjects, domain, object, |end| {
-            if end.action.is_none_or(|known| known == action) {
+            if end.action.is_none_or(|known| known == action) && counting.has(end) {
                 let first = if end.allow { &mut deciding.allow } else { &mut deciding.deny };
                 *first = Some(first.map_or(end.rule, |before| before.min(end.rule)));
             }
@@ -119,10 +136,11 @@ impl RuleIndex {
         domain: &str,
         object: &str,
         action: Action,
+        counting: Counting,
     ) -> Vec<u32> {
         let mut rules = Vec::new();
         self.fitting(subjects, domain, object, |end| {
-            if end.action.is_none_or(|known| known == action) {
+            if end.action.is_none_or(|known| known == action) && counting.has(end) {
                 rules.push(end.rule);
             }
         });
@@ -132,9 +150,19 @@ impl RuleIndex {
 
     /// Every rule of a subject, the rule itself included, that fits whatever a rule fits.
     pub(crate) fn covering(&self, subject: u32, rule: &Rule) -> Vec<u32> {
-        let domain = if *rule.domain == *ANY { Step::Any } else { self.word(&rule.domain) };
-        let steps: Vec<Step> = rule
-            .object
+        self.covering_all(subject, &rule.domain, &rule.object, rule.action)
+    }
+
+    /// Every rule of a subject that fits whatever fits a domain, a pattern and an action.
+    pub(crate) fn covering_all(
+        &self,
+        subject: u32,
+        domain: &str,
+        object: &str,
+        action: Option<Action>,
+    ) -> Vec<u32> {
+        let domain = if domain == ANY { Step::Any } else { self.word(domain) };
+        let steps: Vec<Step> = object
             .split('/')
             .map(|segment| match segment {
                 ANY => Step::Any,
@@ -144,7 +172,7 @@ impl RuleIndex {
             .collect();
         let mut rules = Vec::new();
         self.walk(subject, domain, &steps, &mut |end| {
-            if end.action.is_none() || end.action == rule.action {
+            if end.action.is_none() || end.action == action {
                 rules.push(end.rule);
             }
         });

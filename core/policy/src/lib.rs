@@ -19,6 +19,7 @@ mod handle;
 mod index;
 mod lint;
 mod matrix;
+mod overlay;
 mod pattern;
 mod policy;
 mod print;
@@ -33,13 +34,14 @@ mod who_can;
 #[cfg(test)]
 mod tests;
 
-pub use diff::{Change, PolicyDiff, diff};
+pub use diff::{Change, PolicyDiff, diff, diff_of_organization};
 pub use error::{PolicyError, Problem};
 pub use expectations::{TestFailure, TestReport};
 pub use explain::{Cause, Explanation, NearRule, explain};
 pub use files::PolicyFiles;
 pub use handle::{PolicyHandle, PolicyState};
 pub use matrix::{Matrix, MatrixRow, matrix};
+pub use overlay::{Overlay, OverlayLimits, OverlayState};
 pub use pattern::is_asked;
 pub use policy::Policy;
 pub use print::{format_dir, format_file, save_file};

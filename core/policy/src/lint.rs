@@ -78,7 +78,7 @@ impl Linter<'_> {
     fn wider(&self, number: u32, rule: &Rule) -> Vec<&Rule> {
         let signed_in = (!NOT_SIGNED_IN.contains(&&*rule.subject)).then_some("authenticated");
         let subjects = signed_in.into_iter().chain([&*rule.subject]);
-        let held = self.subjects.held(subjects, &rule.domain);
+        let held = self.subjects.held(subjects, &rule.domain, u32::MAX);
         held.iter()
             .flat_map(|held| self.index.covering(held.subject, rule))
             .filter(|other| *other != number)

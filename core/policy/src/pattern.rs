@@ -51,6 +51,7 @@ const SHAPES: &[(ResourceKind, &[&str])] = &[
         &["box", NAME, "version", VERSION, "provider", NAME, "architecture", NAME, "file"],
     ),
     (ResourceKind::Policy, &["policy"]),
+    (ResourceKind::Rules, &["rules"]),
     (ResourceKind::Audit, &["audit"]),
     (ResourceKind::Storage, &["storage"]),
     (ResourceKind::System, &["system", NAME]),
@@ -90,7 +91,7 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
         ResourceKind::Version => &[Read, Create, Update, Delete, Release, Revoke],
         ResourceKind::File => &[Read, Upload, Replace, Download, Delete, Verify],
         ResourceKind::Storage => &[Read, Update],
-        ResourceKind::Policy => &[Read, Update, Verify],
+        ResourceKind::Policy | ResourceKind::Rules => &[Read, Update, Verify],
         ResourceKind::Audit | ResourceKind::System => &[Read],
     };
     asked.contains(&action)
@@ -116,7 +117,8 @@ pub(crate) fn lies_in(kind: ResourceKind, domain: &str) -> bool {
         | ResourceKind::Version
         | ResourceKind::Provider
         | ResourceKind::Architecture
-        | ResourceKind::File => !of_system,
+        | ResourceKind::File
+        | ResourceKind::Rules => !of_system,
         // written out, so that a new kind of thing does not go missing
         ResourceKind::Setup
         | ResourceKind::Account
@@ -159,6 +161,22 @@ pub(crate) fn forms(pattern: &str) -> Vec<Form> {
         .filter(|(_, shape)| matches!(reach(&segments, shape), Reach::Whole))
         .map(|(kind, shape)| form(*kind, shape))
         .collect()
+}
+
+/// Whether two patterns have an object in common.
+pub(crate) fn meet(left: &str, right: &str) -> bool {
+    fn segments(left: &[&str], right: &[&str]) -> bool {
+        match (left, right) {
+            (["**", ..], _) | (_, ["**", ..]) | ([], []) => true,
+            ([l, left @ ..], [r, right @ ..]) => {
+                (l == r || *l == "*" || *r == "*") && segments(left, right)
+            }
+            _ => false,
+        }
+    }
+    let left: Vec<&str> = left.split('/').collect();
+    let right: Vec<&str> = right.split('/').collect();
+    segments(&left, &right)
 }
 
 /// The kinds of objects that a pattern can match: never none.
@@ -349,6 +367,7 @@ mod tests {
             ),
             Resource::File(organization(), name(), version(), provider(), architecture()),
             Resource::Policy,
+            Resource::Rules(organization()),
             Resource::Audit(None),
             Resource::Audit(Some(organization())),
             Resource::Storage(None),

@@ -59,7 +59,7 @@ impl AccessRequest {
                     ceiling = Some(of_sponsor);
                 }
                 within_scope = caller.scope.covers(action, resource.organization(), &object)
-                    && !(caller.scope.is_limited() && changes_sign_in(resource.kind(), action));
+                    && !(caller.scope.is_limited() && gives_more(resource, action));
             }
         }
         if relations.public {
@@ -173,15 +173,17 @@ fn push_caller(
     }
 }
 
-/// A limited token, or a service account, must not make itself, or its owner's account, into something unlimited.
-fn changes_sign_in(kind: ResourceKind, action: Action) -> bool {
-    matches!(
-        kind,
+/// A limited token, or a service account, must not make itself, or its owner's account, into something unlimited, nor
+/// give others what it does not have.
+fn gives_more(resource: &Resource, action: Action) -> bool {
+    match resource.kind() {
         ResourceKind::Token
-            | ResourceKind::Profile
-            | ResourceKind::Session
-            | ResourceKind::ServiceAccount
-    ) && action != Action::Read
+        | ResourceKind::Profile
+        | ResourceKind::Session
+        | ResourceKind::ServiceAccount => action != Action::Read,
+        ResourceKind::Rules => action == Action::Update,
+        _ => false,
+    }
 }
 
 /// A line of a policy file: the one that decided, or one that has to do with it.

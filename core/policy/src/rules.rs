@@ -5,6 +5,7 @@
 
 pub(crate) mod csv;
 pub(crate) mod model;
+mod own;
 pub(crate) mod words;
 
 #[cfg(test)]
@@ -89,9 +90,16 @@ pub(crate) struct RuleSet {
     pub(crate) unclear_roles: HashSet<String>,
     /// Each text that many lines have in common, once.
     words: HashSet<Arc<str>>,
+    /// The organization whose own rules they are; absent for those of a site.
+    organization: Option<String>,
 }
 
 impl RuleSet {
+    /// A set for the rules of an organization's own.
+    pub(crate) fn of_organization(name: &str) -> Self {
+        Self { organization: Some(name.to_owned()), ..Self::default() }
+    }
+
     /// Reads one file into the set.
     pub(crate) fn read(&mut self, file: &str, bytes: &[u8], problems: &mut Vec<Problem>) {
         each_line(file, bytes, problems, |place, line| {
@@ -178,11 +186,19 @@ impl RuleSet {
         if let Err(problem) = words::check_domain(&domain.text) {
             told(domain, problem);
         }
+        let action_field = action;
         let action = words::check_action(&action.text).map_err(|problem| told(action, problem));
         let allow = words::check_effect(&effect.text).map_err(|problem| told(effect, problem));
         if let Err(problem) = pattern::check(&object.text) {
             let column = object.column + u32::try_from(problem.offset).unwrap_or_default();
             problems.push(place.problem(column, problem.message).maybe_hint(problem.hint));
+        }
+        if let (true, Ok(action_word), Ok(allow)) = (problems.is_empty(), &action, &allow) {
+            problems = self.own_words(place, [subject, domain, object]);
+            if *allow && self.organization.is_some() {
+                let beyond = own::check_allowed(&subject.text, *action_word);
+                problems.extend(tell(place, [(action_field, beyond)]));
+            }
         }
         problems.sort_by_key(|problem| problem.column);
         match (action, allow) {
@@ -250,6 +266,9 @@ impl RuleSet {
             told(domain, problem);
         }
         if problems.is_empty() {
+            problems = self.own_names(place, [member, role, domain]);
+        }
+        if problems.is_empty() {
             Ok(Binding {
                 member: self.shared(&member.text),
                 role: self.shared(&role.text),
@@ -260,6 +279,44 @@ impl RuleSet {
             Err(problems)
         }
     }
+
+    /// What a `p` line says that is not for whoever writes it to say.
+    fn own_words(&self, place: Place<'_>, [subject, domain, object]: [&Field; 3]) -> Vec<Problem> {
+        let Some(own) = self.organization.as_deref() else {
+            return tell(place, [(subject, own::check_site(&subject.text))]);
+        };
+        let found = [
+            (subject, own::check_subject(own, &subject.text)),
+            (domain, own::check_domain(own, &domain.text)),
+            (object, own::check_object(own, &object.text)),
+        ];
+        tell(place, found)
+    }
+
+    /// The same of a `g` line.
+    fn own_names(&self, place: Place<'_>, [member, role, domain]: [&Field; 3]) -> Vec<Problem> {
+        let Some(own) = self.organization.as_deref() else {
+            let found = [member, role].map(|field| (field, own::check_site(&field.text)));
+            return tell(place, found);
+        };
+        let found = [
+            (member, own::check_member(own, &member.text)),
+            (role, own::check_role(own, &role.text)),
+            (domain, own::check_domain(own, &domain.text)),
+        ];
+        tell(place, found)
+    }
+}
+
+fn tell<const N: usize>(
+    place: Place<'_>,
+    found: [(&Field, Option<WordProblem>); N],
+) -> Vec<Problem> {
+    let problem = |(field, problem): (&Field, Option<WordProblem>)| {
+        let problem = problem?;
+        Some(place.problem(field.column, problem.message).maybe_hint(problem.hint))
+    };
+    found.into_iter().filter_map(problem).collect()
 }
 
 /// Reads the lines of a file, except those that are blank or a comment.

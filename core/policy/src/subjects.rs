@@ -75,11 +75,12 @@ impl Subjects {
         self.names.get(id as usize).map_or("", |name| name)
     }
 
-    /// The subjects that somebody is in a domain, bindings followed, in the order in which they are found.
+    /// The subjects that somebody is in a domain, bindings before a place followed, in the order in which they are found.
     pub(crate) fn held<'a>(
         &self,
         subjects: impl IntoIterator<Item = &'a str>,
         domain: &str,
+        before: u32,
     ) -> Vec<Held> {
         let mut found: Vec<Held> = Vec::with_capacity(8);
         let known = |found: &[Held], id: u32| found.iter().any(|held| held.subject == id);
@@ -94,7 +95,7 @@ impl Subjects {
             for within in [ANY, domain] {
                 let first = bound.partition_point(|bound| &*bound.domain < within);
                 for bound in bound.iter().skip(first).take_while(|it| &*it.domain == within) {
-                    if !known(&found, bound.role) {
+                    if bound.binding < before && !known(&found, bound.role) {
                         found.push(Held { subject: bound.role, by: Some((next, bound.binding)) });
                     }
                 }

@@ -2,6 +2,7 @@
 
 mod fuzz;
 mod oracle;
+mod overlays;
 mod questions;
 mod reload;
 
@@ -417,6 +418,7 @@ fn files_of_a_site_come_after_the_shipped_ones_in_the_order_of_names() {
 fn the_recipes_of_the_readme_work() {
     let readme = include_str!("../../../policies/README.md");
     let (_, recipes) = readme.split_once("## Recipes").unwrap();
+    let (recipes, own) = recipes.split_once("## Rules of an organization's own").unwrap();
     let rules: Vec<&str> =
         recipes.lines().filter(|line| line.starts_with("p, ") || line.starts_with("g, ")).collect();
     assert!(rules.len() >= 10);
@@ -424,6 +426,13 @@ fn the_recipes_of_the_readme_work() {
     assert_eq!(policy.warnings(), []);
     let admin = Caller { platform_admin: true, ..bob(None) };
     let golden = box_of("acme", "golden");
+    let own: Vec<&str> =
+        own.lines().filter(|line| line.starts_with("p, ") || line.starts_with("g, ")).collect();
+    let own = crate::Overlay::new("acme", 1, &own.join("\n"), "acme");
+    let limits = crate::OverlayLimits { bytes_max: 1_000, lines_max: 10 };
+    let owner = AccessRequest::parse("role:owner", Some("acme"), "rules", "update").unwrap();
+    let embedded = Policy::embedded().unwrap();
+    embedded.with_new_overlay(own, limits, Some(&owner)).unwrap();
     assert!(!ask(&policy, &identity(admin), &golden, Action::Delete, NO_RELATION).allowed);
     assert!(!ask(&policy, &Identity::Anonymous, &golden, Action::Read, PUBLIC).allowed);
 

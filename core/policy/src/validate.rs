@@ -66,6 +66,14 @@ pub(crate) fn check_rules(
     check_chains(set, problems);
 }
 
+/// Checks the lines of an organization's own rules together.
+pub(crate) fn check_own(set: &mut RuleSet, problems: &mut Vec<Problem>) {
+    // in one file nothing that stands twice is a mere warning
+    drop_duplicates(set, problems, &mut Vec::new());
+    check_roles(set, problems);
+    check_chains(set, problems);
+}
+
 fn at(source: &RuleRef, message: impl Into<String>) -> Problem {
     Problem::new(&source.file, source.line, 0, message)
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::policy::Policy;
 use crate::request::{AccessRequest, QuestionError, Reason, RuleRef};
-use crate::rules::Rule;
 use crate::rules::words::ANY;
+use crate::rules::{REST, Rule};
 use crate::subjects::Held;
 
 const EVERYBODY: [&str; 2] = ["anonymous", "authenticated"];
@@ -100,7 +100,7 @@ pub fn who_can(
             continue;
         }
         let Some(rule) = decision.rule else { continue };
-        let held = policy.subjects().held(subjects.iter().map(String::as_str), &request.domain);
+        let held = policy.held(&subjects, &request.domain, &request.object);
         let of_rule = policy.fitting(&held, &request);
         let of_rule = of_rule.iter().find(|fitting| fitting.source == rule);
         let through = of_rule.map(|of_rule| policy.through(&held, &of_rule.subject));
@@ -121,7 +121,7 @@ pub fn who_can(
 pub fn list(policy: &Policy, subjects: &str) -> Result<Listing, QuestionError> {
     // any question will do: of this one only the subjects are looked at
     let request = AccessRequest::parse(subjects, None, "system/health", "read")?;
-    let held = |domain| policy.subjects().held(request.subjects.iter().map(String::as_str), domain);
+    let held = |domain| policy.held(&request.subjects, domain, REST);
     let is = |held: &[Held], id| held.iter().any(|held| Some(held.subject) == id);
     let everywhere = held(ANY);
     // roles that somebody has in one organization only

@@ -159,6 +159,8 @@ words! {
         File = "file",
         /// The policy files.
         Policy = "policy",
+        /// The rules of an organization's own.
+        Rules = "rules",
         /// The record of who did what.
         Audit = "audit",
         /// What files take, what they may take, and which store holds what.
@@ -207,6 +209,8 @@ pub enum Resource {
     File(OrganizationName, BoxName, BoxVersion, ProviderName, ArchitectureName),
     /// The policy files.
     Policy,
+    /// The rules of an organization's own.
+    Rules(OrganizationName),
     /// The audit log, of everything or of one organization.
     Audit(Option<OrganizationName>),
     /// What files take and may take, of everything or of one organization.
@@ -237,6 +241,7 @@ impl Resource {
             Self::Architecture(..) => ResourceKind::Architecture,
             Self::File(..) => ResourceKind::File,
             Self::Policy => ResourceKind::Policy,
+            Self::Rules(..) => ResourceKind::Rules,
             Self::Audit(..) => ResourceKind::Audit,
             Self::Storage(..) => ResourceKind::Storage,
             Self::System(..) => ResourceKind::System,
@@ -252,6 +257,7 @@ impl Resource {
             Self::Suspension(organization)
             | Self::Invitation(organization)
             | Self::JoinRequest(organization)
+            | Self::Rules(organization)
             | Self::Member(organization, ..)
             | Self::ServiceAccount(organization, ..)
             | Self::Box(organization, ..)
@@ -304,6 +310,7 @@ impl Resource {
             | Self::Suspension(organization)
             | Self::Invitation(organization)
             | Self::JoinRequest(organization)
+            | Self::Rules(organization)
             | Self::Member(organization, ..)
             | Self::ServiceAccount(organization, ..)
             | Self::Box(organization, ..)
@@ -342,6 +349,7 @@ impl Resource {
             | Self::Invitation(..)
             | Self::JoinRequest(..)
             | Self::Policy
+            | Self::Rules(..)
             | Self::Audit(..)
             | Self::Storage(..) => self.kind().as_str().to_owned(),
             Self::User(user) => item("user".to_owned(), user.as_ref().map(UserName::key)),

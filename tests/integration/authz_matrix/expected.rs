@@ -162,12 +162,14 @@ fn in_organization(
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {
         _ if outsider => {
-            let own = ["member", "storage", "audit", "service", "invitation", "join-request"];
+            let own =
+                ["member", "storage", "audit", "rules", "service", "invitation", "join-request"];
             reads && !own.contains(&noun)
         }
         (_, "storage", "update") | (_, "suspension", _) => caller == "platform-admin",
         (_, "audit", _) => matches!(caller, "admin" | "owner" | "platform-admin" | "limited-token"),
         ("limited-token", ..) => reads,
+        (_, "rules", _) => matches!(caller, "owner" | "platform-admin"),
         ("admin", "organization", _) => verb != "delete",
         ("platform-admin" | "owner" | "admin", ..) | (_, "box", "create") => true,
         (_, "service" | "invitation" | "join-request", _) => false,

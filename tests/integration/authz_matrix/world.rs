@@ -76,6 +76,7 @@ impl World {
         ] {
             expect(201, client.post("/api/organization", &body).await);
         }
+        own_rules(owner).await;
         for name in ["member", "creator", "admin"] {
             let role = if name == "admin" { "admin" } else { "member" };
             for organization in ["acme", "plaza"] {
@@ -166,6 +167,11 @@ pub(super) fn path_of(case: &Case) -> String {
     };
     // an account to look at, and somebody without a place in any organization
     let username = if case.path.contains("members") { "other-owner" } else { "stranger" };
+    let number = match (case.path.contains("{organization}"), case.variant) {
+        (false, _) => "1",
+        (true, "open") => "3",
+        (true, _) => "2",
+    };
     case.path
         .replace("{organization}", organization)
         .replace("{box}", name)
@@ -177,7 +183,15 @@ pub(super) fn path_of(case: &Case) -> String {
         .replace("{username}", username)
         .replace("{service}", "ci")
         .replace("{id}", "01a209f3-f74e-71ed-aee1-23a3bce95a3e")
-        .replace("{number}", "1")
+        .replace("{number}", number)
+}
+
+/// No rules of their own for acme and plaza, as the versions 2 and 3: the site's is the first.
+async fn own_rules(owner: &Client) {
+    for organization in ["acme", "plaza"] {
+        let path = format!("/api/organization/{organization}/policy");
+        expect(200, owner.put(&path, &json!({ "text": "", "message": "no rules" })).await);
+    }
 }
 
 /// Service accounts of acme: one that its owner vouches for, and one whose sponsor has left. Of each organization one

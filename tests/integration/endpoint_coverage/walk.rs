@@ -277,6 +277,28 @@ pub(super) async fn policy(recorder: &mut Recorder, admin: &Client) {
     recorder.call(admin, "read_policy_version", 200, at(&first)).await;
     let with = With { names: &first, ..body(json!({ "message": "as before" })) };
     recorder.call(admin, "roll_policy_back", 200, with).await;
+    own_policy(recorder, admin).await;
+}
+
+/// The rules of an organization's own, twice and back again.
+async fn own_policy(recorder: &mut Recorder, admin: &Client) {
+    let found = recorder.call(admin, "read_organization_policy", 200, nothing()).await;
+    unchanged(recorder, admin, "read_organization_policy", &found, &[]).await;
+    let text = "p, role:member, acme, box/golden/**, create, deny\n";
+    let check = body(json!({ "text": text }));
+    let checked = recorder.call(admin, "check_organization_policy", 200, check).await.data();
+    assert_eq!(checked["valid"], true, "{checked}");
+    assert!(!checked["changes"].as_array().unwrap().is_empty(), "{checked}");
+    let change = body(json!({ "text": text, "message": "nobody makes gold" }));
+    let put = recorder.call(admin, "put_organization_policy", 200, change).await.data();
+    recorder.call(admin, "list_organization_policy_versions", 200, nothing()).await;
+    let number = put["version"].to_string();
+    let version = [("number", number.as_str())];
+    recorder.call(admin, "read_organization_policy_version", 200, at(&version)).await;
+    let with = With { names: &version, ..body(json!({ "message": "as before" })) };
+    recorder.call(admin, "roll_organization_policy_back", 200, with).await;
+    let change = body(json!({ "text": "", "message": "no more" }));
+    recorder.call(admin, "put_organization_policy", 200, change).await;
 }
 
 pub(super) async fn watch(server: &TestServer, recorder: &mut Recorder, admin: &Client) {

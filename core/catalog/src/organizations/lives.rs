@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use super::{Organization, from_row, named};
 use crate::entity::{boxes as box_rows, memberships as member_rows, organizations as table};
 use crate::rows::clean;
-use crate::{Catalog, CatalogError, Noun, Page, Paged, Result, paging};
+use crate::{Catalog, CatalogError, Noun, Page, Paged, Result, paging, policies};
 
 /// How many boxes one statement of a purge removes, so that no lock is held for long.
 const PURGE_CHUNK: u64 = 100;
@@ -66,6 +66,7 @@ pub async fn delete(catalog: &Catalog, id: OrganizationId) -> Result<()> {
         .filter(table::Column::DeletedAt.is_null())
         .exec(&transaction)
         .await?;
+    policies::organizations_changed(&transaction).await?;
     transaction.commit().await?;
     found(changed.rows_affected)
 }
@@ -83,6 +84,7 @@ pub async fn restore(catalog: &Catalog, id: OrganizationId, within: Duration) ->
         .filter(table::Column::DeletedAt.gt(since))
         .exec(&transaction)
         .await?;
+    policies::organizations_changed(&transaction).await?;
     transaction.commit().await?;
     found(changed.rows_affected)
 }

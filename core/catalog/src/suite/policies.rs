@@ -1,8 +1,13 @@
 //! Versions of the policy: one after the other, none lost, each scope a history of its own.
 
-use boxvault_types::ids::OrganizationId;
+use std::time::Duration;
 
+use boxvault_types::ids::OrganizationId;
+use boxvault_types::names::OrganizationName;
+
+use super::fixture::{organization, user};
 use super::on_each_database;
+use crate::organizations::{self, OrganizationChanges};
 use crate::policies::{self, NewVersion, Origin, Scope};
 use crate::{Catalog, Page};
 
@@ -27,13 +32,13 @@ on_each_database! {
     async fn versions_follow_each_other_and_each_scope_has_its_own(db) {
         let catalog = &db.catalog;
         let acme = Some(OrganizationId::new());
-        assert_eq!(policies::newest_number(catalog).await.unwrap(), 0);
+        assert_eq!(policies::mark(catalog).await.unwrap().newest, 0);
         assert_eq!(policies::find_newest(catalog, None).await.unwrap(), None);
         assert_eq!(add(catalog, None, "a", 0).await, Some(1));
         assert_eq!(add(catalog, None, "late", 0).await, None, "somebody was faster");
         assert_eq!(add(catalog, acme, "b", 0).await, Some(2));
         assert_eq!(add(catalog, None, "c", 1).await, Some(3), "another scope's version is none of ours");
-        assert_eq!(policies::newest_number(catalog).await.unwrap(), 3);
+        assert_eq!(policies::mark(catalog).await.unwrap().newest, 3);
         let newest = policies::find_newest(catalog, None).await.unwrap().unwrap();
         assert_eq!((newest.head.number, newest.files[0].1.as_str()), (3, "c"));
         assert_eq!(newest.head.message, "because of c");
@@ -44,8 +49,41 @@ on_each_database! {
         let numbers: Vec<_> = all.items.iter().map(|head| head.number).collect();
         assert_eq!((all.total, numbers), (2, vec![3, 1]));
         assert_eq!(add(catalog, acme, "d", 2).await, Some(4));
-        let overlays = policies::list_newest_of_organizations(catalog).await.unwrap();
-        assert_eq!(overlays.iter().map(|overlay| overlay.head.number).collect::<Vec<_>>(), [4]);
+        // of an organization that is not there nothing counts
+        assert_eq!(policies::list_newest_of_organizations(catalog).await.unwrap(), []);
+    }
+
+    async fn rules_of_an_organization_follow_its_name_and_count_while_it_is_there(db) {
+        let catalog = &db.catalog;
+        let owner = user(catalog, "owner").await.id;
+        let acme = organization(catalog, "acme", owner).await;
+        let before = policies::mark(catalog).await.unwrap();
+        add(catalog, Some(acme.id), "a", 0).await;
+        let newest = add(catalog, Some(acme.id), "b", 1).await;
+        let listed = async || {
+            let found = policies::list_newest_of_organizations(catalog).await.unwrap();
+            found.into_iter().map(|own| (own.organization.key(), own.version.head.number)).collect::<Vec<_>>()
+        };
+        assert_eq!(listed().await, [("acme".to_owned(), newest.unwrap())]);
+        let mut marks = vec![before, policies::mark(catalog).await.unwrap()];
+        let name = Some(OrganizationName::parse("Globex").unwrap());
+        let changes = OrganizationChanges { name, ..OrganizationChanges::default() };
+        organizations::update(catalog, acme.id, changes).await.unwrap();
+        assert_eq!(listed().await, [("globex".to_owned(), 2)]);
+        marks.push(policies::mark(catalog).await.unwrap());
+        organizations::delete(catalog, acme.id).await.unwrap();
+        assert_eq!(listed().await, []);
+        marks.push(policies::mark(catalog).await.unwrap());
+        organizations::restore(catalog, acme.id, Duration::from_hours(1)).await.unwrap();
+        assert_eq!(listed().await, [("globex".to_owned(), 2)]);
+        marks.push(policies::mark(catalog).await.unwrap());
+        for (place, mark) in marks.iter().enumerate() {
+            assert!(!marks[..place].contains(mark), "{place}: {marks:?}");
+        }
+        // another change of an organization is none
+        let changes = OrganizationChanges { description: Some("x".to_owned()), ..OrganizationChanges::default() };
+        organizations::update(catalog, acme.id, changes).await.unwrap();
+        assert_eq!(policies::mark(catalog).await.unwrap(), *marks.last().unwrap());
     }
 
     async fn of_many_who_add_at_once_one_does_and_no_number_is_given_twice(db) {

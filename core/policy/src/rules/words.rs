@@ -5,14 +5,11 @@ use boxvault_types::action::{Action, SYSTEM_DOMAIN};
 use boxvault_types::names::OrganizationName;
 
 /// Roles that the server gives; every other role must be bound by a `g` line.
-pub(crate) const SERVER_ROLES: &[&str] = &[
-    "role:platform-admin",
-    "role:owner",
-    "role:admin",
-    "role:member",
-    "role:creator",
-    "role:public",
-];
+pub(crate) const SERVER_ROLES: &[&str] =
+    &[PLATFORM_ADMIN, "role:owner", "role:admin", "role:member", "role:creator", "role:public"];
+
+/// Whoever administers the server.
+pub(crate) const PLATFORM_ADMIN: &str = "role:platform-admin";
 
 const SUBJECT_FORMS: &str = "role:<name>, user:<issuer>:<name>, group:<auth provider>:<name>, \
                              service:<organization>/<name>, authenticated, anonymous";
@@ -42,7 +39,13 @@ pub(crate) fn check_subject(text: &str) -> Result<(), WordProblem> {
         return Err(unknown_subject(text));
     };
     match form {
-        "role" => check_part("a role's name", rest),
+        "role" => match rest.split_once('/') {
+            Some((organization, name)) => {
+                check_part("an organization's name", organization)?;
+                check_part("a role's name", name)
+            }
+            None => check_part("a role's name", rest),
+        },
         "user" => match rest.split_once(':') {
             Some((issuer, name)) => {
                 check_source("the issuer", issuer)?;
@@ -237,6 +240,7 @@ mod tests {
             "authenticated",
             "role:owner",
             "role:release-manager",
+            "role:acme/release-manager",
             "user:local:bob",
             "user:corp_ldap:bob",
             "group:corp:CN=Image Builders,OU=Groups",

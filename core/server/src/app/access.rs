@@ -73,6 +73,7 @@ impl Target {
                 target.organization = found.map(Arc::new);
             }
             Resource::Organization(Some(name))
+            | Resource::Rules(name)
             | Resource::Audit(Some(name))
             | Resource::Storage(Some(name))
             | Resource::Suspension(name)
@@ -321,6 +322,7 @@ pub(crate) fn sees_unreleased(policy: &Policy, identity: &Identity, target: &Tar
 fn container(resource: &Resource) -> Option<Resource> {
     match resource {
         Resource::Organization(Some(name))
+        | Resource::Rules(name)
         | Resource::Audit(Some(name))
         | Resource::Storage(Some(name))
         | Resource::Suspension(name)

@@ -6,13 +6,18 @@
 
 mod follow;
 mod mark;
+mod own;
 mod questions;
+
+use std::sync::Arc;
 
 use boxvault_catalog::{
     audit::NewEntry,
     policies::{self, NewVersion, Origin, Version, VersionHead},
 };
-use boxvault_policy::{Change, Policy, PolicyError, PolicyFiles, Problem, RuleRef, diff};
+use boxvault_policy::{
+    Change, Policy, PolicyDiff, PolicyError, PolicyFiles, Problem, RuleRef, diff,
+};
 use boxvault_types::{
     action::Action,
     error::ErrorCode,
@@ -70,27 +75,12 @@ impl App {
     pub(crate) async fn check_policy(&self, params: CheckPolicyParams) -> Result<PolicyCheckView> {
         let candidate = match self.candidate(params.files).await? {
             Ok(policy) => policy,
-            Err(refusal) => {
-                return Ok(PolicyCheckView {
-                    valid: false,
-                    problems: problem_views(&refusal.problems()),
-                    warnings: Vec::new(),
-                    changes: Vec::new(),
-                    changes_complete: false,
-                });
-            }
+            Err(refusal) => return Ok(refused_view(&refusal)),
         };
         let warnings = problem_views(candidate.warnings());
         let before = self.policy.load();
         let difference = spawn_blocking(move || diff(&before, &candidate)).await;
-        let difference = difference.map_err(AppError::internal)?;
-        Ok(PolicyCheckView {
-            valid: true,
-            problems: Vec::new(),
-            warnings,
-            changes: difference.changes.into_iter().map(change_view).collect(),
-            changes_complete: difference.complete,
-        })
+        Ok(check_view(warnings, difference.map_err(AppError::internal)?))
     }
 
     /// Puts files in force.
@@ -188,16 +178,17 @@ impl App {
         policies::find(&self.catalog, None, number).await?.ok_or_else(no_version)
     }
 
-    /// Builds what somebody sent; the inner error is theirs.
+    /// Builds what somebody sent, beside the rules of organizations' own; the inner error is theirs.
     async fn candidate(&self, files: Vec<PolicyFileView>) -> Result<Built> {
         let files = files.into_iter().map(|file| (file.name, file.text)).collect();
         let shipped = self.policy.source().is_none();
+        let overlays = Arc::clone(self.policy.load().overlays());
         build(move || {
             let files = PolicyFiles::new(files)?;
             if shipped {
                 files.check_shipped()?;
             }
-            Policy::build(&files)
+            Policy::build_with(&files, overlays)
         })
         .await
     }
@@ -318,6 +309,26 @@ fn invalid(refusal: &PolicyError) -> AppError {
             None => error.with_field(place, problem.message),
         }
     })
+}
+
+fn refused_view(refusal: &PolicyError) -> PolicyCheckView {
+    PolicyCheckView {
+        valid: false,
+        problems: problem_views(&refusal.problems()),
+        warnings: Vec::new(),
+        changes: Vec::new(),
+        changes_complete: false,
+    }
+}
+
+fn check_view(warnings: Vec<PolicyProblemView>, difference: PolicyDiff) -> PolicyCheckView {
+    PolicyCheckView {
+        valid: true,
+        problems: Vec::new(),
+        warnings,
+        changes: difference.changes.into_iter().map(change_view).collect(),
+        changes_complete: difference.complete,
+    }
 }
 
 fn problem_views(problems: &[Problem]) -> Vec<PolicyProblemView> {

@@ -47,7 +47,15 @@ impl App {
     fn policy_part(&self) -> PartView {
         let state = self.policy.state();
         self.metrics.set_policy_problems(state.problems.len());
+        let closed = self.policy.load().closed_organizations().count();
         match state.problems.len() {
+            // the server works, and so does every other organization
+            0 if closed > 0 => PartView {
+                ok: true,
+                problem: Some(format!(
+                    "the rules of {closed} organizations' own cannot be read (told in the log); only platform admins get at what those have"
+                )),
+            },
             0 => PartView { ok: true, problem: None },
             count => PartView {
                 ok: false,

@@ -222,8 +222,7 @@ pub(super) async fn run(arguments: PolicyArguments, config: &Config) -> Result<E
                 Some(remote) => Versions::There(remote),
                 None => Versions::Here(startup::open_app_without_its_policy(config).await?),
             };
-            let dir = dir.unwrap_or_else(|| config.policy.dir.clone());
-            policy_versions::run(command, dir, json, &versions).await
+            policy_versions::run(command, dir, json, &versions, config).await
         }
     }
 }

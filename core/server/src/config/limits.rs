@@ -39,6 +39,10 @@ pub struct LimitsConfig {
     pub organization_bytes_max: ByteCount,
     /// One file of an organization, unless a platform admin set another quota; zero is no limit. Default 0 B.
     pub organization_file_bytes_max: ByteCount,
+    /// The rules of one organization's own, as a text. Default 64 KiB.
+    pub organization_policy_bytes_max: ByteCount,
+    /// The lines of the rules of one organization's own. Default 500.
+    pub organization_policy_lines_max: usize,
     /// Uploads that run at once on this server; more get 503. Default 64.
     pub uploads_concurrent_max: usize,
     /// The longest pause between two pieces of an upload. Default 60 s.
@@ -91,6 +95,8 @@ impl Default for LimitsConfig {
             upload_bytes_max: ByteCount(200 * GIB),
             organization_bytes_max: ByteCount(0),
             organization_file_bytes_max: ByteCount(0),
+            organization_policy_bytes_max: ByteCount(MIB / 16),
+            organization_policy_lines_max: 500,
             uploads_concurrent_max: 64,
             upload_idle_timeout: HumanDuration::from_mins(1),
             uploads_open_per_user_max: 32,

@@ -51,6 +51,7 @@ pub(crate) fn resource(
         ResourceKind::Profile => Resource::Profile,
         ResourceKind::Token => Resource::Token,
         ResourceKind::Policy => Resource::Policy,
+        ResourceKind::Rules => Resource::Rules(organization()?),
         ResourceKind::System => Resource::System(system_part),
         ResourceKind::User => Resource::User(parse::<UserName>(req, "username")?),
         ResourceKind::Organization => Resource::Organization(parse(req, "organization")?),

@@ -11,8 +11,9 @@ use boxvault_types::action::{
 use super::{
     api::{
         account, architectures, audit, badges, box_pages, boxes, files, invitations, join_requests,
-        organizations, organizations::lives, policies, profile, providers, recovery, second_factor,
-        service_accounts, sign_in, storage, system, uploads, users, versions, watches,
+        organizations, organizations::lives, own_policies, policies, profile, providers, recovery,
+        second_factor, service_accounts, sign_in, storage, system, uploads, users, versions,
+        watches,
     },
     hoops::{authorize::Asker, hold::HeldTo},
     routes::{ApiRouter, endpoint},
@@ -172,6 +173,13 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Read,     On::Policy,       endpoint!(policies::list_policy_versions))
         .add(Read,     On::Policy,       endpoint!(policies::read_policy_version))
         .add(Update,   On::Policy,       endpoint!(policies::roll_policy_back))
+        // and the rules of an organization's own
+        .add(Read,     On::Rules,        endpoint!(own_policies::read_organization_policy))
+        .add(Update,   On::Rules,        endpoint!(own_policies::put_organization_policy))
+        .add(Verify,   On::Rules,        endpoint!(own_policies::check_organization_policy).held_to(HeldTo::Nothing))
+        .add(Read,     On::Rules,        endpoint!(own_policies::list_organization_policy_versions))
+        .add(Read,     On::Rules,        endpoint!(own_policies::read_organization_policy_version))
+        .add(Update,   On::Rules,        endpoint!(own_policies::roll_organization_policy_back))
         .add(Read,     On::Audit,        endpoint!(audit::list_audit))
         .add(Read,     On::Audit,        endpoint!(audit::export_audit))
         .add(Read,     On::Audit,        endpoint!(audit::list_organization_audit))

@@ -66,6 +66,7 @@ impl Permission {
                 | ResourceKind::ServiceAccount
                 | ResourceKind::Storage
                 | ResourceKind::Policy
+                | ResourceKind::Rules
                 | ResourceKind::Box
                 | ResourceKind::Version
                 | ResourceKind::Provider

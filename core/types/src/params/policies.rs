@@ -24,6 +24,27 @@ pub struct PutPolicyParams {
     pub message: String,
 }
 
+/// Rules of an organization's own to look at, as if they were to come into force.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckOrganizationPolicyParams {
+    /// All of them, as a policy file writes rules.
+    #[schema(example = "p, role:member, acme, box/golden/**, delete, deny\n")]
+    pub text: String,
+}
+
+/// All rules of an organization's own.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PutOrganizationPolicyParams {
+    /// All of them, as a policy file writes rules; an empty text is none.
+    #[schema(example = "p, role:member, acme, box/golden/**, delete, deny\n")]
+    pub text: String,
+    /// Why, for the history.
+    #[schema(min_length = 1, max_length = 500, example = "nobody deletes golden images")]
+    pub message: String,
+}
+
 /// Why a version is brought back.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -72,6 +72,53 @@ pub struct PolicyView {
     pub problems: Vec<PolicyProblemView>,
 }
 
+/// The rules of an organization's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrganizationPolicyView {
+    /// The organization.
+    #[schema(example = "acme")]
+    pub organization: String,
+    /// The number of their version; 0 where nobody has written any.
+    #[schema(example = 13)]
+    pub version: i64,
+    /// All of them, about the organization by its present name.
+    #[schema(example = "p, role:member, acme, box/golden/**, delete, deny\n")]
+    pub text: String,
+    /// Whether they are in force. Where they cannot be read, only platform admins get at what the organization has.
+    pub in_force: bool,
+    /// Who they are from; null where nobody signed in for it, or nobody has written any.
+    #[schema(example = "alice")]
+    pub author: Option<String>,
+    /// Why; empty where nobody has written any.
+    #[schema(example = "nobody deletes golden images")]
+    pub message: String,
+    /// When they were accepted; null where nobody has written any.
+    pub updated_at: Option<DateTime<Utc>>,
+    /// How many `p` lines there are.
+    #[schema(example = 4)]
+    pub rules: u64,
+    /// How many `g` lines there are.
+    #[schema(example = 2)]
+    pub bindings: u64,
+    /// What looks like a mistake in them, but does no harm.
+    pub warnings: Vec<PolicyProblemView>,
+    /// Why they cannot be read; empty while they are in force.
+    pub problems: Vec<PolicyProblemView>,
+}
+
+/// A version of the rules of an organization's own, with its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrganizationPolicyVersionView {
+    /// What is known of it.
+    #[serde(flatten)]
+    pub version: PolicyVersionView,
+    /// All rules, about the organization by its present name.
+    #[schema(example = "p, role:member, acme, box/golden/**, delete, deny\n")]
+    pub text: String,
+}
+
 /// A version of the policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -32,6 +32,11 @@ impl App {
     /// If the newest version cannot be read, or is none that this program works by.
     pub(crate) async fn begin_policy_history(&self) -> Result<()> {
         let _guard = self.policy.changing().await;
+        self.begin_site_history().await?;
+        self.renew_overlays().await
+    }
+
+    async fn begin_site_history(&self) -> Result<()> {
         let found = self.policy.load().files().clone();
         let Some(newest) = policies::find_newest(&self.catalog, None).await? else {
             return self.accept_found(found, None, "the rules at the first start").await;
@@ -141,22 +146,30 @@ impl App {
         Ok(())
     }
 
-    /// Puts the newest version in force, if another server, or a command, has accepted one.
+    /// Puts the newest version in force, if another server, or a command, has accepted one; the same with the rules of
+    /// organizations' own, which also change with the organizations' names.
     ///
     /// # Errors
     /// If the catalog is out of reach.
     pub(crate) async fn follow_policy(&self) -> Result<()> {
-        let is_known =
-            |number: i64| number <= self.policy_number() || number == self.policy_folder.refused();
-        if is_known(policies::newest_number(&self.catalog).await?) {
+        // read before all else, so that what comes meanwhile is another mark
+        let mark = policies::mark(&self.catalog).await?;
+        if self.policy_folder.has_followed(&mark) {
             return Ok(());
         }
         let _guard = self.policy.changing().await;
+        self.follow_site().await?;
+        self.renew_overlays().await?;
+        self.policy_folder.follow(mark);
+        Ok(())
+    }
+
+    async fn follow_site(&self) -> Result<()> {
         let Some(newest) = policies::find_newest(&self.catalog, None).await? else { return Ok(()) };
-        if is_known(newest.head.number) {
+        let number = newest.head.number;
+        if number <= self.policy_number() || number == self.policy_folder.refused() {
             return Ok(());
         }
-        let number = newest.head.number;
         match build_version(newest).await {
             Ok(policy) => {
                 info!(
@@ -189,6 +202,7 @@ impl App {
 
     /// Swaps a version in, and writes it into the folder if that holds the one before.
     pub(super) async fn put_policy_in_force(&self, policy: Policy) {
+        let policy = self.with_overlays_in_force(policy).await;
         let (number, digest) = (policy.version().unwrap_or_default(), policy.digest().to_owned());
         let files = policy.files().clone();
         self.policy.replace(policy);

@@ -13,6 +13,7 @@ use std::{
     },
 };
 
+use boxvault_catalog::policies::Mark;
 use serde::{Deserialize, Serialize};
 use tokio::fs;
 use tracing::warn;
@@ -33,6 +34,8 @@ pub(crate) struct FolderMark {
     held: Mutex<Option<Held>>,
     /// The version that this program could not work by, if it met one.
     refused: AtomicI64,
+    /// What the catalog's mark was when this server last did as it says.
+    followed: Mutex<Option<Mark>>,
 }
 
 impl FolderMark {
@@ -41,7 +44,12 @@ impl FolderMark {
         let path = data_dir.join("policy.json");
         let bytes = fs::read(&path).await.ok();
         let held = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self { path, held: Mutex::new(held), refused: AtomicI64::default() }
+        Self {
+            path,
+            held: Mutex::new(held),
+            refused: AtomicI64::default(),
+            followed: Mutex::default(),
+        }
     }
 
     /// What the folder held when somebody last looked.
@@ -57,6 +65,17 @@ impl FolderMark {
     /// Says that this program cannot work by a version.
     pub(super) fn refuse(&self, version: i64) {
         self.refused.store(version, Ordering::Relaxed);
+    }
+
+    /// Whether this server has done as the catalog says at a mark.
+    pub(super) fn has_followed(&self, mark: &Mark) -> bool {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.as_ref() == Some(mark)
+    }
+
+    /// Says that it has.
+    pub(super) fn follow(&self, mark: Mark) {
+        *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
     }
 
     /// Says what the folder holds now. That it could not be written is told and survived. The caller has waited for
