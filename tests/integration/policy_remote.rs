@@ -107,6 +107,32 @@ async fn what_is_in_force_on_a_server_is_asked_changed_and_brought_back_from_els
 }
 
 #[tokio::test]
+async fn an_organization_of_a_server_is_asked_with_the_rules_of_its_own() {
+    let asked = Asked::by_admin().await;
+    let root = asked.server.admin().await;
+    let acme = root.post("/api/organization", &json!({ "name": "acme" })).await;
+    assert_eq!(acme.status, 201, "{}", acme.text());
+    let can = ["can", "user:local:bob", "update", "box/web", "--org", "acme"];
+    assert_eq!(asked.ask(&can).await, (1, "no\n".to_owned()));
+    let text = "g, user:local:bob, role:acme/editor, acme\n\
+                p, role:acme/editor, acme, box/*, update, allow\n";
+    let own = json!({ "text": text, "message": "bob edits" });
+    let put = root.put("/api/organization/acme/policy", &own).await;
+    assert_eq!(put.status, 200, "{}", put.text());
+    assert_eq!(asked.ask(&can).await, (0, "yes\n".to_owned()));
+    let why = [&["explain"], &can[1..]].concat();
+    let (code, told) = asked.ask(&why).await;
+    assert!(code == 0 && told.contains("acme/policy.csv:2"), "{told}");
+    let (code, told) = asked.ask(&["history", "--org", "acme"]).await;
+    assert!(code == 0 && told.contains("bob edits"), "{told}");
+    let (code, told) = asked.ask(&["export", "--org", "acme"]).await;
+    assert_eq!((code, told.trim_end()), (0, text.trim_end()));
+    // a name that is nobody's yet is asked by the rules of the site
+    let nobody = ["can", "role:owner", "update", "box/web", "--org", "nobody"];
+    assert_eq!(asked.ask(&nobody).await, (0, "yes\n".to_owned()));
+}
+
+#[tokio::test]
 async fn who_asks_a_server_hears_why_there_is_no_answer_and_never_a_no() {
     let asked = Asked::by_admin().await;
     let can = ["can", "role:member", "read", "box/web", "--org", "acme"];

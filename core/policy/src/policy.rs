@@ -117,7 +117,8 @@ impl Policy {
     /// # Errors
     /// All problems for which the files cannot be read.
     pub fn test(files: &PolicyFiles) -> Result<TestReport, PolicyError> {
-        Self::assemble(files, Arc::default()).map(|(policy, expectations)| expectations.ask(&policy))
+        Self::assemble(files, Arc::default())
+            .map(|(policy, expectations)| expectations.ask(&policy))
     }
 
     /// Parses, checks, indexes, and asks Casbin once.

@@ -8,6 +8,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use boxvault_policy::{
@@ -248,7 +249,8 @@ async fn ask(command: &FileCommand, source: &Source, json: bool) -> Result<ExitC
         }
         FileCommand::Can { question, quiet } => {
             let request = question.request()?;
-            let explanation = explain(&policy_of(source, *quiet).await?, &request);
+            let policy = policy_of(source, question.org.as_deref(), *quiet).await?;
+            let explanation = explain(&policy, &request);
             if !quiet {
                 let short = if explanation.allowed { "yes" } else { "no" };
                 tell(json, &explanation, short)?;
@@ -256,19 +258,20 @@ async fn ask(command: &FileCommand, source: &Source, json: bool) -> Result<ExitC
             Ok(verdict(explanation.allowed))
         }
         FileCommand::WhoCan { action, object, org } => {
-            let policy = policy_of(source, false).await?;
+            let policy = policy_of(source, org.as_deref(), false).await?;
             let who = who_can(&policy, org.as_deref(), object, action)?;
             tell(json, &who, &who)?;
             Ok(ExitCode::SUCCESS)
         }
         FileCommand::List { subject } => {
-            let listing = list(&policy_of(source, false).await?, subject)?;
+            let listing = list(&policy_of(source, None, false).await?, subject)?;
             tell(json, &listing, &listing)?;
             Ok(ExitCode::SUCCESS)
         }
         FileCommand::Explain(question) => {
             let request = question.request()?;
-            let explanation = explain(&policy_of(source, false).await?, &request);
+            let policy = policy_of(source, question.org.as_deref(), false).await?;
+            let explanation = explain(&policy, &request);
             tell(json, &explanation, &explanation)?;
             Ok(verdict(explanation.allowed))
         }
@@ -278,7 +281,7 @@ async fn ask(command: &FileCommand, source: &Source, json: bool) -> Result<ExitC
             Ok(verdict(report.failures.is_empty()))
         }
         FileCommand::Matrix => {
-            let matrix = matrix(&policy_of(source, false).await?);
+            let matrix = matrix(&policy_of(source, None, false).await?);
             tell(json, &matrix, matrix.to_string().trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
@@ -304,8 +307,8 @@ async fn compare(
         Some(after) => (&folder(before), folder(after)),
         None => (source, folder(before)),
     };
-    let before = policy_of(before, false).await?;
-    let difference = diff(&before, &policy_of(&after, false).await?);
+    let before = policy_of(before, None, false).await?;
+    let difference = diff(&before, &policy_of(&after, None, false).await?);
     tell(json, &difference, &difference)?;
     Ok(verdict(difference.changes.is_empty()))
 }
@@ -350,7 +353,9 @@ fn format(dir: Option<&Path>, check: bool, json: bool) -> Result<ExitCode, CliEr
 }
 
 /// The policy to ask. Files that a server would refuse are asked as well: that is when there are questions. It says so.
-async fn policy_of(source: &Source, quiet: bool) -> Result<Policy, CliError> {
+///
+/// A server's organization is asked with the rules of its own.
+async fn policy_of(source: &Source, org: Option<&str>, quiet: bool) -> Result<Policy, CliError> {
     let files = source.files().await.map_err(|error| match error {
         CliError::Policy(error) => CliError::PolicyUnusable(error),
         error => error,
@@ -361,7 +366,13 @@ async fn policy_of(source: &Source, quiet: bool) -> Result<Policy, CliError> {
         // an answer without its note is still an answer
         let _told = writeln!(io::stderr(), "{note}").is_ok();
     }
-    Ok(policy)
+    match org {
+        Some(org) => match source.own_rules(org).await? {
+            Some(own) => Ok(policy.with_overlays(Arc::from([own]))),
+            None => Ok(policy),
+        },
+        None => Ok(policy),
+    }
 }
 
 pub(super) fn tell(json: bool, value: &impl Serialize, text: impl Display) -> Result<(), CliError> {

@@ -5,16 +5,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use boxvault_policy::{PolicyError, PolicyFiles};
+use boxvault_policy::{Overlay, PolicyError, PolicyFiles};
 use boxvault_types::{
     params::policies::{CheckPolicyParams, PutPolicyParams},
     views::policies::{
-        DecisionChangeView, PolicyCheckView, PolicyFileView, PolicyProblemView, PolicyView,
+        DecisionChangeView, OrganizationPolicyView, PolicyCheckView, PolicyFileView,
+        PolicyProblemView, PolicyView,
     },
 };
 use reqwest::Method;
 
-use super::{CliError, remote::Remote};
+use super::{
+    CliError,
+    remote::{Remote, RemoteError},
+};
+
+/// The code of an answer about an organization that is not there.
+const UNKNOWN_ORGANIZATION: &str = "ORGANIZATION_NOT_FOUND";
 
 /// See the module.
 #[derive(Debug)]
@@ -36,6 +43,21 @@ impl Source {
                 Ok(files(view.files)?)
             }
         }
+    }
+
+    /// The rules of an organization's own. Folders have none, and neither has a name that is nobody's.
+    pub(super) async fn own_rules(&self, org: &str) -> Result<Option<Overlay>, CliError> {
+        let Self::Server(remote, _) = self else { return Ok(None) };
+        let path = format!("/api/organization/{org}/policy");
+        let view = match remote.get::<OrganizationPolicyView>(&path).await {
+            Err(RemoteError::Refused { code, .. }) if code == UNKNOWN_ORGANIZATION => {
+                return Ok(None);
+            }
+            answer => answer?.0,
+        };
+        let name = view.organization.to_ascii_lowercase();
+        let own = || Overlay::new(&name, view.version, &view.text, &name);
+        Ok((!view.text.is_empty()).then(own))
     }
 
     /// What it is called in an answer.
