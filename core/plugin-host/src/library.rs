@@ -85,6 +85,7 @@ pub(crate) enum Table {
         table: abi::StorageTable,
         local_path: Option<abi::LocalPathTable>,
         presign: Option<abi::PresignTable>,
+        unfinished: Option<abi::UnfinishedTable>,
     },
     Auth(abi::AuthTable),
 }
@@ -296,11 +297,14 @@ impl Check<'_> {
         ])?;
         let local_path = extension(handshake, abi::EXTENSION_LOCAL_PATH);
         let presign = extension(handshake, abi::EXTENSION_PRESIGN);
+        let unfinished = extension(handshake, abi::EXTENSION_UNFINISHED);
         // SAFETY: the name says which table it is; tables are static.
         let local_path = unsafe { self.table(local_path, "extension") }.ok();
         // SAFETY: as above.
         let presign = unsafe { self.table(presign, "extension") }.ok();
-        Ok(Table::Storage { table, local_path, presign })
+        // SAFETY: as above.
+        let unfinished = unsafe { self.table(unfinished, "extension") }.ok();
+        Ok(Table::Storage { table, local_path, presign, unfinished })
     }
 
     fn auth(&self, handshake: &abi::Handshake) -> Result<Table, LoadError> {

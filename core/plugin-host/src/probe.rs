@@ -64,6 +64,7 @@ async fn try_out(backend: &dyn StorageBackend, key: &str) -> Result<ProbeReport>
         Capabilities::LIST,
         Capabilities::LOCAL_PATH,
         Capabilities::PRESIGN_READ,
+        Capabilities::LIST_UNFINISHED,
         Capabilities::CREATE_NEW,
     ] {
         if !declared.contains(one) {
@@ -103,6 +104,11 @@ async fn holds(
         let url = backend.presign_read(key, options).await.map_err(text)?;
         let web = url.starts_with("https://") || url.starts_with("http://");
         return ok_if(web, "the presigned address is not http or https");
+    }
+    if capability == Capabilities::LIST_UNFINISHED {
+        backend.abort_unfinished(key).await.map_err(text)?;
+        let entries = backend.list_unfinished(key, None, 2).await.map_err(text)?;
+        return ok_if(entries.is_empty(), "a finished object is listed as unfinished");
     }
     match write(backend, key).await {
         Err(error) if error.kind == PluginErrorKind::AlreadyExists => Ok(()),

@@ -45,6 +45,7 @@ struct Instance {
     table: abi::StorageTable,
     local_path: Option<abi::LocalPathTable>,
     presign: Option<abi::PresignTable>,
+    unfinished: Option<abi::UnfinishedTable>,
     handle: Arc<Handle>,
     /// What works; the probe takes away what does not.
     capabilities: AtomicU64,
@@ -57,7 +58,7 @@ impl LoadedStorage {
         config: &str,
         deadlines: Deadlines,
     ) -> Result<Self> {
-        let Table::Storage { table, local_path, presign } = library.table else {
+        let Table::Storage { table, local_path, presign, unfinished } = library.table else {
             return Err(PluginError::unsupported("storage"));
         };
         let handle =
@@ -65,13 +66,15 @@ impl LoadedStorage {
         let capabilities = function(table.capabilities)?;
         // SAFETY: the handle is an instance of this table, and alive.
         let bits = unsafe { capabilities(handle.as_ptr()) };
-        let capabilities = believable(Capabilities::from_bits(bits), local_path, presign);
+        let declared = Capabilities::from_bits(bits);
+        let capabilities = believable(declared, local_path, presign, unfinished);
         Ok(Self {
             instance: Arc::new(Instance {
                 library,
                 table,
                 local_path,
                 presign,
+                unfinished,
                 handle: Arc::new(handle),
                 capabilities: AtomicU64::new(capabilities.bits()),
                 deadlines,
@@ -114,6 +117,7 @@ fn believable(
     declared: Capabilities,
     local_path: Option<abi::LocalPathTable>,
     presign: Option<abi::PresignTable>,
+    unfinished: Option<abi::UnfinishedTable>,
 ) -> Capabilities {
     let mut capabilities = declared;
     if local_path.is_none_or(|table| table.local_path.is_none()) {
@@ -121,6 +125,9 @@ fn believable(
     }
     if presign.is_none_or(|table| table.presign_read.is_none()) {
         capabilities = capabilities.without(Capabilities::PRESIGN_READ);
+    }
+    if unfinished.is_none_or(|t| t.list_unfinished.is_none() || t.abort_unfinished.is_none()) {
+        capabilities = capabilities.without(Capabilities::LIST_UNFINISHED);
     }
     capabilities
 }
@@ -154,6 +161,20 @@ impl Instance {
         function: impl FnOnce(*mut c_void, abi::Completion) + Send,
     ) -> Result<Reply> {
         self.bridge().call_on(operation, &self.handle, self.deadlines.question, function).await
+    }
+
+    /// Reads the answer to a listing, and holds it to what was asked: prefix, key before, limit.
+    fn listing(
+        &self,
+        reply: Result<Reply>,
+        (prefix, after, limit): (&str, &str, u32),
+    ) -> Result<Vec<ObjectEntry>> {
+        let entries = reply.and_then(|reply| entries(&reply)).and_then(|entries| {
+            check_listing(&entries, prefix, after, limit)
+                .map_err(|problem| self.bridge().violation(problem))?;
+            Ok(entries)
+        });
+        entries.map_err(self.failed("list", format_args!("{prefix:?}")))
     }
 
     /// Says which plugin failed on what.
@@ -272,12 +293,7 @@ impl StorageBackend for LoadedStorage {
             // SAFETY: the table's `list` on one of its instances; the texts are lent for the call.
             unsafe { list(instance, lend(prefix), lend(after), limit, done) }
         });
-        let entries = call.await.and_then(|reply| entries(&reply)).and_then(|entries| {
-            check_listing(&entries, prefix, after, limit)
-                .map_err(|problem| this.bridge().violation(problem))?;
-            Ok(entries)
-        });
-        entries.map_err(this.failed("list", format_args!("{prefix:?}")))
+        this.listing(call.await, (prefix, after, limit))
     }
 
     async fn local_path(&self, key: &str) -> Result<PathBuf> {
@@ -317,6 +333,39 @@ impl StorageBackend for LoadedStorage {
             unsafe { presign(instance, lend(key), &raw const options, done) }
         });
         call.await.and_then(Reply::into_text).map_err(this.failed("presign", key))
+    }
+
+    async fn list_unfinished(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<ObjectEntry>> {
+        let this = &*self.instance;
+        this.require(Capabilities::LIST_UNFINISHED, "listing unfinished objects")?;
+        let limit = limit.min(LIST_LIMIT_MAX);
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let list = function(this.unfinished.and_then(|table| table.list_unfinished))?;
+        let after = after.unwrap_or_default();
+        let call = this.ask("list unfinished", |instance, done| {
+            // SAFETY: the extension's function on one of its instances; the texts are lent.
+            unsafe { list(instance, lend(prefix), lend(after), limit, done) }
+        });
+        this.listing(call.await, (prefix, after, limit))
+    }
+
+    async fn abort_unfinished(&self, key: &str) -> Result<()> {
+        check_key(key)?;
+        let this = &*self.instance;
+        this.require(Capabilities::LIST_UNFINISHED, "aborting unfinished objects")?;
+        let abort = function(this.unfinished.and_then(|table| table.abort_unfinished))?;
+        let call = this.ask("abort unfinished", |instance, done| {
+            // SAFETY: the extension's function on one of its instances; the key is lent.
+            unsafe { abort(instance, lend(key), done) }
+        });
+        call.await.map(drop).map_err(this.failed("abort what was begun as", key))
     }
 }
 

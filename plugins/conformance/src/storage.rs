@@ -7,6 +7,7 @@ mod local;
 mod presign;
 mod read;
 mod stat;
+mod unfinished;
 mod write;
 
 use std::{
@@ -79,7 +80,7 @@ where
     M: Fn() -> F,
     F: Future<Output = Result<Arc<dyn StorageBackend>>>,
 {
-    let suites: [&[Entry]; 9] = [
+    let suites: [&[Entry]; 10] = [
         write::CASES,
         write::REPLACE,
         read::CASES,
@@ -89,6 +90,7 @@ where
         list::CASES,
         local::CASES,
         presign::CASES,
+        unfinished::CASES,
     ];
     let mut cases = Vec::new();
     for entry in suites.into_iter().flatten() {

@@ -1,4 +1,4 @@
-/* The contract between BoxVault and its plugins, version 1.0.
+/* The contract between BoxVault and its plugins, version 1.1.
  *
  * Generated from plugins/sdk/src/abi: do not edit. A plugin is a shared library that exports one
  * function, boxvault_plugin_entry; examples/storage-c is a complete one. Rules that hold everywhere:
@@ -37,6 +37,9 @@
 
 /* The name of PresignTable. */
 #define BV_EXTENSION_PRESIGN "boxvault.storage.presign.1"
+
+/* The name of UnfinishedTable. */
+#define BV_EXTENSION_UNFINISHED "boxvault.storage.unfinished.1"
 
 
 /*
@@ -147,7 +150,7 @@
 /*
  May differ: the newer side knows what the older one lacks.
  */
-#define BV_ABI_MINOR 0
+#define BV_ABI_MINOR 1
 
 /*
  `Handshake::kind` of a storage backend; `table` is a `StorageTable`.
@@ -213,6 +216,11 @@
  The extension `EXTENSION_PRESIGN` works.
  */
 #define BV_CAPABILITY_PRESIGN_READ 32
+
+/*
+ The extension `EXTENSION_UNFINISHED` works. Since 1.1.
+ */
+#define BV_CAPABILITY_LIST_UNFINISHED 64
 
 /*
  As the `length` of `read_open`: to the end.
@@ -654,6 +662,34 @@ typedef struct bv_presign_table {
                        const struct bv_presign_options *options,
                        struct bv_completion done);
 } bv_presign_table;
+
+/*
+ The extension `EXTENSION_UNFINISHED`: the store keeps objects whose writing was begun and never ended, for
+ instance because the process was killed, and they can be found and removed. Since 1.1.
+ */
+typedef struct bv_unfinished_table {
+  /*
+   `sizeof` of this struct, as the plugin knows it.
+   */
+  uint32_t size;
+  /*
+   0.
+   */
+  uint32_t reserved;
+  /*
+   Lists like `list` of `StorageTable`, and what that does not: objects whose writing was begun and neither
+   finished nor aborted, by whomever. `modified_ms` says when it was begun; the size may be 0.
+   */
+  void (*list_unfinished)(void *instance,
+                          struct bv_str prefix,
+                          struct bv_str after,
+                          uint32_t limit,
+                          struct bv_completion done);
+  /*
+   Throws away everything that was begun under a key and not finished. Nothing is no error.
+   */
+  void (*abort_unfinished)(void *instance, struct bv_str key, struct bv_completion done);
+} bv_unfinished_table;
 
 /*
  Somebody who knows who people are.

@@ -16,7 +16,7 @@ use crate::abi;
 const SOURCES: [&str; 6] = ["bytes", "error", "call", "handshake", "storage", "auth"];
 
 const INTRODUCTION: &str = "\
-/* The contract between BoxVault and its plugins, version 1.0.
+/* The contract between BoxVault and its plugins, version 1.1.
  *
  * Generated from plugins/sdk/src/abi: do not edit. A plugin is a shared library that exports one
  * function, boxvault_plugin_entry; examples/storage-c is a complete one. Rules that hold everywhere:
@@ -73,6 +73,7 @@ fn config() -> Config {
         ("StorageTable", "bv_storage_table"),
         ("LocalPathTable", "bv_local_path_table"),
         ("PresignTable", "bv_presign_table"),
+        ("UnfinishedTable", "bv_unfinished_table"),
         ("AuthTable", "bv_auth_table"),
     ];
     let mut rename: std::collections::HashMap<String, String> =
@@ -109,9 +110,11 @@ fn config() -> Config {
 fn extensions() -> String {
     format!(
         "\n/* The name of LocalPathTable. */\n#define BV_EXTENSION_LOCAL_PATH {:?}\n\
-         \n/* The name of PresignTable. */\n#define BV_EXTENSION_PRESIGN {:?}\n",
+         \n/* The name of PresignTable. */\n#define BV_EXTENSION_PRESIGN {:?}\n\
+         \n/* The name of UnfinishedTable. */\n#define BV_EXTENSION_UNFINISHED {:?}\n",
         abi::EXTENSION_LOCAL_PATH,
-        abi::EXTENSION_PRESIGN
+        abi::EXTENSION_PRESIGN,
+        abi::EXTENSION_UNFINISHED
     )
 }
 

@@ -73,14 +73,17 @@ impl Capabilities {
     pub const LOCAL_PATH: Self = Self(1 << 4);
     /// `presign_read` works.
     pub const PRESIGN_READ: Self = Self(1 << 5);
+    /// `list_unfinished` and `abort_unfinished` work: what killed processes have begun can be found and removed.
+    pub const LIST_UNFINISHED: Self = Self(1 << 6);
 
-    const NAMES: [(Self, &'static str); 6] = [
+    const NAMES: [(Self, &'static str); 7] = [
         (Self::RANGE_READ, "range-read"),
         (Self::STREAMED_WRITE, "streamed-write"),
         (Self::CREATE_NEW, "create-new"),
         (Self::LIST, "list"),
         (Self::LOCAL_PATH, "local-path"),
         (Self::PRESIGN_READ, "presign-read"),
+        (Self::LIST_UNFINISHED, "list-unfinished"),
     ];
 
     /// Reads the bits of the C table.
@@ -306,6 +309,34 @@ pub trait StorageBackend: Send + Sync + 'static {
         drop((key, options));
         Err(PluginError::unsupported("presigned reading"))
     }
+
+    /// Lists what [`list`](Self::list) does not: objects whose writing was begun and neither finished nor aborted, by
+    /// whomever, for instance a process that was killed.
+    ///
+    /// Shape: as that of `list`. A row for each key; `modified` is when its writing was begun, last if several times;
+    /// `size` may be 0.
+    ///
+    /// # Errors
+    /// `Unsupported` without [`Capabilities::LIST_UNFINISHED`].
+    async fn list_unfinished(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<ObjectEntry>> {
+        let _ = (prefix, after, limit);
+        Err(PluginError::unsupported("listing unfinished objects"))
+    }
+
+    /// Throws away everything that was begun under a key and not finished. Nothing is no error; a finished object
+    /// stays; a writer that is still open cannot finish any more.
+    ///
+    /// # Errors
+    /// `Unsupported` without [`Capabilities::LIST_UNFINISHED`].
+    async fn abort_unfinished(&self, key: &str) -> Result<()> {
+        let _ = key;
+        Err(PluginError::unsupported("aborting unfinished objects"))
+    }
 }
 
 /// Bytes on their way out of a backend.
@@ -400,6 +431,7 @@ mod tests {
             (Capabilities::LIST, abi::CAPABILITY_LIST),
             (Capabilities::LOCAL_PATH, abi::CAPABILITY_LOCAL_PATH),
             (Capabilities::PRESIGN_READ, abi::CAPABILITY_PRESIGN_READ),
+            (Capabilities::LIST_UNFINISHED, abi::CAPABILITY_LIST_UNFINISHED),
         ] {
             assert_eq!(ours.bits(), bits, "{ours:?}");
         }

@@ -15,11 +15,11 @@ use boxvault_catalog::{
     boxes, idempotency, invitations, join_requests, links, organizations, outbox, sessions,
     uploads,
 };
-use boxvault_plugin_sdk::{Capabilities, StorageBackend};
+use boxvault_plugin_sdk::{Capabilities, ObjectEntry, StorageBackend};
 use tracing::{info, warn};
 
 use super::{App, stores::KEY_PREFIXES};
-use crate::error::{AppError, Result};
+use crate::error::Result;
 
 /// How many objects one question to a store brings.
 const LIST_SIZE: u32 = 1000;
@@ -37,7 +37,7 @@ pub struct Swept {
     pub boxes: u64,
     /// Blobs that nothing referred to.
     pub blobs: u64,
-    /// Objects in a store that no row knew.
+    /// Objects in a store that no row knew, finished or not.
     pub objects: u64,
 }
 
@@ -82,9 +82,8 @@ impl App {
         };
         for (name, store) in self.stores.iter() {
             for prefix in KEY_PREFIXES {
-                let swept_keys =
-                    self.sweep_store((name, store.as_ref()), prefix, options.uploads_older_than);
-                match swept_keys.await {
+                let store = (name.as_str(), store.as_ref());
+                match self.sweep_store(store, prefix, options.uploads_older_than).await {
                     Ok(count) => swept.objects += count,
                     Err(error) => {
                         warn!(
@@ -165,37 +164,56 @@ impl App {
         }
     }
 
-    /// Objects that no row knows. Only keys of our own shape, only old ones.
+    /// Objects that no row knows, finished or not. Only keys of our own shape, only old ones.
     async fn sweep_store(
         &self,
         (name, store): (&str, &dyn StorageBackend),
         prefix: &str,
         age: Duration,
     ) -> Result<u64> {
-        if !store.capabilities().contains(Capabilities::LIST) {
-            return Ok(0);
+        let mut count = 0;
+        if store.capabilities().contains(Capabilities::LIST) {
+            let mut after = None::<String>;
+            loop {
+                let page = store.list(prefix, after.as_deref(), LIST_SIZE).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.key.clone());
+                for key in self.unknown_keys(name, &page, age).await? {
+                    count += u64::from(self.delete_object(name, &key).await);
+                }
+            }
         }
-        let (mut count, mut after) = (0, None::<String>);
-        loop {
-            let page = store.list(prefix, after.as_deref(), LIST_SIZE).await?;
-            let Some(last) = page.last() else { return Ok(count) };
-            after = Some(last.key.clone());
-            let old: Vec<String> = page
-                .iter()
-                .filter(|entry| {
-                    let age_of =
-                        entry.modified.and_then(|at| SystemTime::now().duration_since(at).ok());
-                    age_of.is_some_and(|age_of| age_of >= age)
-                })
-                .map(|entry| entry.key.clone())
-                .collect();
-            let known =
-                blobs::known_keys(&self.catalog, name, &old).await.map_err(AppError::from)?;
-            for key in old.iter().filter(|key| !known.contains(key)) {
-                if self.delete_object(name, key).await {
+        if store.capabilities().contains(Capabilities::LIST_UNFINISHED) {
+            let mut after = None::<String>;
+            loop {
+                let page = store.list_unfinished(prefix, after.as_deref(), LIST_SIZE).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.key.clone());
+                for key in self.unknown_keys(name, &page, age).await? {
+                    store.abort_unfinished(&key).await?;
                     count += 1;
                 }
             }
         }
+        Ok(count)
+    }
+
+    /// The keys of a page that are old and that no row knows. An upload that runs has a row.
+    async fn unknown_keys(
+        &self,
+        store: &str,
+        page: &[ObjectEntry],
+        age: Duration,
+    ) -> Result<Vec<String>> {
+        let now = SystemTime::now();
+        let old = |entry: &&ObjectEntry| {
+            let age_of = entry.modified.and_then(|at| now.duration_since(at).ok());
+            age_of.is_some_and(|age_of| age_of >= age)
+        };
+        let mut keys: Vec<String> =
+            page.iter().filter(old).map(|entry| entry.key.clone()).collect();
+        let known = blobs::known_keys(&self.catalog, store, &keys).await?;
+        keys.retain(|key| !known.contains(key));
+        Ok(keys)
     }
 }

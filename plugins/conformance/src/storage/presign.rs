@@ -41,5 +41,10 @@ async fn what_is_not_declared_is_unsupported(case: Case) -> Verdict {
     if !declared.contains(Capabilities::LIST) {
         ensure_kind(store.list("", None, 10).await, unsupported, "list")?;
     }
+    if !declared.contains(Capabilities::LIST_UNFINISHED) {
+        let listed = store.list_unfinished("", None, 10).await;
+        ensure_kind(listed, unsupported, "list unfinished")?;
+        ensure_kind(store.abort_unfinished(&key).await, unsupported, "abort unfinished")?;
+    }
     Ok(())
 }

@@ -16,6 +16,8 @@ pub const CAPABILITY_LIST: u64 = 8;
 pub const CAPABILITY_LOCAL_PATH: u64 = 16;
 /// The extension `EXTENSION_PRESIGN` works.
 pub const CAPABILITY_PRESIGN_READ: u64 = 32;
+/// The extension `EXTENSION_UNFINISHED` works. Since 1.1.
+pub const CAPABILITY_LIST_UNFINISHED: u64 = 64;
 
 /// As the `length` of `read_open`: to the end.
 pub const LENGTH_TO_END: u64 = u64::MAX;
@@ -26,6 +28,8 @@ pub const SIZE_UNKNOWN: u64 = u64::MAX;
 pub const EXTENSION_LOCAL_PATH: &str = "boxvault.storage.local_path.1";
 /// The name of `PresignTable`.
 pub const EXTENSION_PRESIGN: &str = "boxvault.storage.presign.1";
+/// The name of `UnfinishedTable`. Since 1.1.
+pub const EXTENSION_UNFINISHED: &str = "boxvault.storage.unfinished.1";
 
 /// What is known about an object before it is written. Valid only for the call.
 #[derive(Clone, Copy, Debug)]
@@ -170,9 +174,38 @@ pub struct PresignTable {
     >,
 }
 
+/// The extension `EXTENSION_UNFINISHED`: the store keeps objects whose writing was begun and never ended, for
+/// instance because the process was killed, and they can be found and removed. Since 1.1.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct UnfinishedTable {
+    /// `sizeof` of this struct, as the plugin knows it.
+    pub size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// Lists like `list` of `StorageTable`, and what that does not: objects whose writing was begun and neither
+    /// finished nor aborted, by whomever. `modified_ms` says when it was begun; the size may be 0.
+    pub list_unfinished: Option<
+        unsafe extern "C" fn(
+            instance: *mut c_void,
+            prefix: Str,
+            after: Str,
+            limit: u32,
+            done: Completion,
+        ),
+    >,
+    /// Throws away everything that was begun under a key and not finished. Nothing is no error.
+    pub abort_unfinished:
+        Option<unsafe extern "C" fn(instance: *mut c_void, key: Str, done: Completion)>,
+}
+
 #[expect(unsafe_code, reason = "integers and optional functions only")]
 // SAFETY: every field is an integer or an optional function pointer.
 unsafe impl Zeroable for StorageTable {}
+
+#[expect(unsafe_code, reason = "integers and optional functions only")]
+// SAFETY: every field is an integer or an optional function pointer.
+unsafe impl Zeroable for UnfinishedTable {}
 
 #[expect(unsafe_code, reason = "integers and optional functions only")]
 // SAFETY: every field is an integer or an optional function pointer.

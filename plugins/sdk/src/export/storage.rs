@@ -108,11 +108,19 @@ static PRESIGN: abi::PresignTable = abi::PresignTable {
     presign_read: Some(presign_read),
 };
 
+static UNFINISHED: abi::UnfinishedTable = abi::UnfinishedTable {
+    size: size_of_table::<abi::UnfinishedTable>(),
+    reserved: 0,
+    list_unfinished: Some(list_unfinished),
+    abort_unfinished: Some(abort_unfinished),
+};
+
 unsafe extern "C" fn extension(name: abi::Str) -> *const c_void {
     // SAFETY: the name is lent for this call.
     match unsafe { crossing::borrow_text(name) } {
         Ok(abi::EXTENSION_LOCAL_PATH) => ptr::from_ref(&LOCAL_PATH).cast(),
         Ok(abi::EXTENSION_PRESIGN) => ptr::from_ref(&PRESIGN).cast(),
+        Ok(abi::EXTENSION_UNFINISHED) => ptr::from_ref(&UNFINISHED).cast(),
         _ => ptr::null(),
     }
 }
@@ -245,16 +253,54 @@ unsafe extern "C" fn list(
 ) {
     // SAFETY: the host passes an instance handle, and keeps it during the call.
     let instance = unsafe { instance(handle) };
-    // SAFETY: lent for the call.
-    let prefix = unsafe { crossing::borrow_text(prefix) }.map(ToOwned::to_owned);
-    // SAFETY: lent for the call.
-    let after = unsafe { crossing::borrow_text(after) }.map(ToOwned::to_owned);
+    // SAFETY: the host lends the texts for the call.
+    let page = unsafe { page(prefix, after) };
     let future = instance.map(|instance| async move {
-        let (prefix, after) = (prefix?, after?);
-        let after = (!after.is_empty()).then_some(after.as_str());
-        instance.list(&prefix, after, limit).await
+        let (prefix, after) = page?;
+        instance.list(&prefix, after.as_deref(), limit).await
     });
     run(Start::Eagerly, completion, future, answer_entries);
+}
+
+unsafe extern "C" fn list_unfinished(
+    handle: *mut c_void,
+    prefix: abi::Str,
+    after: abi::Str,
+    limit: u32,
+    completion: abi::Completion,
+) {
+    // SAFETY: the host passes an instance handle, and keeps it during the call.
+    let instance = unsafe { instance(handle) };
+    // SAFETY: the host lends the texts for the call.
+    let page = unsafe { page(prefix, after) };
+    let future = instance.map(|instance| async move {
+        let (prefix, after) = page?;
+        instance.list_unfinished(&prefix, after.as_deref(), limit).await
+    });
+    run(Start::Eagerly, completion, future, answer_entries);
+}
+
+unsafe extern "C" fn abort_unfinished(
+    handle: *mut c_void,
+    key: abi::Str,
+    completion: abi::Completion,
+) {
+    let question =
+        |instance: Instance, key: String| async move { instance.abort_unfinished(&key).await };
+    // SAFETY: the host passes an instance handle, and lends the key for the call.
+    unsafe { ask(handle, key, completion, question, |done, ()| done.ok()) };
+}
+
+/// The prefix of a listing, and the key that it starts after.
+///
+/// # Safety
+/// As in [`crossing::borrow`].
+unsafe fn page(prefix: abi::Str, after: abi::Str) -> Result<(String, Option<String>)> {
+    // SAFETY: the caller keeps the promise.
+    let prefix = unsafe { crossing::borrow_text(prefix) }?;
+    // SAFETY: the caller keeps the promise.
+    let after = unsafe { crossing::borrow_text(after) }?;
+    Ok((prefix.to_owned(), (!after.is_empty()).then(|| after.to_owned())))
 }
 
 /// The rows of a listing, and the keys that they point to.
