@@ -56,6 +56,8 @@ mod messages;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod object_stores;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod operation;

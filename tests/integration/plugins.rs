@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use boxvault_plugin_conformance::{Outcome, auth, storage};
+use boxvault_plugin_conformance::{Outcome, auth, servers::S3Server, storage};
 use boxvault_plugin_host::{
     Deadlines, HostOptions, LoadError, LoadedStorage, PluginHost, PluginKind, PluginSource,
 };
@@ -105,6 +105,33 @@ async fn memory_passes_the_storage_suite_through_its_library() {
 }
 
 #[tokio::test]
+async fn s3_passes_the_storage_suite_through_its_library() {
+    let test = "s3_passes_the_storage_suite_through_its_library";
+    let server = match S3Server::start() {
+        Ok(server) => server,
+        Err(reason) => return skip(test, &reason),
+    };
+    let host = host();
+    let config = json!({
+        "bucket": server.bucket, "endpoint": server.endpoint, "part_bytes": 5 << 20,
+        "access_key_id": server.access_key_id, "secret_access_key": server.secret_access_key,
+    });
+    let make = || async {
+        let store = host.open_storage("s3", config.clone()).await.map_err(|error| plain(&error))?;
+        Ok(Arc::new(store) as Arc<dyn StorageBackend>)
+    };
+    let report = storage::run(make).await;
+    println!("{report}");
+    assert!(report.passed(), "{report}");
+    let case = report.outcome("what_was_begun_is_listed_and_can_be_removed");
+    assert_eq!(case, Some(&Outcome::Passed));
+    let probed = host.open_storage("s3", config).await.unwrap().probe().await.unwrap();
+    assert_eq!(probed.switched_off, []);
+    let (_, counters) = &host.plugins()[0];
+    assert_eq!((counters.panics, counters.violations), (0, 0), "{counters:?}");
+}
+
+#[tokio::test]
 async fn a_plugin_in_c_passes_the_storage_suite() {
     let Some(plugin) = CPlugin::compile("storage-c/storage_c.c", &[]) else {
         return skip("a_plugin_in_c_passes_the_storage_suite", "there is no C compiler (cc)");
@@ -167,7 +194,7 @@ async fn the_auth_example_passes_the_auth_suite_through_its_library() {
 async fn a_handshake_says_what_a_plugin_is() {
     let info = host().inspect("fs", PluginKind::Storage).await.unwrap();
     assert_eq!((info.name.as_str(), info.kind), ("fs", PluginKind::Storage));
-    assert_eq!(info.abi, (1, 0));
+    assert_eq!(info.abi, (1, 1));
     assert_eq!(info.license, "Apache-2.0 OR MIT");
     assert_eq!(info.config_schema["required"], json!(["root"]));
 }
@@ -217,7 +244,7 @@ async fn a_plugin_of_another_abi_is_told_both_versions() {
     let test = "a_plugin_of_another_abi_is_told_both_versions";
     let Some(plugin) = broken(test, &["FAULT_ABI_MAJOR=7"]) else { return };
     let text = refusal(&plugin).await.to_string();
-    assert!(text.contains("abi version is 7.0, expected 1.0"), "{text}");
+    assert!(text.contains("abi version is 7.1, expected 1.1"), "{text}");
     assert!(text.contains("plugin.so"), "{text}");
 }
 

@@ -36,6 +36,7 @@ pub fn boxvault() -> &'static Path {
             dir.join("boxvault"),
             dir.join("libboxvault_storage_fs.so"),
             dir.join("libboxvault_storage_memory.so"),
+            dir.join("libboxvault_storage_s3.so"),
         ];
         if built.iter().any(|file| is_stale(file)) {
             build(&dir);

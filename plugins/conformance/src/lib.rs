@@ -3,12 +3,13 @@
 //! [`storage::run`] and [`auth::run`] take a function that makes an instance, try out everything the
 //! traits promise, and report case by case. Because the host hands back the trait that the author
 //! wrote, the same suite judges the author's code directly and the loaded library. What a plugin
-//! does not declare is not asked of it, and the report says so.
+//! does not declare is not asked of it, and the report says so. [`servers`] are those that plugins are judged with.
 
 pub mod auth;
 mod bytes;
 mod case;
 mod report;
+pub mod servers;
 pub mod storage;
 
 pub use report::{CaseReport, Outcome, Report};

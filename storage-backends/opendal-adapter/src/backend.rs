@@ -11,6 +11,7 @@ use opendal::{EntryMode, Operator};
 use crate::{
     error::from_opendal,
     list::Page,
+    parts::Parts,
     stream::{Nothing, ObjectSink, Reader},
 };
 
@@ -18,8 +19,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct OpendalBackend {
     operator: Operator,
-    read_chunk_bytes: usize,
+    /// In chunks of this size, or in one request whose answer is taken as it comes.
+    read_chunk_bytes: Option<usize>,
+    parts: Option<Parts>,
     create_new: bool,
+    lists_in_order: bool,
     /// A first segment of keys that is not ours to give: the staging folder.
     reserved: Option<String>,
 }
@@ -27,13 +31,43 @@ pub struct OpendalBackend {
 impl OpendalBackend {
     /// A backend over an operator, without anything special.
     pub fn new(operator: Operator) -> Self {
-        Self { operator, read_chunk_bytes: 1 << 20, create_new: false, reserved: None }
+        Self {
+            operator,
+            read_chunk_bytes: Some(1 << 20),
+            parts: None,
+            create_new: false,
+            lists_in_order: false,
+            reserved: None,
+        }
     }
 
     /// Reads in chunks of this size.
     #[must_use]
     pub fn read_chunk_bytes(mut self, bytes: usize) -> Self {
-        self.read_chunk_bytes = bytes;
+        self.read_chunk_bytes = Some(bytes);
+        self
+    }
+
+    /// Reads a range by one request, whose answer is taken as it comes: only for a service that is read over a
+    /// connection, where what was not asked for yet waits at the other end.
+    #[must_use]
+    pub fn read_as_a_stream(mut self) -> Self {
+        self.read_chunk_bytes = None;
+        self
+    }
+
+    /// Writes in parts.
+    #[must_use]
+    pub fn write_in_parts(mut self, parts: Parts) -> Self {
+        self.parts = Some(parts);
+        self
+    }
+
+    /// Lists all keys below a prefix in one go. Only for a service that does so, in the order of their bytes, and from
+    /// any key on.
+    #[must_use]
+    pub fn lists_in_order(mut self) -> Self {
+        self.lists_in_order = true;
         self
     }
 
@@ -104,17 +138,26 @@ impl StorageBackend for OpendalBackend {
         if range.offset >= end {
             return Ok(Box::new(Nothing));
         }
-        let reader = self.operator.reader_with(key).chunk(self.read_chunk_bytes);
-        let reader = reader.await.map_err(from_opendal)?;
+        let reader = match self.read_chunk_bytes {
+            Some(bytes) => self.operator.reader_with(key).chunk(bytes).await,
+            None => self.operator.reader(key).await,
+        };
+        let reader = reader.map_err(from_opendal)?;
         let stream = reader.into_bytes_stream(range.offset..end).await.map_err(from_opendal)?;
         Ok(Box::new(Reader { stream, remaining: end - range.offset }))
     }
 
-    async fn open_writer(&self, key: &str, _: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
+    async fn open_writer(&self, key: &str, options: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
         self.check(key)?;
-        let writer = self.operator.writer_with(key).if_not_exists(self.create_new);
+        let mut writer = self.operator.writer_with(key).if_not_exists(self.create_new);
+        let mut bytes_max = u64::MAX;
+        if let Some(parts) = &self.parts {
+            let part_bytes = parts.bytes(options.size_hint);
+            bytes_max = parts.object_bytes_max(part_bytes);
+            writer = writer.chunk(part_bytes).concurrent(parts.concurrent);
+        }
         let writer = writer.await.map_err(from_opendal)?;
-        Ok(Box::new(ObjectSink { writer, written: 0 }))
+        Ok(Box::new(ObjectSink::new(self.operator.clone(), key.to_owned(), writer, bytes_max)))
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -133,6 +176,10 @@ impl StorageBackend for OpendalBackend {
     ) -> Result<Vec<ObjectEntry>> {
         let after = after.unwrap_or_default();
         let page = Page { prefix, after, limit, hidden: self.reserved.as_deref() };
-        page.read(&self.operator).await
+        if self.lists_in_order {
+            page.read_in_order(&self.operator).await
+        } else {
+            page.read(&self.operator).await
+        }
     }
 }

@@ -1,13 +1,21 @@
 //! An OpenDAL operator as a BoxVault storage backend.
 //!
-//! All logic that the backends share lives here: keys, ranges, listings, errors. A backend adds its
+//! All logic that the backends share lives here: keys, ranges, listings, parts, patience, errors. A backend adds its
 //! configuration, its operator, and what only it can do, such as writing plain files.
 
 mod backend;
 mod error;
+#[cfg(feature = "http")]
+mod http;
 mod list;
+mod parts;
+mod patience;
 mod stream;
 
 pub use backend::OpendalBackend;
-pub use error::from_opendal;
-pub use opendal::{Operator, services};
+pub use error::{answered, from_opendal};
+#[cfg(feature = "http")]
+pub use http::{HttpOptions, http_transport};
+pub use opendal::{Buffer, HttpTransporter, OperationContext, Operator, services};
+pub use parts::Parts;
+pub use patience::Patience;

@@ -4,6 +4,8 @@
 //! folder by folder: the entries of one folder are sorted (a folder's name with its slash at the
 //! end, which is where its keys belong among its neighbors), and a folder whose keys all lie before
 //! the page is not entered. A page costs the folders that it touches.
+//!
+//! A service whose listings have the order of the keys anyway is asked for the page itself.
 
 use std::time::SystemTime;
 
@@ -11,7 +13,8 @@ use boxvault_plugin_sdk::{
     ObjectEntry, Result,
     storage::{LIST_LIMIT_MAX, check_key},
 };
-use opendal::{EntryMode, Operator};
+use futures_util::TryStreamExt;
+use opendal::{Entry, EntryMode, Operator};
 
 use crate::error::from_opendal;
 
@@ -46,6 +49,24 @@ impl Page<'_> {
         Ok(found)
     }
 
+    /// The same from a service that lists everything below a prefix in the order of the keys.
+    pub(crate) async fn read_in_order(&self, operator: &Operator) -> Result<Vec<ObjectEntry>> {
+        let limit = self.limit.min(LIST_LIMIT_MAX) as usize;
+        let mut lister = operator.lister_with(self.prefix).recursive(true).limit(limit);
+        if !self.after.is_empty() {
+            lister = lister.start_after(self.after);
+        }
+        let mut lister = lister.await.map_err(from_opendal)?;
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let Some(entry) = lister.try_next().await.map_err(from_opendal)? else { break };
+            if entry.metadata().mode() == EntryMode::FILE && self.holds(entry.path()) {
+                found.push(object(entry));
+            }
+        }
+        Ok(found)
+    }
+
     /// What matters in one folder, in reverse order; folders have no entry.
     async fn folder(
         &self,
@@ -54,17 +75,13 @@ impl Page<'_> {
     ) -> Result<Vec<(String, Option<ObjectEntry>)>> {
         let mut rows = Vec::new();
         for entry in operator.list(folder).await.map_err(from_opendal)? {
-            let (path, meta) = entry.into_parts();
+            let path = entry.path().to_owned();
             if path == folder {
                 continue;
             }
-            match meta.mode() {
+            match entry.metadata().mode() {
                 EntryMode::DIR if self.may_hold(&path) => rows.push((path, None)),
-                EntryMode::FILE if self.holds(&path) => {
-                    let modified = meta.last_modified().map(SystemTime::from);
-                    let size = meta.content_length();
-                    rows.push((path.clone(), Some(ObjectEntry { key: path, size, modified })));
-                }
+                EntryMode::FILE if self.holds(&path) => rows.push((path, Some(object(entry)))),
                 _ => {}
             }
         }
@@ -83,4 +100,10 @@ impl Page<'_> {
         let later = folder > self.after || self.after.starts_with(folder);
         shown && prefixed && later
     }
+}
+
+fn object(entry: Entry) -> ObjectEntry {
+    let (key, meta) = entry.into_parts();
+    let modified = meta.last_modified().map(SystemTime::from);
+    ObjectEntry { key, size: meta.content_length(), modified }
 }

@@ -3,12 +3,13 @@
 use std::time::SystemTime;
 
 use boxvault_plugin_sdk::{
-    Bytes, ObjectMeta, ObjectReader, ObjectWriter, PluginError, Result, async_trait,
+    Bytes, ObjectMeta, ObjectReader, ObjectWriter, PluginError, PluginErrorKind, Result,
+    async_trait,
 };
 use futures_util::StreamExt;
-use opendal::{FuturesBytesStream, Writer};
+use opendal::{FuturesBytesStream, Metadata, Operator, Writer};
 
-use crate::error::from_opendal;
+use crate::error::{from_io, from_opendal};
 
 /// Reads a range that lies inside the object.
 pub(crate) struct Reader {
@@ -25,7 +26,7 @@ impl ObjectReader for Reader {
                 self.remaining = self.remaining.saturating_sub(chunk.len() as u64);
                 Ok(Some(chunk))
             }
-            Some(Err(error)) => Err(error.into()),
+            Some(Err(error)) => Err(from_io(error)),
             None if self.remaining > 0 => {
                 let message = format!("the object ends {} bytes too early", self.remaining);
                 Err(PluginError::unexpected(message))
@@ -47,37 +48,87 @@ impl ObjectReader for Nothing {
 
 /// Writes one object.
 pub(crate) struct ObjectSink {
-    pub(crate) writer: Writer,
-    pub(crate) written: u64,
+    operator: Operator,
+    key: String,
+    /// Gone once it is finished or aborted.
+    writer: Option<Writer>,
+    written: u64,
+    bytes_max: u64,
+}
+
+impl ObjectSink {
+    pub(crate) fn new(operator: Operator, key: String, writer: Writer, bytes_max: u64) -> Self {
+        Self { operator, key, writer: Some(writer), written: 0, bytes_max }
+    }
+
+    fn take(&mut self) -> Result<Writer> {
+        self.writer.take().ok_or_else(|| PluginError::invalid_input("the writer is used up"))
+    }
+
+    /// What to tell when an object could not be finished.
+    ///
+    /// A service that does not find what it should finish may have finished it: the answer to the attempt before was
+    /// lost. A key is written once, so an object of the right length under it is this one.
+    async fn unfinished(&self, mut writer: Writer, error: PluginError) -> Result<ObjectMeta> {
+        if error.kind == PluginErrorKind::NotFound
+            && let Ok(meta) = self.operator.stat(&self.key).await
+            && meta.content_length() == self.written
+        {
+            return Ok(object_meta(self.written, &meta));
+        }
+        // It must not stay; the first failure is the one to tell.
+        Err(match writer.abort().await.map_err(from_opendal) {
+            Err(second) if second.kind != PluginErrorKind::NotFound => {
+                error.context(format_args!("could not be removed either: {second}"))
+            }
+            _ => error,
+        })
+    }
 }
 
 #[async_trait]
 impl ObjectWriter for ObjectSink {
     async fn write(&mut self, chunk: Bytes) -> Result<()> {
         self.written += chunk.len() as u64;
-        self.writer.write(chunk).await.map_err(from_opendal)
+        if self.written > self.bytes_max {
+            let message = format!(
+                "the object is longer than {} bytes, which is all that its parts can hold: declare its length before \
+                 it is sent, or configure larger parts",
+                self.bytes_max
+            );
+            return Err(PluginError::invalid_input(message));
+        }
+        let Some(writer) = &mut self.writer else {
+            return Err(PluginError::invalid_input("the writer is used up"));
+        };
+        writer.write(chunk).await.map_err(from_opendal)
     }
 
     async fn finish(mut self: Box<Self>) -> Result<ObjectMeta> {
-        let meta = match self.writer.close().await {
-            Ok(meta) => meta,
-            Err(error) => {
-                let error = from_opendal(error);
-                // What could not be finished must not stay; the first failure is the one to tell.
-                return Err(match self.writer.abort().await {
-                    Ok(()) => error,
-                    Err(second) => {
-                        error.context(format_args!("could not be removed either: {second}"))
-                    }
-                });
-            }
-        };
-        Ok(ObjectMeta::of_size(self.written)
-            .modified(meta.last_modified().map(SystemTime::from))
-            .etag(meta.etag().map(ToOwned::to_owned)))
+        let mut writer = self.take()?;
+        match writer.close().await {
+            Ok(meta) => Ok(object_meta(self.written, &meta)),
+            Err(error) => self.unfinished(writer, from_opendal(error)).await,
+        }
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
-        self.writer.abort().await.map_err(from_opendal)
+        self.take()?.abort().await.map_err(from_opendal)
     }
+}
+
+impl Drop for ObjectSink {
+    /// Aborts what nobody finished, where there is a runtime to do it on; elsewhere it is left to whoever sweeps.
+    fn drop(&mut self) {
+        let Some(mut writer) = self.writer.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            drop(runtime.spawn(async move { writer.abort().await }));
+        }
+    }
+}
+
+fn object_meta(size: u64, meta: &Metadata) -> ObjectMeta {
+    ObjectMeta::of_size(size)
+        .modified(meta.last_modified().map(SystemTime::from))
+        .etag(meta.etag().map(ToOwned::to_owned))
 }

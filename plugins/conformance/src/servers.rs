@@ -1,0 +1,109 @@
+//! Real servers that storage plugins are judged with, each started for one test and ended with it.
+//!
+//! `plugins/conformance/servers/install` installs them. Where they are not, a test says so and is counted as skipped.
+
+use std::{
+    fs::OpenOptions,
+    io::{BufRead as _, BufReader, Write as _},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+/// A server with a bucket that holds nothing.
+#[derive(Debug)]
+pub struct S3Server {
+    /// Where it is.
+    pub endpoint: String,
+    /// A key that may do everything.
+    pub access_key_id: String,
+    /// The secret of the key.
+    pub secret_access_key: String,
+    /// The bucket.
+    pub bucket: String,
+    _process: Process,
+}
+
+impl S3Server {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Why there is none on this machine.
+    pub fn start() -> Result<Self, String> {
+        let (process, words) = Process::start("s3.py")?;
+        let [endpoint, access_key_id, secret_access_key, bucket] = words.as_slice() else {
+            return Err(format!("s3.py said {} words instead of four", words.len()));
+        };
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            access_key_id: access_key_id.clone(),
+            secret_access_key: secret_access_key.clone(),
+            bucket: bucket.clone(),
+            _process: process,
+        })
+    }
+}
+
+/// Notes that a test of a backend cannot run on this machine, as `boxvault_tests::skip` does for those from outside.
+///
+/// # Panics
+/// With `CI=true`: there, every test has to run.
+pub fn skip(test: &str, reason: &str) {
+    let line = format!("SKIPPED {test}: {reason}\n");
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{line}with CI=true it must run");
+    if let Some(path) = std::env::var_os("BOXVAULT_SKIP_LOG") {
+        let log = OpenOptions::new().create(true).append(true).open(&path);
+        let written = log.and_then(|mut log| log.write_all(line.as_bytes()));
+        written.unwrap_or_else(|error| panic!("could not write {}: {error}", path.display()));
+    }
+    #[expect(clippy::print_stdout, reason = "a skipped test says so where it runs")]
+    {
+        print!("{line}");
+    }
+}
+
+/// A script of `plugins/conformance/servers`. It ends with its standard input, so also when this process is killed.
+#[derive(Debug)]
+struct Process(Child);
+
+impl Process {
+    /// Starts it and waits for the line that it prints when it is ready.
+    fn start(script: &str) -> Result<(Self, Vec<String>), String> {
+        let python = folder()?.join("bin/python");
+        if !python.is_file() {
+            let install = "plugins/conformance/servers/install";
+            return Err(format!("{} is missing; run {install}", python.display()));
+        }
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("servers").join(script);
+        let mut child = Command::new(python)
+            .arg(&script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("{} did not start: {error}", script.display()))?;
+        let output = child.stdout.take().ok_or("its output is not piped")?;
+        let process = Self(child);
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+        if line.is_empty() {
+            return Err(format!("{} ended before it was ready", script.display()));
+        }
+        Ok((process, line.split_whitespace().map(ToOwned::to_owned).collect()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Where the servers are installed.
+fn folder() -> Result<PathBuf, String> {
+    if let Some(cache) = std::env::var_os("BOXVAULT_CACHE") {
+        return Ok(PathBuf::from(cache).join("storage-servers"));
+    }
+    let home = std::env::var_os("HOME").ok_or("HOME is not set")?;
+    Ok(PathBuf::from(home).join(".cache/boxvault/storage-servers"))
+}

@@ -1,0 +1,39 @@
+//! How long to wait for a service, and how often to ask again.
+
+use std::time::Duration;
+
+use opendal::{
+    Operator,
+    layers::{RetryLayer, TimeoutLayer},
+};
+
+/// The pause after the first failure; each is twice as long as the one before, give or take.
+const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// Waiting and asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long an attempt at a small question may take.
+    pub question: Duration,
+    /// How long an attempt to move bytes may take, a part of an object at most.
+    pub transfer: Duration,
+    /// How often to ask again after a failure that may pass.
+    pub retries: usize,
+}
+
+impl Patience {
+    /// The same operator, with this patience.
+    pub fn apply(self, operator: Operator) -> Operator {
+        // a deadline is one of an attempt, so the layer of deadlines is the inner one
+        let deadlines =
+            TimeoutLayer::new().with_timeout(self.question).with_io_timeout(self.transfer);
+        let retries = RetryLayer::new()
+            .with_max_times(self.retries)
+            .with_min_delay(PAUSE)
+            .with_max_delay(PAUSE_MAX)
+            .with_factor(2.0)
+            .with_jitter();
+        operator.layer(deadlines).layer(retries)
+    }
+}

@@ -1,0 +1,191 @@
+//! The keys of the s3 backend.
+
+use std::{path::PathBuf, time::Duration};
+
+use boxvault_plugin_sdk::{
+    PluginError, Result, Secret,
+    schemars::{self, JsonSchema},
+    serde::Deserialize,
+};
+use boxvault_storage_opendal::{Parts, Patience};
+
+/// S3 takes no smaller parts, but for the last one.
+const PART_BYTES_MIN: usize = 5 << 20;
+const PART_BYTES_MAX: usize = 1 << 30;
+/// S3 takes no more parts for one object.
+const PARTS_MAX: u64 = 10_000;
+
+/// The s3 backend's table in the configuration.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(crate = "boxvault_plugin_sdk::serde", deny_unknown_fields)]
+pub struct Config {
+    /// The bucket. It must exist.
+    pub bucket: String,
+    /// The region that requests are signed for.
+    #[serde(default = "region")]
+    pub region: String,
+    /// Where the store is, such as `https://s3.example.com`. Not set: AWS.
+    pub endpoint: Option<String>,
+    /// What the keys of all objects begin with, such as `boxvault`; not set: nothing. Two servers that do not share a
+    /// catalog need different ones in the same bucket.
+    #[serde(default)]
+    pub prefix: String,
+    /// The access key. Not set: what AWS's own tools would use (environment, profile, role of the machine).
+    pub access_key_id: Option<Secret>,
+    /// Its secret.
+    pub secret_access_key: Option<Secret>,
+    /// The session token that belongs to temporary keys.
+    pub session_token: Option<Secret>,
+    /// Whether the bucket is named in the path of the URL and not in its host. Not set: in the path, except at AWS.
+    pub path_style: Option<bool>,
+    /// Certificates, PEM, that are trusted besides those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// How the store shall encrypt what it keeps. Not set: as the bucket says.
+    pub server_side_encryption: Option<Encryption>,
+    /// The key for `aws:kms`. Not set: the account's own.
+    pub kms_key_id: Option<String>,
+    /// The storage class of new objects. Not set: the store's default.
+    pub storage_class: Option<String>,
+    /// The size of a part of an upload, in bytes: 5 MiB to 1 GiB. Long objects get larger parts, since there may be
+    /// 10000 of them.
+    #[serde(default = "part_bytes")]
+    #[schemars(range(min = 5_242_880, max = 1_073_741_824))]
+    pub part_bytes: usize,
+    /// How many parts of one upload are sent at once: 1 to 16. As many are in memory, and two more.
+    #[serde(default = "parts_concurrent")]
+    #[schemars(range(min = 1, max = 16))]
+    pub parts_concurrent: usize,
+    /// How often a request is sent again that failed for a reason that may pass, with growing pauses: up to 10.
+    #[serde(default = "retries")]
+    #[schemars(range(min = 0, max = 10))]
+    pub retries: usize,
+    /// How long one request that moves no file may take, in seconds: 1 to 30.
+    #[serde(default = "request_timeout_s")]
+    #[schemars(range(min = 1, max = 30))]
+    pub request_timeout_s: u64,
+    /// How long one part may take on its way, and the store be silent while it sends, in seconds: 5 to 600.
+    #[serde(default = "transfer_timeout_s")]
+    #[schemars(range(min = 5, max = 600))]
+    pub transfer_timeout_s: u64,
+}
+
+/// Encryption by the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "boxvault_plugin_sdk::serde")]
+pub enum Encryption {
+    /// With keys of the store.
+    #[serde(rename = "AES256")]
+    Aes256,
+    /// With a key of the key management service.
+    #[serde(rename = "aws:kms")]
+    AwsKms,
+}
+
+fn region() -> String {
+    "us-east-1".to_owned()
+}
+
+/// With two parts on their way, 64 uploads at once then hold 2 GiB at most.
+const fn part_bytes() -> usize {
+    8 << 20
+}
+
+const fn parts_concurrent() -> usize {
+    2
+}
+
+const fn retries() -> usize {
+    4
+}
+
+/// The server waits 30 seconds for an answer to a small question.
+const fn request_timeout_s() -> u64 {
+    10
+}
+
+/// A part of 8 MiB then needs 1.2 Mbit/s.
+const fn transfer_timeout_s() -> u64 {
+    55
+}
+
+impl Config {
+    /// Checks what the types do not.
+    pub(crate) fn check(&self) -> Result<()> {
+        let bad = |key: &str, problem: String| {
+            Err(PluginError::invalid_config(format!("{key}: {problem}")))
+        };
+        if self.bucket.is_empty() || self.bucket.contains('/') {
+            return bad("bucket", "it is the name of a bucket, without slashes".to_owned());
+        }
+        if self.bucket.ends_with("--x-s3") {
+            return bad(
+                "bucket",
+                "directory buckets are not supported: they list without order".to_owned(),
+            );
+        }
+        if let Some(endpoint) = &self.endpoint
+            && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
+        {
+            return bad("endpoint", "it begins with http:// or https://".to_owned());
+        }
+        if self.prefix.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return bad("prefix", "it has a dot segment".to_owned());
+        }
+        if self.access_key_id.is_some() != self.secret_access_key.is_some() {
+            return bad(
+                "access_key_id",
+                "set it together with secret_access_key, or neither".to_owned(),
+            );
+        }
+        if self.session_token.is_some() && self.access_key_id.is_none() {
+            return bad(
+                "session_token",
+                "it belongs to an access_key_id, which is not set".to_owned(),
+            );
+        }
+        if self.kms_key_id.is_some() && self.server_side_encryption != Some(Encryption::AwsKms) {
+            return bad("kms_key_id", "it needs server_side_encryption = \"aws:kms\"".to_owned());
+        }
+        let between = |key, value: u64, min: u64, max: u64| {
+            if (min..=max).contains(&value) {
+                return Ok(());
+            }
+            bad(key, format!("{value} is not between {min} and {max}"))
+        };
+        between(
+            "part_bytes",
+            self.part_bytes as u64,
+            PART_BYTES_MIN as u64,
+            PART_BYTES_MAX as u64,
+        )?;
+        between("parts_concurrent", self.parts_concurrent as u64, 1, 16)?;
+        between("retries", self.retries as u64, 0, 10)?;
+        between("request_timeout_s", self.request_timeout_s, 1, 30)?;
+        between("transfer_timeout_s", self.transfer_timeout_s, 5, 600)
+    }
+
+    /// Where the store is, without a slash at the end.
+    pub(crate) fn endpoint(&self) -> String {
+        match &self.endpoint {
+            Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+            None => format!("https://s3.{}.amazonaws.com", self.region),
+        }
+    }
+
+    /// Whether the bucket is named in the host.
+    pub(crate) fn virtual_host_style(&self) -> bool {
+        !self.path_style.unwrap_or(self.endpoint.is_some())
+    }
+
+    pub(crate) fn parts(&self) -> Parts {
+        Parts { bytes: self.part_bytes, count_max: PARTS_MAX, concurrent: self.parts_concurrent }
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        Patience {
+            question: Duration::from_secs(self.request_timeout_s),
+            transfer: Duration::from_secs(self.transfer_timeout_s),
+            retries: self.retries,
+        }
+    }
+}
