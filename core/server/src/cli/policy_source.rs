@@ -13,6 +13,7 @@ use boxvault_types::{
         PolicyProblemView, PolicyView,
     },
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 
 use super::{
@@ -20,6 +21,8 @@ use super::{
     remote::{Remote, RemoteError},
 };
 
+/// What cannot stand in a part of a path; names that organizations can have stay as they are.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 /// The code of an answer about an organization that is not there.
 const UNKNOWN_ORGANIZATION: &str = "ORGANIZATION_NOT_FOUND";
 
@@ -39,7 +42,7 @@ impl Source {
             Self::Folder(dir) => Ok(PolicyFiles::of(dir.as_deref())?),
             Self::Server(_, Some(_)) => Err(CliError::FolderOrServer),
             Self::Server(remote, None) => {
-                let (view, _) = remote.get::<PolicyView>("/api/policies").await?;
+                let (view, _) = remote.get::<PolicyView>(&path(None)).await?;
                 Ok(files(view.files)?)
             }
         }
@@ -48,8 +51,7 @@ impl Source {
     /// The rules of an organization's own. Folders have none, and neither has a name that is nobody's.
     pub(super) async fn own_rules(&self, org: &str) -> Result<Option<Overlay>, CliError> {
         let Self::Server(remote, _) = self else { return Ok(None) };
-        let path = format!("/api/organization/{org}/policy");
-        let view = match remote.get::<OrganizationPolicyView>(&path).await {
+        let view = match remote.get::<OrganizationPolicyView>(&path(Some(org))).await {
             Err(RemoteError::Refused { code, .. }) if code == UNKNOWN_ORGANIZATION => {
                 return Ok(None);
             }
@@ -68,6 +70,12 @@ impl Source {
             Self::Server(remote, _) => format!("what is in force at {}", remote.address()),
         }
     }
+}
+
+/// Where the API has the policy, or an organization's own rules.
+pub(super) fn path(org: Option<&str>) -> String {
+    let encoded = org.map(|org| utf8_percent_encode(org, SEGMENT));
+    encoded.map_or("/api/policies".to_owned(), |org| format!("/api/organization/{org}/policy"))
 }
 
 /// Policy files as a server sends them.
@@ -92,7 +100,7 @@ pub(super) struct CheckedThere {
 /// Asks a server what would come of the files of a folder.
 pub(super) async fn check(remote: &Remote, dir: &Path) -> Result<CheckedThere, CliError> {
     let params = CheckPolicyParams { files: views(dir)? };
-    let view = remote.send(Method::POST, "/api/policies/check", &params, None).await?;
+    let view = remote.send(Method::POST, &format!("{}/check", path(None)), &params, None).await?;
     Ok(CheckedThere { view, address: remote.address().to_owned() })
 }
 
@@ -103,9 +111,9 @@ pub(super) async fn apply(
     message: String,
 ) -> Result<PolicyView, CliError> {
     let files = views(dir)?;
-    let (_, seen) = remote.get::<PolicyView>("/api/policies").await?;
+    let (_, seen) = remote.get::<PolicyView>(&path(None)).await?;
     let params = PutPolicyParams { files, message };
-    Ok(remote.send(Method::PUT, "/api/policies", &params, seen).await?)
+    Ok(remote.send(Method::PUT, &path(None), &params, seen).await?)
 }
 
 impl fmt::Display for CheckedThere {

@@ -21,7 +21,7 @@ use serde_json::json;
 use super::{
     CliError,
     policies::tell,
-    policy_source::{self, ProblemLine},
+    policy_source::{self, ProblemLine, path},
     remote::Remote,
 };
 use crate::{app::App, config::Config};
@@ -171,11 +171,6 @@ impl Versions {
             }
         }
     }
-}
-
-/// Where the API has the policy, or an organization's own rules.
-fn path(org: Option<&str>) -> String {
-    org.map_or("/api/policies".to_owned(), |org| format!("/api/organization/{org}/policy"))
 }
 
 async fn roll_back_there<T: DeserializeOwned>(
