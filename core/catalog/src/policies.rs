@@ -24,6 +24,11 @@ use crate::{Catalog, CatalogError, Page, Paged, Result, paging};
 /// The row of `settings` that whoever adds a version waits on. Its value changes with the organizations' names.
 const LOCK: &str = "lock.policy_versions";
 
+/// The greatest number of a scope, as a column.
+const NEWEST: &str = "newest";
+/// So many versions are named in one query.
+const TEXTS_AT_ONCE: usize = 500;
+
 /// Whose rules they are; `None` is the platform.
 pub type Scope = Option<OrganizationId>;
 
@@ -112,13 +117,22 @@ pub struct Mark {
     pub organizations: String,
 }
 
-/// An organization's own rules.
+/// Which version an organization's own rules are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnVersion {
-    /// Its present name.
+pub struct OwnHead {
+    /// The organization's present name.
     pub organization: OrganizationName,
-    /// Their newest version; without files where what is stored is none.
-    pub version: Version,
+    /// The number of their newest version.
+    pub number: i64,
+}
+
+/// A text of an organization's own rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnText {
+    /// The version's number.
+    pub number: i64,
+    /// Name and text of its file; absent where what is stored is none.
+    pub file: Option<(String, String)>,
 }
 
 /// Reads what tells whether anything has changed: two small queries.
@@ -153,18 +167,16 @@ pub async fn find_newest(catalog: &Catalog, scope: Scope) -> Result<Option<Versi
     newest.one(catalog.reader()).await?.map(from_row).transpose()
 }
 
-/// Lists the newest version of every organization that is there and has rules of its own.
-pub async fn list_newest_of_organizations(catalog: &Catalog) -> Result<Vec<OwnVersion>> {
-    let newest = Query::select()
-        .expr(table::Column::Number.max())
-        .from(table::Entity)
-        .and_where(table::Column::OrganizationId.is_not_null())
-        .group_by_col(table::Column::OrganizationId)
-        .take();
-    let rows = table::Entity::find()
-        .filter(table::Column::Number.in_subquery(newest))
-        .order_by_asc(table::Column::Number);
-    let rows = rows.all(catalog.reader()).await?;
+/// Lists the newest version of every organization that is there and has rules of its own, without its text.
+pub async fn list_newest_of_organizations(catalog: &Catalog) -> Result<Vec<OwnHead>> {
+    let newest = table::Entity::find()
+        .select_only()
+        .column(table::Column::OrganizationId)
+        .column_as(table::Column::Number.max(), NEWEST)
+        .filter(table::Column::OrganizationId.is_not_null())
+        .group_by(table::Column::OrganizationId)
+        .order_by_asc(Expr::col(NEWEST));
+    let newest: Vec<(Uuid, i64)> = newest.into_tuple().all(catalog.reader()).await?;
     let with_rules = Query::select()
         .column(table::Column::OrganizationId)
         .from(table::Entity)
@@ -179,19 +191,31 @@ pub async fn list_newest_of_organizations(catalog: &Catalog) -> Result<Vec<OwnVe
         .all(catalog.reader())
         .await?;
     let names: HashMap<Uuid, String> = names.into_iter().collect();
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        let Some(name) = row.organization_id.and_then(|id| names.get(&id)) else { continue };
+    let named = newest.into_iter().filter_map(|(id, number)| Some((names.get(&id)?, number)));
+    let head = |(name, number): (&String, i64)| {
         let organization = stored("organizations.name", OrganizationName::parse(name))?;
-        // one that cannot be read is no reason to leave out the others
-        let files = if from_str::<Vec<(String, String)>>(&row.files).is_ok() {
-            row.files
-        } else {
-            "[]".to_owned()
-        };
-        found.push(OwnVersion { organization, version: from_row(table::Model { files, ..row })? });
+        Ok(OwnHead { organization, number })
+    };
+    named.map(head).collect()
+}
+
+/// Loads the texts of some versions of organizations' own rules, in the order of their numbers.
+pub async fn load_own_texts(catalog: &Catalog, numbers: &[i64]) -> Result<Vec<OwnText>> {
+    let mut found = Vec::with_capacity(numbers.len());
+    for some in numbers.chunks(TEXTS_AT_ONCE) {
+        let rows = table::Entity::find()
+            .select_only()
+            .columns([table::Column::Number, table::Column::Files])
+            .filter(table::Column::Number.is_in(some.iter().copied()));
+        found.extend(rows.into_tuple::<(i64, String)>().all(catalog.reader()).await?);
     }
-    Ok(found)
+    found.sort_by_key(|(number, _)| *number);
+    // one that cannot be read is no reason to leave out the others
+    let text = |(number, files): (i64, String)| {
+        let files: Vec<(String, String)> = from_str(&files).unwrap_or_default();
+        OwnText { number, file: files.into_iter().next() }
+    };
+    Ok(found.into_iter().map(text).collect())
 }
 
 /// Finds a version of a scope.

@@ -2,7 +2,8 @@
 //!
 //! For 10, 1 000, 10 000 and 100 000 rules: the time of a decision that was never asked before, and of one that was,
 //! beside Casbin's `enforce` over the same rules; then what it takes to build such a policy. With `--json` one line of
-//! JSON for each, as tests/bench/run reads it. It judges nothing: figures depend on the machine, their ratio less so.
+//! JSON for each, as tests/bench/run reads it. In the same way beside rules of organizations' own, without Casbin, and
+//! what a change of one organization's takes. It judges nothing: figures depend on the machine, their ratio less so.
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use boxvault_policy::{AccessRequest, Policy, Relations};
+use boxvault_policy::{AccessRequest, Overlay, OverlayLimits, Policy, Relations};
 use boxvault_types::action::{Action, Resource};
 use boxvault_types::identity::{Caller, Credential, Identity, LOCAL_ISSUER, Role, TokenScope};
 use boxvault_types::ids::UserId;
@@ -29,6 +30,12 @@ const QUESTIONS: usize = 6_000;
 const CASBIN_FOR: Duration = Duration::from_secs(2);
 const CASBIN_TIMES: usize = 5;
 
+/// Organizations with rules of their own, beside [`SITE_RULES`] of the site.
+const ORGANIZATIONS: [usize; 3] = [100, 1_000, 5_000];
+const SITE_RULES: usize = 1_000;
+const OWN_LINES: usize = 20;
+const OWN_CHANGES: usize = 11;
+
 struct Figures {
     rules: usize,
     uncached: Percentiles,
@@ -36,6 +43,14 @@ struct Figures {
     casbin: Percentiles,
     build: Duration,
     mib: f64,
+}
+
+struct OwnFigures {
+    organizations: usize,
+    uncached: Percentiles,
+    cached: Percentiles,
+    build: Duration,
+    change: Percentiles,
 }
 
 /// In nanoseconds.
@@ -56,6 +71,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     for rules in SIZES {
         let figures = measure(rules).await?;
+        println!("{}", if json { figures.json() } else { figures.row() });
+    }
+    if !json {
+        println!(
+            "\n| organizations with {OWN_LINES} lines | new, p50 | p99 | asked before, p50 | p99 | \
+             all built in | one changed in |\n{}|",
+            "|---:".repeat(7)
+        );
+    }
+    for organizations in ORGANIZATIONS {
+        let figures = measure_own(organizations)?;
         println!("{}", if json { figures.json() } else { figures.row() });
     }
     Ok(())
@@ -91,6 +117,49 @@ async fn measure(rules: usize) -> Result<Figures, Box<dyn std::error::Error>> {
             }),
     );
     Ok(Figures { rules, uncached, cached, casbin, build, mib })
+}
+
+/// The same questions beside rules of that many organizations' own, and a change of those of one.
+fn measure_own(organizations: usize) -> Result<OwnFigures, Box<dyn std::error::Error>> {
+    let site = Policy::from_texts(MODEL, &[("policy.csv", &text_of(SITE_RULES))])?;
+    let overlays: Vec<Overlay> = (0..organizations).map(|number| own_rules(number, 1)).collect();
+    let started = Instant::now();
+    let mut policy = site.with_overlays(overlays);
+    let build = started.elapsed();
+    let questions = questions()?;
+    let decide = |question: &AccessRequest| policy.decide(question).allowed;
+    black_box(questions.first().map(decide));
+    let uncached =
+        Percentiles::of(questions.iter().skip(1).map(|question| timed(|| decide(question))));
+    let cached = Percentiles::of(questions.iter().map(|question| timed(|| decide(question))));
+    let mut changes = Vec::with_capacity(OWN_CHANGES);
+    for version in 2_i64.. {
+        if changes.len() == OWN_CHANGES {
+            break;
+        }
+        let (limits, overlay) =
+            (OverlayLimits { bytes_max: 65_536, lines_max: 1_000 }, own_rules(0, version));
+        let started = Instant::now();
+        policy = policy.with_new_overlay(overlay, limits, None)?;
+        changes.push(u64::try_from(started.elapsed().as_nanos())?);
+    }
+    let change = Percentiles::of(changes.into_iter());
+    Ok(OwnFigures { organizations, uncached, cached, build, change })
+}
+
+/// What owners write: a role of the organization's own, who has it, and what it may do; some denies. The first is that
+/// of the organization that is asked about.
+fn own_rules(number: usize, version: i64) -> Overlay {
+    let name = if number == 0 { "acme".to_owned() } else { format!("organization{number}") };
+    let mut text =
+        format!("# version {version}\ng, group:ldap:staff, role:{name}/release, {name}\n");
+    for line in 1..OWN_LINES {
+        let (effect, action) = if line % 5 == 0 { ("deny", "delete") } else { ("allow", "update") };
+        // writing to a String cannot fail
+        let _written =
+            writeln!(text, "p, role:{name}/release, {name}, box/box{line}/**, {action}, {effect}");
+    }
+    Overlay::new(&name, version, &text, &name)
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> u64 {
@@ -223,6 +292,35 @@ impl Figures {
             self.casbin.p99,
             self.build.as_secs_f64() * 1000.0,
             self.mib,
+        )
+    }
+}
+
+impl OwnFigures {
+    fn row(&self) -> String {
+        format!(
+            "| {} | {} | {} | {} | {} | {:.0} ms | {} |",
+            self.organizations,
+            shown(self.uncached.p50),
+            shown(self.uncached.p99),
+            shown(self.cached.p50),
+            shown(self.cached.p99),
+            self.build.as_secs_f64() * 1000.0,
+            shown(self.change.p50),
+        )
+    }
+
+    fn json(&self) -> String {
+        format!(
+            r#"{{"organizations":{},"uncached_ns":[{},{}],"cached_ns":[{},{}],"change_ns":[{},{}],"build_ms":{:.1}}}"#,
+            self.organizations,
+            self.uncached.p50,
+            self.uncached.p99,
+            self.cached.p50,
+            self.cached.p99,
+            self.change.p50,
+            self.change.p99,
+            self.build.as_secs_f64() * 1000.0,
         )
     }
 }

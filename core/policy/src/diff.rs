@@ -69,8 +69,8 @@ impl<'a> Lines<'a> {
     }
 
     fn of_organization(policy: &'a Policy, name: &str) -> Self {
-        let (rules, bindings) = (policy.own_rules(name), policy.own_bindings(name));
-        Self { rules: rules.collect(), bindings: bindings.collect() }
+        let (rules, bindings) = policy.own_lines(name);
+        Self { rules: rules.iter().collect(), bindings: bindings.iter().collect() }
     }
 }
 
@@ -79,7 +79,7 @@ fn compare(
     (after, new): (&Policy, &Lines<'_>),
     only: Option<&str>,
 ) -> PolicyDiff {
-    let all = || before.rules().iter().chain(after.rules());
+    let all = || before.rules().chain(after.rules());
     let rules = || old.rules.iter().chain(&new.rules).copied();
     let bindings = || old.bindings.iter().chain(&new.bindings).copied();
     let whole = Grid::new(rules(), &all()).with_named(rules(), bindings()).within(only);

@@ -6,6 +6,7 @@ use std::fmt;
 use boxvault_types::action::Action;
 use serde::Serialize;
 
+use crate::domain::DomainRules;
 use crate::pattern;
 use crate::policy::Policy;
 use crate::print::print_field;
@@ -78,17 +79,18 @@ pub fn explain(policy: &Policy, request: &AccessRequest) -> Explanation {
         }
         _ => (&request.subjects, own),
     };
-    let held = policy.held(subjects, &request.domain, &request.object);
+    let rules = policy.rules_in(&request.domain);
+    let held = rules.held(subjects, &request.object);
     let cause = |rule: &Rule| Cause {
         rule: RuleRef::clone(&rule.source),
         allows: rule.allow,
         subject: (*rule.subject).to_owned(),
-        through: policy.through(&held, &rule.subject),
+        through: rules.through(&held, &rule.subject),
     };
     let Decision { allowed, reason, .. } = decision;
     // what a token does not reach is refused before any rule
     let fitting =
-        if reason == Reason::TokenScope { Vec::new() } else { policy.fitting(&held, request) };
+        if reason == Reason::TokenScope { Vec::new() } else { rules.fitting(&held, request) };
     let decided = |rule: &&&Rule| decision.rule.as_deref() == Some(&*rule.source);
     let silent = reason == Reason::NoRule;
     Explanation {
@@ -100,8 +102,8 @@ pub fn explain(policy: &Policy, request: &AccessRequest) -> Explanation {
         reason,
         rule: fitting.iter().find(decided).map(|rule| cause(rule)),
         others: fitting.iter().filter(|rule| !decided(rule)).map(|rule| cause(rule)).collect(),
-        near: if silent { near(policy, &held, request) } else { Vec::new() },
-        remedies: if silent { remedies(policy, &held, subjects, request) } else { Vec::new() },
+        near: if silent { near(rules, &held, request) } else { Vec::new() },
+        remedies: if silent { remedies(rules, &held, subjects, request) } else { Vec::new() },
     }
 }
 
@@ -114,8 +116,8 @@ struct Differences {
 }
 
 impl Differences {
-    fn new(policy: &Policy, held: &[Held], request: &AccessRequest, rule: &Rule) -> Self {
-        let id = policy.subjects().find(&rule.subject);
+    fn new(rules: DomainRules<'_>, held: &[Held], request: &AccessRequest, rule: &Rule) -> Self {
+        let id = rules.find(&rule.subject);
         Self {
             subject: !held.iter().any(|held| Some(held.subject) == id),
             domain: *rule.domain != *ANY && *rule.domain != *request.domain,
@@ -142,12 +144,11 @@ impl Differences {
     }
 }
 
-fn near(policy: &Policy, held: &[Held], request: &AccessRequest) -> Vec<NearRule> {
-    let mut near: Vec<_> = policy
+fn near(rules: DomainRules<'_>, held: &[Held], request: &AccessRequest) -> Vec<NearRule> {
+    let mut near: Vec<_> = rules
         .rules()
-        .iter()
         .filter(|rule| rule.allow)
-        .map(|rule| (Differences::new(policy, held, request, rule), rule))
+        .map(|rule| (Differences::new(rules, held, request, rule), rule))
         .filter(|(differences, _)| differences.count() <= DIFFERENCES_MAX)
         .collect();
     // a rule for the caller is nearer than one for somebody else, and a longer way in common nearer than a short one
@@ -169,7 +170,7 @@ fn near(policy: &Policy, held: &[Held], request: &AccessRequest) -> Vec<NearRule
 
 /// A rule for what the caller is, and a binding to a role that may.
 fn remedies(
-    policy: &Policy,
+    rules: DomainRules<'_>,
     held: &[Held],
     subjects: &[String],
     request: &AccessRequest,
@@ -186,8 +187,8 @@ fn remedies(
     let bindable = own.iter().find(|subject| !subject.starts_with("role:"));
     // a role of the site's own is made for a purpose, and gives less than the server's
     let roles = || {
-        policy.rules().iter().filter(|rule| {
-            let differences = Differences::new(policy, held, request, rule);
+        rules.rules().filter(|rule| {
+            let differences = Differences::new(rules, held, request, rule);
             let only_subject = differences.subject && differences.count() == 1;
             rule.allow && only_subject && rule.subject.starts_with("role:")
         })

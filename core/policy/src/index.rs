@@ -55,22 +55,6 @@ pub(crate) struct Deciding {
     pub(crate) allow: Option<u32>,
 }
 
-/// Which rules count in a decision: those before a place.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Counting {
-    pub(crate) allows_before: u32,
-    pub(crate) denies_before: u32,
-}
-
-impl Counting {
-    /// Every rule.
-    pub(crate) const ALL: Self = Self { allows_before: u32::MAX, denies_before: u32::MAX };
-
-    fn has(self, end: End) -> bool {
-        end.rule < if end.allow { self.allows_before } else { self.denies_before }
-    }
-}
-
 /// One step of a path.
 #[derive(Clone, Copy)]
 enum Step {
@@ -113,15 +97,14 @@ impl RuleIndex {
     /// The rules that decide a question: of every subject, for an action on an object in a domain.
     pub(crate) fn deciding(
         &self,
-        subjects: &[u32],
+        subjects: impl IntoIterator<Item = u32>,
         domain: &str,
         object: &str,
         action: Action,
-        counting: Counting,
     ) -> Deciding {
         let mut deciding = Deciding::default();
         self.fitting(subjects, domain, object, |end| {
-            if end.action.is_none_or(|known| known == action) && counting.has(end) {
+            if end.action.is_none_or(|known| known == action) {
                 let first = if end.allow { &mut deciding.allow } else { &mut deciding.deny };
                 *first = Some(first.map_or(end.rule, |before| before.min(end.rule)));
             }
@@ -132,15 +115,14 @@ impl RuleIndex {
     /// Every rule that fits a question, in the order of reading.
     pub(crate) fn all(
         &self,
-        subjects: &[u32],
+        subjects: impl IntoIterator<Item = u32>,
         domain: &str,
         object: &str,
         action: Action,
-        counting: Counting,
     ) -> Vec<u32> {
         let mut rules = Vec::new();
         self.fitting(subjects, domain, object, |end| {
-            if end.action.is_none_or(|known| known == action) && counting.has(end) {
+            if end.action.is_none_or(|known| known == action) {
                 rules.push(end.rule);
             }
         });
@@ -148,13 +130,8 @@ impl RuleIndex {
         rules
     }
 
-    /// Every rule of a subject, the rule itself included, that fits whatever a rule fits.
-    pub(crate) fn covering(&self, subject: u32, rule: &Rule) -> Vec<u32> {
-        self.covering_all(subject, &rule.domain, &rule.object, rule.action)
-    }
-
     /// Every rule of a subject that fits whatever fits a domain, a pattern and an action.
-    pub(crate) fn covering_all(
+    pub(crate) fn covering(
         &self,
         subject: u32,
         domain: &str,
@@ -180,12 +157,18 @@ impl RuleIndex {
         rules
     }
 
-    fn fitting(&self, subjects: &[u32], domain: &str, object: &str, mut found: impl FnMut(End)) {
+    fn fitting(
+        &self,
+        subjects: impl IntoIterator<Item = u32>,
+        domain: &str,
+        object: &str,
+        mut found: impl FnMut(End),
+    ) {
         let domain = self.word(domain);
         let mut steps = Vec::with_capacity(16);
         steps.extend(object.split('/').map(|segment| self.word(segment)));
         for subject in subjects {
-            self.walk(*subject, domain, &steps, &mut found);
+            self.walk(subject, domain, &steps, &mut found);
         }
     }
 

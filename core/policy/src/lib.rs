@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod diff;
+mod domain;
 mod error;
 mod evaluator;
 mod expectations;
@@ -26,6 +27,7 @@ mod print;
 mod question;
 mod request;
 mod rules;
+mod site;
 mod subjects;
 mod validate;
 mod watch;

@@ -5,13 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use boxvault_types::action::SYSTEM_DOMAIN;
 
+use crate::domain::DomainRules;
 use crate::error::Problem;
-use crate::index::RuleIndex;
+use crate::overlay::OwnRules;
 use crate::pattern;
 use crate::request::RuleRef;
 use crate::rules::words::{ANY, SERVER_ROLES};
 use crate::rules::{Binding, Rule};
-use crate::subjects::Subjects;
+use crate::site::Site;
 
 /// More than anybody reads, and each is a line of the log at every change.
 const WARNINGS_MAX: usize = 100;
@@ -22,22 +23,31 @@ const EVERYWHERE: [&str; 2] = ["role:platform-admin", "role:public"];
 /// Subjects that somebody can be who is not signed in.
 const NOT_SIGNED_IN: [&str; 3] = ["anonymous", "authenticated", "role:public"];
 
-/// The rules with all that is needed to judge them.
-pub(crate) struct Linter<'a> {
-    pub(crate) rules: &'a [Rule],
-    pub(crate) bindings: &'a [Binding],
-    pub(crate) subjects: &'a Subjects,
-    pub(crate) index: &'a RuleIndex,
+/// What looks like a mistake in the rules of a site.
+pub(crate) fn of_site(site: &Site) -> Vec<Problem> {
+    Linter { site, own: None }.warnings(0, &site.rules, &site.bindings)
+}
+
+/// What looks like a mistake in rules of an organization's own, beside those of the site.
+pub(crate) fn of_organization(site: &Site, own: &OwnRules) -> Vec<Problem> {
+    Linter { site, own: Some(own) }.warnings(own.rules_before, &own.rules, &own.bindings)
+}
+
+/// The rules that those to judge are beside.
+struct Linter<'a> {
+    site: &'a Site,
+    own: Option<&'a OwnRules>,
 }
 
 impl Linter<'_> {
-    /// Adds what it finds, rule by rule, at most one thing about each.
-    pub(crate) fn warn(&self, warnings: &mut Vec<Problem>) {
-        let domains = self.domains_of_roles();
-        for (number, rule) in (0_u32..).zip(self.rules) {
+    /// What it finds, rule by rule, at most one thing about each.
+    fn warnings(&self, first: u32, rules: &[Rule], bindings: &[Binding]) -> Vec<Problem> {
+        let domains = domains_of_roles(bindings);
+        let mut warnings = Vec::new();
+        for (number, rule) in (first..).zip(rules) {
             if warnings.len() >= WARNINGS_MAX {
                 warnings.push(at(&rule.source, "the rules from here on were not looked at"));
-                return;
+                break;
             }
             warnings.extend(
                 never_asked(rule)
@@ -45,15 +55,7 @@ impl Linter<'_> {
                     .or_else(|| self.superfluous(number, rule)),
             );
         }
-    }
-
-    /// The domains in which each role is given by `g` lines.
-    fn domains_of_roles(&self) -> HashMap<&str, BTreeSet<&str>> {
-        let mut domains: HashMap<&str, BTreeSet<&str>> = HashMap::new();
-        for binding in self.bindings {
-            domains.entry(&binding.role).or_default().insert(&binding.domain);
-        }
-        domains
+        warnings
     }
 
     /// A rule that another one, as wide or wider, makes superfluous: of the same effect, or an allow under a deny.
@@ -77,16 +79,31 @@ impl Linter<'_> {
     /// The other rules that fit whatever this one fits, of this file or of one before.
     fn wider(&self, number: u32, rule: &Rule) -> Vec<&Rule> {
         let signed_in = (!NOT_SIGNED_IN.contains(&&*rule.subject)).then_some("authenticated");
-        let subjects = signed_in.into_iter().chain([&*rule.subject]);
-        let held = self.subjects.held(subjects, &rule.domain, u32::MAX);
-        held.iter()
-            .flat_map(|held| self.index.covering(held.subject, rule))
+        let subjects: Vec<String> =
+            signed_in.into_iter().chain([&*rule.subject]).map(str::to_owned).collect();
+        let beside = DomainRules::new(self.site, self.own, &rule.domain);
+        let held = beside.held(&subjects, &rule.object);
+        let wider = held
+            .iter()
+            .flat_map(|held| beside.covering(held.subject, &rule.object, rule.action))
             .filter(|other| *other != number)
-            .filter_map(|other| Some((other, self.rules.get(other as usize)?)))
-            .filter(|(place, other)| *place < number || other.source.file == rule.source.file)
-            .map(|(_, other)| other)
-            .collect()
+            .filter_map(|other| Some((other, self.rule(other)?)))
+            .filter(|(place, other)| *place < number || other.source.file == rule.source.file);
+        wider.map(|(_, other)| other).collect()
     }
+
+    fn rule(&self, number: u32) -> Option<&Rule> {
+        DomainRules::new(self.site, self.own, ANY).rule(number)
+    }
+}
+
+/// The domains in which each role is given by `g` lines.
+fn domains_of_roles(bindings: &[Binding]) -> HashMap<&str, BTreeSet<&str>> {
+    let mut domains: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    for binding in bindings {
+        domains.entry(&binding.role).or_default().insert(&binding.domain);
+    }
+    domains
 }
 
 /// A rule about something that the server never asks.

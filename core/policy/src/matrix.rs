@@ -47,7 +47,7 @@ pub struct MatrixRow {
 
 /// Makes the table of a policy: role × object × action.
 pub fn matrix(policy: &Policy) -> Matrix {
-    let grid = Grid::new(policy.rules().iter(), &policy.rules().iter());
+    let grid = Grid::new(policy.rules(), &policy.rules());
     let mut rows = Vec::new();
     let mut of_any_name = HashMap::new();
     for row in grid.rows() {

@@ -10,6 +10,7 @@
 //! mended; every other organization notices nothing.
 
 mod grants;
+mod own_rules;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,24 +19,23 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::error::Problem;
-use crate::request::RuleRef;
 use crate::rules::csv::{self, Place};
-use crate::rules::{Binding, REST, Rule, RuleSet, is_silent};
+use crate::rules::{RuleSet, is_silent};
+use crate::site::Site;
 use crate::validate;
 
 pub(crate) use grants::check as check_grants;
+pub(crate) use own_rules::OwnRules;
 
-/// Lines of all overlays together: half a KiB each, twice that while a change comes into force.
-const LINES_MAX: usize = 200_000;
-/// Whom the rules speak of that close an organization; platform admins are excepted by how is decided.
-const EVERYBODY: [&str; 2] = ["anonymous", "authenticated"];
+/// Lines of all overlays together: half a KiB of memory each.
+pub(crate) const LINES_MAX: usize = 200_000;
 
-/// The rules of one organization's own, as a version of them.
+/// The rules of one organization's own, as a version of them. A copy shares its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
-    organization: String,
+    organization: Arc<str>,
     version: i64,
-    text: String,
+    text: Arc<str>,
 }
 
 /// How large the rules of one organization may be.
@@ -67,11 +67,11 @@ impl Overlay {
     /// of the present one. Names are in lower case.
     pub fn new(organization: &str, version: i64, text: &str, written_for: &str) -> Self {
         let text = if written_for == organization {
-            text.to_owned()
+            text.into()
         } else {
-            renamed(text, written_for, organization)
+            renamed(text, written_for, organization).into()
         };
-        Self { organization: organization.to_owned(), version, text }
+        Self { organization: organization.into(), version, text }
     }
 
     /// The organization's name, in lower case.
@@ -132,71 +132,38 @@ impl Overlay {
         }
         if problems.is_empty() { Ok(set) } else { Err(problems) }
     }
-
-    /// The rules by which an organization is closed.
-    fn closed(&self, set: &mut RuleSet) {
-        for subject in EVERYBODY {
-            let text = format!("p, {subject}, {}, {REST}, *, deny", self.organization);
-            let source = Arc::new(RuleRef { file: self.file().into(), line: 0, text });
-            set.rules.push(Rule {
-                subject: subject.into(),
-                domain: self.organization.as_str().into(),
-                object: REST.into(),
-                action: None,
-                allow: false,
-                source,
-            });
-        }
-    }
 }
 
-/// Adds all overlays to the rules of a site; one that cannot be read closes its organization.
-pub(crate) fn add(set: &mut RuleSet, overlays: &[Overlay]) -> HashMap<String, OverlayState> {
-    let mut states = HashMap::with_capacity(overlays.len());
+/// Puts overlays beside a site, in their order: those that are read already, and did not change, stay as they are. One
+/// that cannot be read closes its organization.
+pub(crate) fn put_beside(
+    site: &Site,
+    known: &HashMap<Arc<str>, Arc<OwnRules>>,
+    overlays: Vec<Overlay>,
+) -> HashMap<Arc<str>, Arc<OwnRules>> {
     let mut room = LINES_MAX;
+    let mut own = HashMap::with_capacity(overlays.len());
     for overlay in overlays {
-        let read = overlay.read().and_then(|own| {
-            let lines = own.rules.len() + own.bindings.len();
-            room = room.checked_sub(lines).ok_or_else(|| {
-                let message =
-                    format!("all organizations together have more than {LINES_MAX} lines");
-                vec![Problem::new(&overlay.file(), 0, 0, message)]
-            })?;
-            Ok(own)
-        });
-        let (rules, bindings, problems) = match read {
-            Ok(own) => {
-                let counts = (own.rules.len(), own.bindings.len());
-                set.rules.extend(own.rules);
-                set.bindings.extend(own.bindings);
-                (counts.0, counts.1, Vec::new())
-            }
-            Err(problems) => {
-                overlay.closed(set);
-                (0, 0, problems)
-            }
+        let before = known.get(&*overlay.organization);
+        let kept = before.filter(|kept| !kept.is_closed() && kept.overlay == overlay);
+        let read = kept.cloned().unwrap_or_else(|| Arc::new(OwnRules::read(site, overlay)));
+        let read = if let Some(left) = room.checked_sub(read.lines()) {
+            room = left;
+            read
+        } else {
+            let (overlay, problem) = (read.overlay.clone(), too_many(&read.overlay));
+            Arc::new(OwnRules::closed(site, overlay, vec![problem]))
         };
-        let (version, warnings) = (overlay.version, Vec::new());
-        let state = OverlayState { version, rules, bindings, problems, warnings };
-        states.insert(overlay.organization.clone(), state);
+        own.insert(Arc::clone(&read.overlay.organization), read);
     }
-    states
+    own
 }
 
-/// Gives each overlay the warnings about it; the others are the site's.
-pub(crate) fn share_out(
-    warnings: Vec<Problem>,
-    states: &mut HashMap<String, OverlayState>,
-) -> Vec<Problem> {
-    let mut of_site = Vec::new();
-    for warning in warnings {
-        let own = warning.file.split_once('/').and_then(|(name, _)| states.get_mut(name));
-        match own {
-            Some(state) => state.warnings.push(warning),
-            None => of_site.push(warning),
-        }
-    }
-    of_site
+/// That all organizations together may not have so many lines.
+pub(crate) fn too_many(overlay: &Overlay) -> Problem {
+    let message = format!("all organizations together have more than {LINES_MAX} lines");
+    Problem::new(&overlay.file(), 0, 0, message)
+        .hint("give rights to roles, not to single boxes or people")
 }
 
 /// Writes another name for an organization wherever its rules speak of it; comments and all else stay.
@@ -229,18 +196,4 @@ fn renamed(text: &str, was: &str, now: &str) -> String {
         characters.into_iter().collect()
     });
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// The lines that a set has of its own organization, after those of a site.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Beginning {
-    pub(crate) rules: u32,
-    pub(crate) bindings: u32,
-}
-
-impl Beginning {
-    pub(crate) fn of(rules: &[Rule], bindings: &[Binding]) -> Self {
-        let number = |length| u32::try_from(length).expect("lines are limited in number");
-        Self { rules: number(rules.len()), bindings: number(bindings.len()) }
-    }
 }

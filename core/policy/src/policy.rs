@@ -10,55 +10,40 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use boxvault_types::action::{Action, ResourceKind};
+use boxvault_types::action::Action;
 use quick_cache::{Equivalent, sync::Cache};
 use tracing::error;
 
+use crate::domain::DomainRules;
 use crate::error::{PolicyError, Problem};
-use crate::evaluator::{Asked, Evaluator, subject_set};
-use crate::expectations::{Expectations, TestFailure, TestReport};
-use crate::files::{PolicyFiles, RULES_FILE};
-use crate::index::{Counting, Deciding, RuleIndex};
-use crate::lint::Linter;
-use crate::overlay::{self, Beginning, Overlay, OverlayLimits, OverlayState};
-use crate::request::{AccessRequest, Decision, Reason, RuleRef};
-use crate::rules::words::PLATFORM_ADMIN;
-use crate::rules::{Binding, PROBLEMS_MAX, Rule, RuleSet, model};
-use crate::subjects::{Held, Subjects};
+use crate::evaluator::{Asked, subject_set};
+use crate::expectations::{TestFailure, TestReport};
+use crate::files::PolicyFiles;
+use crate::overlay::{self, Overlay, OverlayLimits, OverlayState, OwnRules};
+use crate::request::{AccessRequest, Decision, Reason};
+use crate::rules::{Binding, PROBLEMS_MAX, Rule};
+use crate::site::Site;
 use crate::validate;
 
-/// The object on which rules of an organization's own have no say.
-const OF_THE_SITE: &str = ResourceKind::Rules.as_str();
 /// Decisions that are remembered, some 200 bytes each.
 const DECISIONS_MAX: usize = 8_192;
 
 /// Who may do what: immutable, and safe to ask from any thread.
 pub struct Policy {
-    digest: String,
+    site: Arc<Site>,
     version: Option<i64>,
-    files: PolicyFiles,
-    rules: Vec<Rule>,
-    bindings: Vec<Binding>,
-    expectations_count: usize,
-    warnings: Vec<Problem>,
-    subjects: Subjects,
-    index: RuleIndex,
-    evaluator: Evaluator,
+    /// The rules of organizations' own, by name in lower case.
+    own: HashMap<Arc<str>, Arc<OwnRules>>,
     cache: Cache<Key, Decision>,
     failures: AtomicU64,
-    overlays: Arc<[Overlay]>,
-    states: HashMap<String, OverlayState>,
-    /// Where the lines of organizations' own begin.
-    beginning: Beginning,
-    platform_admin: Option<u32>,
 }
 
 impl std::fmt::Debug for Policy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Policy")
-            .field("digest", &self.digest)
+            .field("digest", &self.site.digest)
             .field("version", &self.version)
-            .field("rules", &self.rules.len())
+            .field("rules", &self.site.rules.len())
             .finish_non_exhaustive()
     }
 }
@@ -89,7 +74,7 @@ impl Policy {
     /// # Errors
     /// All problems for which the files cannot be read.
     pub fn draft(files: &PolicyFiles) -> Result<Self, PolicyError> {
-        Self::assemble(files, Arc::default()).map(|(policy, _)| policy)
+        Ok(Self::new(Arc::new(Site::read(files)?), HashMap::new()))
     }
 
     /// Builds a policy that may be put in force: its guards hold, and what is expected of it is so.
@@ -97,19 +82,28 @@ impl Policy {
     /// # Errors
     /// Everything that is wrong.
     pub fn build(files: &PolicyFiles) -> Result<Self, PolicyError> {
-        Self::build_with(files, Arc::default())
+        Self::build_with(files, Vec::new())
     }
 
     /// The same beside rules of organizations' own, which may not take back what is expected either.
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub fn build_with(files: &PolicyFiles, overlays: Arc<[Overlay]>) -> Result<Self, PolicyError> {
-        let (policy, expectations) = Self::assemble(files, overlays)?;
-        let mut problems = validate::check_guards(&policy);
-        let failures = expectations.ask(&policy).failures;
+    pub fn build_with(files: &PolicyFiles, overlays: Vec<Overlay>) -> Result<Self, PolicyError> {
+        let policy = Self::draft(files)?.with_overlays(overlays);
+        policy.verify()?;
+        Ok(policy)
+    }
+
+    /// Asks whether it may be put in force: its guards hold, and what is expected of it is so.
+    ///
+    /// # Errors
+    /// Everything that is not as it has to be.
+    pub fn verify(&self) -> Result<(), PolicyError> {
+        let mut problems = validate::check_guards(self);
+        let failures = self.site.expectations.ask(self).failures;
         problems.extend(failures.iter().take(PROBLEMS_MAX).map(TestFailure::problem));
-        if problems.is_empty() { Ok(policy) } else { Err(PolicyError::Invalid { problems }) }
+        if problems.is_empty() { Ok(()) } else { Err(PolicyError::Invalid { problems }) }
     }
 
     /// Asks the policy of some files what its expectations say, also where some are not so.
@@ -117,73 +111,23 @@ impl Policy {
     /// # Errors
     /// All problems for which the files cannot be read.
     pub fn test(files: &PolicyFiles) -> Result<TestReport, PolicyError> {
-        Self::assemble(files, Arc::default())
-            .map(|(policy, expectations)| expectations.ask(&policy))
+        let policy = Self::draft(files)?;
+        Ok(policy.site.expectations.ask(&policy))
     }
 
-    /// Parses, checks, indexes, and asks Casbin once.
-    fn assemble(
-        files: &PolicyFiles,
-        overlays: Arc<[Overlay]>,
-    ) -> Result<(Self, Expectations), PolicyError> {
-        let mut problems = Vec::new();
-        let mut warnings = Vec::new();
-        model::check(&files.model, &mut problems);
-        let mut set = RuleSet::default();
-        for (name, bytes) in &files.rules {
-            set.read(name, bytes, &mut problems);
-        }
-        let mut expectations = Expectations::default();
-        for (name, bytes) in &files.tests {
-            expectations.read(name, bytes, &mut problems);
-        }
-        set.check_size(&mut problems);
-        validate::check_rules(&mut set, &mut problems, &mut warnings);
-        if !problems.is_empty() {
-            return Err(PolicyError::Invalid { problems });
-        }
-        let evaluator = Evaluator::build(model::shipped()).map_err(|error| {
-            let message = format!("the rules cannot be evaluated: {error}");
-            PolicyError::Invalid { problems: vec![Problem::new(RULES_FILE, 0, 0, message)] }
-        })?;
-        let beginning = Beginning::of(&set.rules, &set.bindings);
-        let mut states = overlay::add(&mut set, &overlays);
-        let subjects = Subjects::new(&set.rules, &set.bindings);
-        let index = RuleIndex::new(&set.rules, |name| {
-            subjects.find(name).expect("the subject of every rule was numbered")
-        });
-        let (rules, bindings) = (&set.rules, &set.bindings);
-        Linter { rules, bindings, subjects: &subjects, index: &index }.warn(&mut warnings);
-        let warnings = overlay::share_out(warnings, &mut states);
-        let policy = Self {
-            digest: files.digest(),
-            version: None,
-            files: files.clone(),
-            rules: set.rules,
-            bindings: set.bindings,
-            expectations_count: expectations.len(),
-            warnings,
-            platform_admin: subjects.find(PLATFORM_ADMIN),
-            subjects,
-            index,
-            evaluator,
-            cache: Cache::new(DECISIONS_MAX),
-            failures: AtomicU64::new(0),
-            overlays,
-            states,
-            beginning,
-        };
-        Ok((policy, expectations))
+    fn new(site: Arc<Site>, own: HashMap<Arc<str>, Arc<OwnRules>>) -> Self {
+        let (cache, failures) = (Cache::new(DECISIONS_MAX), AtomicU64::new(0));
+        Self { site, version: None, own, cache, failures }
     }
 
     /// SHA-256 of all texts that it was built from, in lower-case hexadecimal.
     pub fn digest(&self) -> &str {
-        &self.digest
+        &self.site.digest
     }
 
     /// The texts that it was built from.
     pub fn files(&self) -> &PolicyFiles {
-        &self.files
+        &self.site.files
     }
 
     /// The number of the version that it is, where a history is kept.
@@ -198,28 +142,27 @@ impl Policy {
     }
 
     /// The rules of organizations' own that it has beside those of the site.
-    pub fn overlays(&self) -> &Arc<[Overlay]> {
-        &self.overlays
+    pub fn overlays(&self) -> impl ExactSizeIterator<Item = &Overlay> {
+        self.own.values().map(|own| &own.overlay)
     }
 
-    /// What became of the rules of an organization's own, by its name in lower case; absent where it has none.
-    pub fn overlay_state(&self, organization: &str) -> Option<&OverlayState> {
-        self.states.get(organization)
+    /// The rules of one organization's own, by its name in lower case; absent where it has none.
+    pub fn overlay(&self, organization: &str) -> Option<(&Overlay, &OverlayState)> {
+        self.own.get(organization).map(|own| (&own.overlay, &own.state))
     }
 
     /// The organizations whose own rules cannot be read, so that they are closed.
     pub fn closed_organizations(&self) -> impl Iterator<Item = (&str, &OverlayState)> {
-        let closed = self.states.iter().filter(|(_, state)| !state.problems.is_empty());
-        closed.map(|(name, state)| (name.as_str(), state))
+        let closed = self.own.iter().filter(|(_, own)| own.is_closed());
+        closed.map(|(name, own)| (&**name, &own.state))
     }
 
-    /// The same policy with other rules of organizations' own; such that cannot be read close their organization. Parses
-    /// all files, so it takes a while.
+    /// The same policy with other rules of organizations' own, at most one overlay of each; such that cannot be read
+    /// close their organization. Those that it has already are not read again.
     #[must_use]
-    pub fn with_overlays(&self, overlays: Arc<[Overlay]>) -> Self {
-        let (policy, _) = Self::assemble(&self.files, overlays)
-            .expect("these files made a policy before, and an overlay is no reason to refuse them");
-        Self { version: self.version, ..policy }
+    pub fn with_overlays(&self, overlays: Vec<Overlay>) -> Self {
+        let own = overlay::put_beside(&self.site, &self.own, overlays);
+        Self { version: self.version, ..Self::new(Arc::clone(&self.site), own) }
     }
 
     /// Builds the policy that a new text of an organization's own rules would lead to. `editor` is whoever wants it: they
@@ -234,41 +177,50 @@ impl Policy {
         limits: OverlayLimits,
         editor: Option<&AccessRequest>,
     ) -> Result<Self, PolicyError> {
-        let own = overlay.read_new(limits).map_err(|problems| PolicyError::Invalid { problems })?;
-        let given = editor.map(|editor| overlay::check_grants(self, &overlay, &own, editor));
-        let others = self.overlays.iter().cloned();
-        let mut overlays: Vec<Overlay> =
-            others.filter(|it| it.organization() != overlay.organization()).collect();
-        overlays.push(overlay);
-        let (policy, expectations) = Self::assemble(&self.files, overlays.into())?;
-        let policy = Self { version: self.version, ..policy };
-        let Some(mut problems) = given else { return Ok(policy) };
-        problems.extend(validate::check_guards(&policy));
-        // what is not as expected already is no fault of this text
-        let (before, after) = (expectations.ask(self).failures, expectations.ask(&policy).failures);
-        let new = after.iter().filter(|failure| !before.iter().any(|it| it.line == failure.line));
-        problems.extend(new.take(PROBLEMS_MAX).map(TestFailure::problem));
+        let set = overlay.read_new(limits).map_err(|problems| PolicyError::Invalid { problems })?;
+        let given = editor.map(|editor| overlay::check_grants(self, &overlay, &set, editor));
+        let new = Arc::new(OwnRules::of_set(&self.site, overlay, set));
+        let mut own = self.own.clone();
+        own.insert(new.overlay.organization().into(), Arc::clone(&new));
+        let too_many = own.values().map(|own| own.lines()).sum::<usize>() > overlay::LINES_MAX;
+        let policy = Self { version: self.version, ..Self::new(Arc::clone(&self.site), own) };
+        let mut problems: Vec<Problem> =
+            too_many.then(|| overlay::too_many(&new.overlay)).into_iter().collect();
+        if let Some(given) = given {
+            problems.extend(given);
+            problems.extend(validate::check_guards(&policy));
+            problems.extend(self.disappointed(&policy).iter().map(TestFailure::problem));
+        }
         if problems.is_empty() { Ok(policy) } else { Err(PolicyError::Invalid { problems }) }
+    }
+
+    /// What is expected, and no longer so by another policy of the same files.
+    fn disappointed(&self, after: &Self) -> Vec<TestFailure> {
+        let expectations = &self.site.expectations;
+        let before = expectations.ask(self).failures;
+        let after = expectations.ask(after).failures.into_iter();
+        let new = after.filter(|failure| !before.iter().any(|it| it.line == failure.line));
+        new.take(PROBLEMS_MAX).collect()
     }
 
     /// How many `p` lines its files have.
     pub fn rules_count(&self) -> usize {
-        self.site_rules().len()
+        self.site.rules.len()
     }
 
     /// How many `g` lines its files have.
     pub fn bindings_count(&self) -> usize {
-        self.site_bindings().len()
+        self.site.bindings.len()
     }
 
     /// How many expectations hold of it.
     pub fn expectations_count(&self) -> usize {
-        self.expectations_count
+        self.site.expectations.len()
     }
 
     /// What looks like a mistake, but does no harm.
     pub fn warnings(&self) -> &[Problem] {
-        &self.warnings
+        &self.site.warnings
     }
 
     /// How many evaluations failed. Each counted as no.
@@ -292,12 +244,13 @@ impl Policy {
     }
 
     fn decide_for(&self, subjects: &[String], request: &AccessRequest) -> Decision {
-        let subjects = self.ruled(subjects, request);
+        let rules = self.rules_in(&request.domain);
+        let subjects = rules.ruled(subjects, &request.object);
         let question = Question::new(&subjects, request);
         if let Some(decision) = self.cache.get(&question) {
             return decision;
         }
-        let decision = self.evaluate(question);
+        let decision = self.evaluate(rules, question);
         if decision.reason != Reason::Failed {
             self.cache.insert(question.to_key(), decision.clone());
         }
@@ -307,134 +260,48 @@ impl Policy {
     /// Decides for some subjects without remembering it: questions of whoever looks at the policy, by the thousand,
     /// must not push out those of callers.
     pub(crate) fn decide_aside(&self, subjects: &[String], request: &AccessRequest) -> Decision {
-        self.evaluate(Question::new(&self.ruled(subjects, request), request))
+        let rules = self.rules_in(&request.domain);
+        self.evaluate(rules, Question::new(&rules.ruled(subjects, &request.object), request))
     }
 
-    /// The subjects that somebody is in a domain, bindings followed; sorted, and only those with rules.
-    fn ruled(&self, subjects: &[String], request: &AccessRequest) -> Vec<u32> {
-        let held = self.held(subjects, &request.domain, &request.object);
-        let held = held.into_iter().map(|held| held.subject);
-        let mut ruled: Vec<u32> = held.filter(|id| self.index.knows(*id)).collect();
-        ruled.sort_unstable();
-        ruled
+    /// The rules that count in a domain.
+    pub(crate) fn rules_in<'a>(&'a self, domain: &'a str) -> DomainRules<'a> {
+        DomainRules::new(&self.site, self.own.get(domain).map(|own| &**own), domain)
     }
 
-    /// The subjects that somebody is where a domain and an object are concerned. What an organization's own rules bind to
-    /// a role counts neither for platform admins nor on who may change those rules.
-    pub(crate) fn held(&self, subjects: &[String], domain: &str, object: &str) -> Vec<Held> {
-        let held = |before| self.subjects.held(subjects.iter().map(String::as_str), domain, before);
-        let of_site = held(self.beginning.bindings);
-        let is_admin = of_site.iter().any(|held| Some(held.subject) == self.platform_admin);
-        if is_admin || object == OF_THE_SITE || !self.states.contains_key(domain) {
-            of_site
-        } else {
-            held(u32::MAX)
-        }
-    }
-
-    /// Which rules count for somebody on an object. Those of an organization's own say nothing on who may change them,
-    /// and deny platform admins nothing.
-    fn counting(&self, mut subjects: impl Iterator<Item = u32>, object: &str) -> Counting {
-        let own = self.beginning.rules;
-        if object == OF_THE_SITE {
-            Counting { allows_before: own, denies_before: own }
-        } else if subjects.any(|subject| Some(subject) == self.platform_admin) {
-            Counting { denies_before: own, ..Counting::ALL }
-        } else {
-            Counting::ALL
-        }
-    }
-
-    /// Whether one rule allows some subjects all that a pattern stands for.
-    pub(crate) fn covers(
-        &self,
-        subjects: &[u32],
-        domain: &str,
-        object: &str,
-        action: Action,
-    ) -> bool {
-        let allows = |number: &u32| self.rules.get(*number as usize).is_some_and(|it| it.allow);
-        subjects.iter().any(|subject| {
-            self.index.covering_all(*subject, domain, object, Some(action)).iter().any(allows)
-        })
-    }
-
-    /// Every rule that fits a question of somebody who is all that, in the order of reading.
-    pub(crate) fn fitting(&self, held: &[Held], request: &AccessRequest) -> Vec<&Rule> {
-        let subjects: Vec<u32> = held.iter().map(|held| held.subject).collect();
-        let AccessRequest { domain, object, action, .. } = request;
-        let counting = self.counting(subjects.iter().copied(), object);
-        let fitting = self.index.all(&subjects, domain, object, *action, counting);
-        fitting.into_iter().filter_map(|number| self.rules.get(number as usize)).collect()
-    }
-
-    pub(crate) fn rules(&self) -> &[Rule] {
-        &self.rules
-    }
-
-    pub(crate) fn bindings(&self) -> &[Binding] {
-        &self.bindings
+    /// The rules of its files, and those of organizations' own.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Rule> + Clone {
+        self.site.rules.iter().chain(self.own.values().flat_map(|own| &own.rules))
     }
 
     /// The rules of its files.
     pub(crate) fn site_rules(&self) -> &[Rule] {
-        self.rules.get(..self.beginning.rules as usize).unwrap_or(&self.rules)
+        &self.site.rules
     }
 
     /// The bindings of its files.
     pub(crate) fn site_bindings(&self) -> &[Binding] {
-        self.bindings.get(..self.beginning.bindings as usize).unwrap_or(&self.bindings)
+        &self.site.bindings
     }
 
-    /// The rules of an organization's own.
-    pub(crate) fn own_rules(&self, organization: &str) -> impl Iterator<Item = &Rule> + Clone {
-        let own = self.rules.get(self.beginning.rules as usize..).unwrap_or_default();
-        own.iter().filter(move |rule| *rule.domain == *organization)
+    /// The rules and bindings of an organization's own.
+    pub(crate) fn own_lines(&self, organization: &str) -> (&[Rule], &[Binding]) {
+        self.own.get(organization).map_or((&[], &[]), |own| (&own.rules, &own.bindings))
     }
 
-    /// The bindings of an organization's own.
-    pub(crate) fn own_bindings(
-        &self,
-        organization: &str,
-    ) -> impl Iterator<Item = &Binding> + Clone {
-        let own = self.bindings.get(self.beginning.bindings as usize..).unwrap_or_default();
-        own.iter().filter(move |binding| *binding.domain == *organization)
+    /// The organizations, and `*`, in which somebody is bound to a role.
+    pub(crate) fn bound_domains(&self) -> impl Iterator<Item = &str> {
+        let own = self.own.values().flat_map(|own| &own.bindings);
+        self.site.bindings.iter().chain(own).map(|binding| &*binding.domain)
     }
 
-    pub(crate) fn beginning(&self) -> Beginning {
-        self.beginning
-    }
-
-    pub(crate) fn subjects(&self) -> &Subjects {
-        &self.subjects
-    }
-
-    /// The `g` lines by which somebody who is all that is also a subject, from themselves on.
-    pub(crate) fn through(&self, held: &[Held], subject: &str) -> Vec<RuleRef> {
-        let mut lines = Vec::new();
-        let mut at =
-            self.subjects.find(subject).and_then(|id| held.iter().find(|it| it.subject == id));
-        while let Some((from, binding)) = at.and_then(|held| held.by) {
-            lines.extend(
-                self.bindings.get(binding as usize).map(|line| RuleRef::clone(&line.source)),
-            );
-            at = held.get(from as usize);
-        }
-        lines.reverse();
-        lines
-    }
-
-    fn evaluate(&self, question: Question<'_>) -> Decision {
+    fn evaluate(&self, rules: DomainRules<'_>, question: Question<'_>) -> Decision {
         let Question { subjects, domain, object, action } = question;
-        let counting = self.counting(subjects.iter().copied(), object);
-        let Deciding { deny, allow } =
-            self.index.deciding(subjects, domain, object, action, counting);
-        let rule = |number: u32| self.rules.get(number as usize);
-        let (deny, allow) = (deny.and_then(rule), allow.and_then(rule));
+        let [deny, allow] = rules.deciding(subjects, object, action);
         let Some(decided_by) = deny.or(allow) else { return Decision::refused(Reason::NoRule) };
-        let held = subject_set(subjects.iter().map(|id| self.subjects.name(*id)));
+        let held = subject_set(subjects.iter().map(|subject| rules.name(*subject)));
         let asked = Asked { subjects: &held, domain, object, action: action.as_str() };
-        match self.evaluator.confirm(deny, allow, asked) {
+        match self.site.evaluator.confirm(deny, allow, asked) {
             Ok(allowed) => Decision {
                 allowed,
                 reason: if allowed { Reason::Allowed } else { Reason::Denied },
@@ -443,7 +310,8 @@ impl Policy {
             Err(error) => {
                 self.failures.fetch_add(1, Ordering::Relaxed);
                 error!(
-                    %error, action = action.as_str(), object, domain, policy.digest = self.digest,
+                    %error, action = action.as_str(), object, domain,
+                    policy.digest = self.site.digest,
                     "could not evaluate the policy, so the answer is no"
                 );
                 Decision::refused(Reason::Failed)
@@ -533,7 +401,7 @@ mod tests {
     #[test]
     fn an_evaluation_that_fails_is_a_no_that_is_counted_and_not_remembered() {
         let mut policy = Policy::embedded().unwrap();
-        policy.evaluator.spoil();
+        Arc::get_mut(&mut policy.site).unwrap().evaluator.spoil();
         let request = may_an_admin_read_a_box();
         for failures in 1..=2 {
             assert_eq!(policy.decide(&request), Decision::refused(Reason::Failed));
@@ -548,11 +416,57 @@ mod tests {
     #[test]
     fn an_index_that_is_wrong_gives_nobody_anything() {
         let mut policy = Policy::embedded().unwrap();
-        for rule in &mut policy.rules {
+        for rule in &mut Arc::get_mut(&mut policy.site).unwrap().rules {
             // what the index still says of them is now wrong
             rule.object = "audit".into();
         }
         let decision = policy.decide(&may_an_admin_read_a_box());
         assert_eq!((decision, policy.failures()), (Decision::refused(Reason::Failed), 1));
+    }
+
+    fn own(organization: &str, version: i64, line: &str) -> Overlay {
+        let text = format!("{line}\np, role:member, {organization}, box/a, update, deny\n");
+        Overlay::new(organization, version, &text, organization)
+    }
+
+    #[test]
+    fn what_did_not_change_is_not_read_again() {
+        let site = Policy::embedded().unwrap();
+        let broken = own("hooli", 3, "p, nobody knows");
+        let policy =
+            site.with_overlays(vec![own("acme", 1, ""), own("globex", 2, ""), broken.clone()]);
+        let same = |after: &Policy, name| {
+            after.own.get(name).is_some_and(|own| Arc::ptr_eq(own, &policy.own[name]))
+        };
+        let changed = own("acme", 4, "# otherwise");
+        let after = policy.with_overlays(vec![changed, own("globex", 2, ""), broken]);
+        assert_eq!((same(&after, "acme"), same(&after, "globex")), (false, true));
+        assert!(Arc::ptr_eq(&after.site, &policy.site));
+        let closed: Vec<_> = after.closed_organizations().map(|(name, _)| name).collect();
+        assert_eq!(closed, ["hooli"]);
+        let limits = OverlayLimits { bytes_max: 1_000, lines_max: 10 };
+        let after = policy.with_new_overlay(own("initech", 0, ""), limits, None).unwrap();
+        assert!(same(&after, "acme") && same(&after, "globex") && after.own.len() == 4);
+        assert!(site.with_overlays(Vec::new()).own.is_empty());
+    }
+
+    #[test]
+    fn lines_of_all_organizations_together_are_limited() {
+        let half = |name: &str| {
+            let lines = (0..overlay::LINES_MAX / 2)
+                .map(|number| format!("p, role:member, {name}, box/b{number}, update, deny\n"));
+            Overlay::new(name, 1, &lines.collect::<String>(), name)
+        };
+        let site = Policy::embedded().unwrap();
+        let policy = site.with_overlays(vec![half("acme"), half("globex")]);
+        assert_eq!(policy.closed_organizations().count(), 0);
+        let one = own("hooli", 0, "");
+        let limits = OverlayLimits { bytes_max: 1_000, lines_max: 10 };
+        let refused = policy.with_new_overlay(one.clone(), limits, None).unwrap_err().to_string();
+        assert!(refused.contains("all organizations together have more than"), "{refused}");
+        let overlays = policy.overlays().cloned().chain([one]).collect();
+        let closed = policy.with_overlays(overlays);
+        let closed: Vec<_> = closed.closed_organizations().map(|(name, _)| name).collect();
+        assert_eq!(closed, ["hooli"]);
     }
 }

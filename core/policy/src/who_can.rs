@@ -86,7 +86,8 @@ pub fn who_can(
         denied: Vec::new(),
     };
     let [unknown, known] = EVERYBODY.map(|who| policy.decide_aside(&[who.to_owned()], &request));
-    let named: BTreeSet<&str> = policy.subjects().names().chain(EVERYBODY).collect();
+    let rules = policy.rules_in(&request.domain);
+    let named: BTreeSet<&str> = rules.names().chain(EVERYBODY).collect();
     for subject in named {
         // everybody is one of the two; what is public is so for both, so it is asked for the one that has less
         let anybody = matches!(subject, "anonymous" | "role:public");
@@ -100,10 +101,10 @@ pub fn who_can(
             continue;
         }
         let Some(rule) = decision.rule else { continue };
-        let held = policy.held(&subjects, &request.domain, &request.object);
-        let of_rule = policy.fitting(&held, &request);
+        let held = rules.held(&subjects, &request.object);
+        let of_rule = rules.fitting(&held, &request);
         let of_rule = of_rule.iter().find(|fitting| fitting.source == rule);
-        let through = of_rule.map(|of_rule| policy.through(&held, &of_rule.subject));
+        let through = of_rule.map(|of_rule| rules.through(&held, &of_rule.subject));
         let through = through.unwrap_or_default();
         let holder = Holder { subject: subject.to_owned(), rule: RuleRef::clone(&rule), through };
         match decision.reason {
@@ -121,25 +122,27 @@ pub fn who_can(
 pub fn list(policy: &Policy, subjects: &str) -> Result<Listing, QuestionError> {
     // any question will do: of this one only the subjects are looked at
     let request = AccessRequest::parse(subjects, None, "system/health", "read")?;
-    let held = |domain| policy.held(&request.subjects, domain, REST);
-    let is = |held: &[Held], id| held.iter().any(|held| Some(held.subject) == id);
-    let everywhere = held(ANY);
-    // roles that somebody has in one organization only
-    let bound: BTreeSet<&str> = policy.bindings().iter().map(|binding| &*binding.domain).collect();
-    let bound: BTreeMap<&str, Vec<Held>> =
-        bound.into_iter().filter(|it| *it != ANY).map(|domain| (domain, held(domain))).collect();
+    let held = |domain| policy.rules_in(domain).held(&request.subjects, REST);
+    let bound: BTreeSet<&str> = policy.bound_domains().filter(|it| *it != ANY).collect();
+    let ruled: BTreeSet<&str> = policy.rules().map(|rule| &*rule.domain).collect();
+    let held: BTreeMap<&str, Vec<Held>> =
+        bound.union(&ruled).map(|domain| (*domain, held(domain))).collect();
     let mut grants = Vec::new();
     for rule in policy.rules() {
-        let id = policy.subjects().find(&rule.subject);
+        let id = policy.rules_in(&rule.domain).find(&rule.subject);
+        let holds = |domain: &str| {
+            let held = held.get(domain)?;
+            held.iter().any(|held| Some(held.subject) == id).then_some(held)
+        };
         let mut push = |domain: &str, held: &[Held]| grants.push(grant(policy, rule, domain, held));
-        if is(&everywhere, id) {
-            push(&rule.domain, &everywhere);
-        } else if *rule.domain == *ANY {
-            for (domain, held) in bound.iter().filter(|(_, held)| is(held, id)) {
-                push(domain, held);
-            }
-        } else if let Some(held) = bound.get(&*rule.domain).filter(|held| is(held, id)) {
+        if let Some(held) = holds(&rule.domain) {
             push(&rule.domain, held);
+        } else if *rule.domain == *ANY {
+            // roles that somebody has in some organizations only
+            bound
+                .iter()
+                .filter_map(|it| Some((it, holds(it)?)))
+                .for_each(|(it, held)| push(it, held));
         }
     }
     grants.sort_by(|left, right| left.domain.cmp(&right.domain));
@@ -153,7 +156,7 @@ fn grant(policy: &Policy, rule: &Rule, domain: &str, held: &[Held]) -> Grant {
         action: rule.action_word().to_owned(),
         allows: rule.allow,
         rule: RuleRef::clone(&rule.source),
-        through: policy.through(held, &rule.subject),
+        through: policy.rules_in(domain).through(held, &rule.subject),
     }
 }
 

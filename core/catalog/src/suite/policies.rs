@@ -62,9 +62,14 @@ on_each_database! {
         let newest = add(catalog, Some(acme.id), "b", 1).await;
         let listed = async || {
             let found = policies::list_newest_of_organizations(catalog).await.unwrap();
-            found.into_iter().map(|own| (own.organization.key(), own.version.head.number)).collect::<Vec<_>>()
+            found.into_iter().map(|own| (own.organization.key(), own.number)).collect::<Vec<_>>()
         };
         assert_eq!(listed().await, [("acme".to_owned(), newest.unwrap())]);
+        let texts = policies::load_own_texts(catalog, &[2, 1, 7]).await.unwrap();
+        let texts: Vec<_> = texts.into_iter().map(|own| (own.number, own.file.unwrap().1)).collect();
+        assert_eq!(texts, [(1, "a".to_owned()), (2, "b".to_owned())]);
+        let many: Vec<i64> = (1..2_000).collect();
+        assert_eq!(policies::load_own_texts(catalog, &many).await.unwrap().len(), 2);
         let mut marks = vec![before, policies::mark(catalog).await.unwrap()];
         let name = Some(OrganizationName::parse("Globex").unwrap());
         let changes = OrganizationChanges { name, ..OrganizationChanges::default() };

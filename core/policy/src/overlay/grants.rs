@@ -7,6 +7,7 @@
 use boxvault_types::action::{Action, ResourceKind};
 
 use super::Overlay;
+use crate::domain::DomainRules;
 use crate::error::Problem;
 use crate::pattern;
 use crate::policy::Policy;
@@ -33,22 +34,13 @@ pub(crate) fn check(
     }
     for binding in own.bindings.iter().filter(|binding| !binding.role.contains('/')) {
         // what roles of their own give is looked at where it stands
-        let given = policy.subjects().find(&binding.role);
-        let held = policy.subjects().held(
-            [&*binding.role],
-            overlay.organization(),
-            policy.beginning().bindings,
-        );
-        let beyond = given.and_then(|_| {
-            let of_role = |rule: &&Rule| {
-                rule.allow
-                    && editor.is_there(rule)
-                    && held
-                        .iter()
-                        .any(|held| policy.subjects().name(held.subject) == &*rule.subject)
-            };
-            policy.site_rules().iter().filter(of_role).find_map(|rule| editor.beyond(rule))
-        });
+        let held = editor.rules.held_by_site(&binding.role);
+        let is_of_role = |rule: &&Rule| {
+            let names = held.iter().map(|held| editor.rules.name(held.subject));
+            rule.allow && editor.is_there(rule) && names.into_iter().any(|it| it == &*rule.subject)
+        };
+        let mut of_role = policy.site_rules().iter().filter(is_of_role);
+        let beyond = of_role.find_map(|rule| editor.beyond(rule));
         if let Some(beyond) = beyond {
             let source = &binding.source;
             let message = format!("{} gives more than you have: {beyond}", binding.role);
@@ -60,7 +52,8 @@ pub(crate) fn check(
 
 /// Somebody who writes rules for an organization.
 struct Editor<'a> {
-    policy: &'a Policy,
+    /// Those that count in the organization.
+    rules: DomainRules<'a>,
     domain: &'a str,
     subjects: Vec<u32>,
     /// The site's denies that reach them.
@@ -69,11 +62,12 @@ struct Editor<'a> {
 
 impl<'a> Editor<'a> {
     fn new(policy: &'a Policy, domain: &'a str, request: &AccessRequest) -> Self {
-        let held = policy.held(request.subjects(), domain, REST);
+        let rules = policy.rules_in(domain);
+        let held = rules.held(request.subjects(), REST);
         let subjects: Vec<u32> = held.into_iter().map(|held| held.subject).collect();
-        let mut editor = Self { policy, domain, subjects, denies: Vec::new() };
+        let mut editor = Self { rules, domain, subjects, denies: Vec::new() };
         let reach = |rule: &&Rule| {
-            let id = policy.subjects().find(&rule.subject);
+            let id = rules.find(&rule.subject);
             !rule.allow
                 && editor.is_there(rule)
                 && id.is_some_and(|id| editor.subjects.contains(&id))
@@ -108,7 +102,7 @@ impl<'a> Editor<'a> {
         let meets = |rule: &Rule| {
             rule.action.is_none_or(|known| known == action) && pattern::meet(&rule.object, object)
         };
-        self.policy.covers(&self.subjects, self.domain, object, action)
+        self.rules.covers(&self.subjects, object, action)
             && !self.denies.iter().any(|deny| meets(deny))
     }
 }

@@ -17,7 +17,7 @@ fn overlay(text: &str) -> Overlay {
 }
 
 fn with(text: &str) -> Policy {
-    shipped().with_overlays([overlay(text)].into())
+    shipped().with_overlays(vec![overlay(text)])
 }
 
 fn request(subjects: &str, domain: &str, object: &str, action: &str) -> AccessRequest {
@@ -52,7 +52,7 @@ fn an_owner_gives_what_they_may_and_nothing_else_changes() {
                 p, authenticated, acme, box/golden/**, delete, deny\n";
     assert_eq!(told(&shipped(), "role:owner", text), "");
     let policy = with(text);
-    assert_eq!(policy.overlay_state("acme").unwrap().problems, []);
+    assert_eq!(policy.overlay("acme").unwrap().1.problems, []);
     let release = "box/web/version/1.0.0";
     for (who, domain, object, action, allowed) in [
         ("group:ldap:builders", "acme", release, "release", true),
@@ -166,7 +166,7 @@ fn what_the_site_denies_somebody_they_do_not_give() {
     }
     // an own deny they may take out, so it does not keep them from giving
     let own = "p, role:owner, acme, box/iron, delete, deny\n";
-    let policy = policy.with_overlays([overlay(own)].into());
+    let policy = policy.with_overlays(vec![overlay(own)]);
     assert_eq!(told(&policy, "role:owner", "p, role:member, acme, box/iron, delete, allow"), "");
 }
 
@@ -205,8 +205,8 @@ fn rules_follow_the_name_of_their_organization() {
          g, service:globex-2/ci, \"role:globex-2/x\", globex-2\n\
          g, group:ldap:CN=ä acme, role:globex-2/x, globex-2"
     );
-    let policy = shipped().with_overlays([renamed].into());
-    assert_eq!(policy.overlay_state("globex-2").unwrap().problems, []);
+    let policy = shipped().with_overlays(vec![renamed]);
+    assert_eq!(policy.overlay("globex-2").unwrap().1.problems, []);
     assert!(may(&policy, "user:local:acme", "globex-2", "box/acme", "read"));
     assert!(!may(&policy, "user:local:acme", "acme", "box/acme", "read"));
 }
@@ -216,7 +216,7 @@ fn rules_that_cannot_be_read_close_their_organization_and_no_other() {
     let broken = Overlay::new("acme", 3, "p, role:member, acme, bax/**, read, allow\n", "acme");
     let fine =
         Overlay::new("globex", 4, "p, role:admin, globex, box/golden, delete, deny\n", "globex");
-    let policy = shipped().with_overlays([broken, fine].into());
+    let policy = shipped().with_overlays(vec![broken, fine]);
     let closed: Vec<_> = policy.closed_organizations().map(|(name, _)| name.to_owned()).collect();
     assert_eq!(closed, ["acme"]);
     for who in ["role:owner", "role:member", "user:local:eve"] {

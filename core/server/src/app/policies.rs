@@ -9,8 +9,6 @@ mod mark;
 mod own;
 mod questions;
 
-use std::sync::Arc;
-
 use boxvault_catalog::{
     audit::NewEntry,
     policies::{self, NewVersion, Origin, Version, VersionHead},
@@ -182,7 +180,7 @@ impl App {
     async fn candidate(&self, files: Vec<PolicyFileView>) -> Result<Built> {
         let files = files.into_iter().map(|file| (file.name, file.text)).collect();
         let shipped = self.policy.source().is_none();
-        let overlays = Arc::clone(self.policy.load().overlays());
+        let overlays = self.policy.load().overlays().cloned().collect();
         build(move || {
             let files = PolicyFiles::new(files)?;
             if shipped {

@@ -8,7 +8,6 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
 };
 
 use boxvault_policy::{
@@ -221,7 +220,7 @@ pub(super) async fn run(arguments: PolicyArguments, config: &Config) -> Result<E
         PolicyCommand::Versions(command) => {
             let versions = match remote {
                 Some(remote) => Versions::There(remote),
-                None => Versions::Here(startup::open_app_without_its_policy(config).await?),
+                None => Versions::Here(startup::open_app(config).await?),
             };
             policy_versions::run(command, dir, json, &versions, config).await
         }
@@ -361,14 +360,14 @@ async fn policy_of(source: &Source, org: Option<&str>, quiet: bool) -> Result<Po
         error => error,
     })?;
     let policy = Policy::draft(&files).map_err(CliError::PolicyUnusable)?;
-    if !quiet && check(&files).is_err() {
+    if !quiet && policy.verify().is_err() {
         let note = "note: a server would refuse these files; `boxvault policy check` says why";
         // an answer without its note is still an answer
         let _told = writeln!(io::stderr(), "{note}").is_ok();
     }
     match org {
         Some(org) => match source.own_rules(org).await? {
-            Some(own) => Ok(policy.with_overlays(Arc::from([own]))),
+            Some(own) => Ok(policy.with_overlays(vec![own])),
             None => Ok(policy),
         },
         None => Ok(policy),

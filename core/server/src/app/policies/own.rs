@@ -3,12 +3,12 @@
 //! A text is kept with the name that its organization had, and read with the one that it has now, so a rename needs
 //! nothing from anybody. What is in force is always the whole list of the catalog: [`App::renew_overlays`].
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use boxvault_catalog::{
     audit::NewEntry,
     organizations::{self, Organization},
-    policies::{self, NewVersion, Origin, OwnVersion, Version},
+    policies::{self, NewVersion, Origin, OwnHead, OwnText, Version},
 };
 use boxvault_policy::{
     AccessRequest, Overlay, OverlayLimits, Policy, Relations, diff_of_organization,
@@ -59,7 +59,7 @@ impl App {
         let newest = policies::find_newest(&self.catalog, Some(organization.id)).await?;
         let policy = self.policy.load();
         let key = organization.name.key();
-        let state = policy.overlay_state(&key);
+        let state = policy.overlay(&key).map(|(_, state)| state);
         let head = newest.as_ref().map(|newest| &newest.head);
         let text = newest.as_ref().map(|newest| text_of(&key, newest));
         let problems = state.map(|state| problem_views(&state.problems)).unwrap_or_default();
@@ -93,7 +93,7 @@ impl App {
             Ok(candidate) => candidate,
             Err(refusal) => return Ok(refused_view(&refusal)),
         };
-        let state = candidate.overlay_state(&key);
+        let state = candidate.overlay(&key).map(|(_, state)| state);
         let warnings = state.map(|state| problem_views(&state.warnings)).unwrap_or_default();
         let before = self.policy.load();
         let difference =
@@ -271,13 +271,26 @@ impl App {
     /// Puts in force what the catalog has of organizations' own rules, if that is something else. The caller has waited
     /// for everybody else who changes the policy.
     pub(super) async fn renew_overlays(&self) -> Result<()> {
-        let found = policies::list_newest_of_organizations(&self.catalog).await?;
-        let overlays: Vec<Overlay> = found.iter().map(overlay_of).collect();
+        let heads = policies::list_newest_of_organizations(&self.catalog).await?;
         let policy = self.policy.load();
-        if **policy.overlays() == *overlays {
+        let mut overlays = Vec::with_capacity(heads.len());
+        let mut new = HashMap::new();
+        for OwnHead { organization, number } in heads {
+            let key = organization.key();
+            let known = policy.overlay(&key).filter(|(overlay, _)| overlay.version() == number);
+            match known {
+                Some((overlay, _)) => overlays.push(overlay.clone()),
+                None => drop(new.insert(number, key)),
+            }
+        }
+        if new.is_empty() && policy.overlays().len() == overlays.len() {
             return Ok(());
         }
-        let renewed = spawn_blocking(move || policy.with_overlays(overlays.into())).await;
+        let numbers: Vec<i64> = new.keys().copied().collect();
+        let texts = policies::load_own_texts(&self.catalog, &numbers).await?;
+        overlays
+            .extend(texts.iter().filter_map(|text| Some(overlay_of(new.get(&text.number)?, text))));
+        let renewed = spawn_blocking(move || policy.with_overlays(overlays)).await;
         let renewed = renewed.map_err(AppError::internal)?;
         for (name, state) in renewed.closed_organizations() {
             let problem = state.problems.first().map(ToString::to_string).unwrap_or_default();
@@ -294,13 +307,10 @@ impl App {
 
     /// A policy of the site with the rules of organizations' own that are in force.
     pub(super) async fn with_overlays_in_force(&self, policy: Policy) -> Policy {
-        let overlays = Arc::clone(self.policy.load().overlays());
-        if *policy.overlays() == overlays {
-            return policy;
-        }
+        let overlays = self.policy.load().overlays().cloned().collect();
         spawn_blocking(move || policy.with_overlays(overlays))
             .await
-            .expect("what was built once from these files is built again")
+            .expect("what cannot be read closes an organization, and stops nothing")
     }
 }
 
@@ -315,13 +325,10 @@ fn reason(identity: &Identity, why: &str, restores: Option<i64>) -> Result<Reaso
     Ok(Reason { origin: Origin::Api, author, message: message(why)?, restores })
 }
 
-fn overlay_of(own: &OwnVersion) -> Overlay {
-    let (organization, version) = (own.organization.key(), &own.version);
-    match version.files.first() {
-        Some((name, text)) => {
-            Overlay::new(&organization, version.head.number, text, written_for(name))
-        }
-        None => Overlay::new(&organization, version.head.number, UNREADABLE, &organization),
+fn overlay_of(organization: &str, own: &OwnText) -> Overlay {
+    match &own.file {
+        Some((name, text)) => Overlay::new(organization, own.number, text, written_for(name)),
+        None => Overlay::new(organization, own.number, UNREADABLE, organization),
     }
 }
 
