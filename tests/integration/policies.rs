@@ -168,6 +168,12 @@ async fn an_edit_of_the_files_is_a_version_and_a_broken_one_is_told_and_left_alo
     assert_eq!((&told[0]["file"], &told[0]["line"]), (&json!("site.csv"), &json!(1)), "{told}");
     assert_eq!(policy_part(&server).await["ok"], false);
     assert!(!is_open(&server).await, "the rules before stay in force");
+    // no command needs them, and who may change the policy over HTTP may need one
+    let token = server.command(&["token", "create", "--user", ADMIN_NAME], "").await;
+    assert!(token.status.success(), "{}", String::from_utf8_lossy(&token.stderr));
+    let token = String::from_utf8_lossy(&token.stdout).trim().to_owned();
+    let with_token = Client::new(&server.url()).with_token(&token);
+    assert_eq!(policy(&with_token).await["version"], 2);
 
     // a change from elsewhere comes into force; the files that somebody is working on are theirs
     let changed = put(&root, "site.csv", "# for everybody\n").await;
@@ -266,4 +272,25 @@ async fn without_a_folder_the_shipped_rules_are_the_programs_and_the_rest_is_kep
     assert_eq!(policy(&root).await["version"], 2);
     assert!(!is_open(&server).await);
     assert_eq!(policy_part(&server).await["ok"], true);
+}
+
+#[tokio::test]
+async fn a_policy_may_be_larger_than_other_bodies_and_has_a_limit_of_its_own() {
+    let builder = TestServer::builder().set("limits.policy_body_bytes_max", "2 MiB");
+    let server = builder.start().await;
+    let root = server.admin().await;
+    let rules = |count: usize| -> String {
+        let line = |number| format!("p, role:member, acme, box/box{number}, update, allow\n");
+        (0..count).map(line).collect()
+    };
+    let large = put(&root, "site.csv", &rules(25_000)).await;
+    assert_eq!(large.status, 200, "{}", large.text());
+    assert!(large.data()["rules"].as_u64().unwrap() > 25_000);
+    let files = files_with(&root, "site.csv", &rules(26_000)).await;
+    let checked = root.post("/api/policies/check", &json!({ "files": files })).await;
+    assert_eq!(checked.data()["valid"], true, "{}", checked.text());
+    let larger = put(&root, "site.csv", &rules(50_000)).await;
+    assert_eq!((larger.status, larger.code()), (413, "BODY_TOO_LARGE".to_owned()));
+    assert!(larger.text().contains("limits.policy_body_bytes_max"), "{}", larger.text());
+    assert_eq!(policy(&root).await["version"], 2);
 }

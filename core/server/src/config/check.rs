@@ -279,6 +279,7 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
     let limits = &config.limits;
     for (key, bytes) in [
         ("limits.json_body_bytes_max", limits.json_body_bytes_max),
+        ("limits.policy_body_bytes_max", limits.policy_body_bytes_max),
         ("limits.avatar_bytes_max", limits.avatar_bytes_max),
         ("limits.artwork_bytes_max", limits.artwork_bytes_max),
         ("limits.upload_bytes_max", limits.upload_bytes_max),

@@ -28,6 +28,8 @@ pub enum ArchiveCheck {
 pub struct LimitsConfig {
     /// The body of a request that carries JSON. Default 1 MiB.
     pub json_body_bytes_max: ByteCount,
+    /// The body of a request that carries the files of a policy, as JSON. Default 16 MiB.
+    pub policy_body_bytes_max: ByteCount,
     /// The picture of a user. Default 512 KiB.
     pub avatar_bytes_max: ByteCount,
     /// The picture of a box. Default 1 MiB.
@@ -90,6 +92,7 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             json_body_bytes_max: ByteCount(MIB),
+            policy_body_bytes_max: ByteCount(16 * MIB),
             avatar_bytes_max: ByteCount(MIB / 2),
             artwork_bytes_max: ByteCount(MIB),
             upload_bytes_max: ByteCount(200 * GIB),

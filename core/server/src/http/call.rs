@@ -9,6 +9,7 @@ use boxvault_catalog::audit::NewEntry;
 use boxvault_policy::Policy;
 use boxvault_types::{
     action::Action,
+    byte_count::ByteCount,
     error::ErrorCode,
     identity::{Caller, Identity},
     params::{ListQuery, PAGE_NUMBER_MAX},
@@ -29,6 +30,7 @@ use super::{
 };
 use crate::{
     app::access::Target,
+    config::LimitsConfig,
     error::{AppError, Result},
     language::Language,
 };
@@ -149,6 +151,10 @@ impl<'ex> Extractible<'ex> for Call {
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
+/// The same for a policy, whose files may be larger than other bodies.
+#[derive(Debug)]
+pub(crate) struct PolicyBody<T>(pub(crate) T);
+
 impl<'ex, T: DeserializeOwned> Extractible<'ex> for Body<T> {
     fn metadata() -> &'static Metadata {
         &METADATA
@@ -156,25 +162,47 @@ impl<'ex, T: DeserializeOwned> Extractible<'ex> for Body<T> {
 
     #[expect(refining_impl_trait, reason = "the error type is ours")]
     async fn extract(req: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self> {
-        let call = depot
-            .get_typed::<Call>()
-            .map_err(|_| AppError::internal("the route has no authorization"))?;
-        let limit = call.app.config.limits.json_body_bytes_max.bytes();
-        let json = req.headers().get(CONTENT_TYPE).is_none_or(|kind| {
-            kind.to_str()
-                .is_ok_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/json"))
-        });
-        if !json {
-            return Err(AppError::new(
-                ErrorCode::UnsupportedMediaType,
-                "send the body as JSON, with Content-Type: application/json",
-            ));
-        }
-        let bytes = read_bounded(req, limit, "limits.json_body_bytes_max").await?;
-        let body = parse_json(&bytes)?;
-        call.notes.body(&bytes);
-        Ok(Self(body))
+        let limit = |limits: &LimitsConfig| limits.json_body_bytes_max;
+        read_json(req, depot, limit, "limits.json_body_bytes_max").await.map(Self)
     }
+}
+
+impl<'ex, T: DeserializeOwned> Extractible<'ex> for PolicyBody<T> {
+    fn metadata() -> &'static Metadata {
+        &METADATA
+    }
+
+    #[expect(refining_impl_trait, reason = "the error type is ours")]
+    async fn extract(req: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self> {
+        let limit = |limits: &LimitsConfig| limits.policy_body_bytes_max;
+        read_json(req, depot, limit, "limits.policy_body_bytes_max").await.map(Self)
+    }
+}
+
+async fn read_json<T: DeserializeOwned>(
+    req: &mut Request,
+    depot: &Depot,
+    limit: fn(&LimitsConfig) -> ByteCount,
+    key: &'static str,
+) -> Result<T> {
+    let call = depot
+        .get_typed::<Call>()
+        .map_err(|_| AppError::internal("the route has no authorization"))?;
+    let limit = limit(&call.app.config.limits).bytes();
+    let json = req.headers().get(CONTENT_TYPE).is_none_or(|kind| {
+        kind.to_str()
+            .is_ok_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/json"))
+    });
+    if !json {
+        return Err(AppError::new(
+            ErrorCode::UnsupportedMediaType,
+            "send the body as JSON, with Content-Type: application/json",
+        ));
+    }
+    let bytes = read_bounded(req, limit, key).await?;
+    let body = parse_json(&bytes)?;
+    call.notes.body(&bytes);
+    Ok(body)
 }
 
 /// Parses a body; a value that is not allowed is named by its path.

@@ -18,7 +18,7 @@ use crate::{
     error::Result,
     http::{
         boxed,
-        call::{Body, Call, Query},
+        call::{Body, Call, PolicyBody, Query},
         extract::required,
         reply::{PageReply, Reply},
     },
@@ -57,7 +57,7 @@ pub(crate) async fn read_policy(call: Call) -> Result<Reply<PolicyView>> {
 #[boxed]
 pub(crate) async fn put_policy(
     call: Call,
-    body: Body<PutPolicyParams>,
+    body: PolicyBody<PutPolicyParams>,
 ) -> Result<Reply<PolicyView>> {
     let (author, audit) = (call.caller()?.name.to_string(), call.audit(None));
     let view = call.app.put_policy(author, body.0, audit).await?;
@@ -78,7 +78,7 @@ pub(crate) async fn put_policy(
 #[boxed]
 pub(crate) async fn check_policy(
     call: Call,
-    body: Body<CheckPolicyParams>,
+    body: PolicyBody<CheckPolicyParams>,
 ) -> Result<Reply<PolicyCheckView>> {
     let view = call.app.check_policy(body.0).await?;
     Ok(Reply::ok(format!("{} problems", view.problems.len()), view))
