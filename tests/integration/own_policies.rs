@@ -49,6 +49,7 @@ async fn an_owner_writes_rules_for_their_organization_that_are_kept_told_and_rol
     let none = owner.get(ACME).await;
     assert_eq!((none.status, &none.data()["version"]), (200, &json!(0)), "{}", none.text());
     assert_eq!((&none.data()["text"], &none.data()["updatedAt"]), (&json!(""), &Value::Null));
+    assert_eq!(none.json()["message"], "there are no rules of its own");
     assert!(!reads(&bob, "acme").await);
 
     let checked = owner.post(&format!("{ACME}/check"), &json!({ "text": RULES })).await.data();
@@ -237,7 +238,9 @@ async fn rules_that_cannot_be_read_close_one_organization_and_a_command_takes_th
     assert!(!reads(&owner, "acme").await && !reads(&bob, "acme").await);
     assert!(reads(&root, "acme").await);
     assert_eq!(owner.get("/api/organization/globex").await.status, 200);
-    let view = owner.get(ACME).await.data();
+    let view = owner.get(ACME).await;
+    assert!(view.json()["message"].as_str().unwrap().contains("cannot be read"), "{}", view.text());
+    let view = view.data();
     assert_eq!(view["inForce"], false, "{view}");
     assert_eq!(view["problems"][0]["line"], 2, "{view}");
     let ready = server.anonymous().get("/health/ready").await;

@@ -45,19 +45,13 @@ use welcome::welcome;
 const LOCAL_PLUGIN: &str = "local";
 /// How much later than an upload itself the connection gives a silent client up.
 const BODY_GRACE: Duration = Duration::from_secs(5);
-/// Opens everything that a server stands on, without listening.
+
+/// Opens everything that a server stands on, without listening, for a command. Whoever runs one has the host, and no
+/// command decides by the rules: so the files of the policy are not read, and may be broken.
 ///
 /// # Errors
 /// The first part that cannot be opened.
 pub async fn open_app(config: &Config) -> Result<Arc<App>, StartupError> {
-    open_app_at(config, LocalFiles::new(), None, open_policy(config)?).await
-}
-
-/// The same for a command that is to help where the policy's files are broken: it decides nothing by them.
-///
-/// # Errors
-/// The first other part that cannot be opened.
-pub async fn open_app_without_its_policy(config: &Config) -> Result<Arc<App>, StartupError> {
     let folder = config.policy.dir.is_dir().then(|| config.policy.dir.clone());
     let policy = PolicyHandle::new(Policy::embedded()?, folder);
     open_app_at(config, LocalFiles::new(), None, policy).await

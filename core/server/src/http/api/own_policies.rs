@@ -41,7 +41,7 @@ use crate::{
 #[boxed]
 pub(crate) async fn read_organization_policy(call: Call) -> Result<Reply<OrganizationPolicyView>> {
     let view = call.app.own_policy_view(call.target.organization()?).await?;
-    Ok(Reply::ok(format!("version {} is in force", view.version), view).tagged())
+    Ok(reply(view))
 }
 
 /// Puts rules of an organization's own in force, on every server within two seconds. They speak of nothing else, and
@@ -66,7 +66,7 @@ pub(crate) async fn put_organization_policy(
     let organization = call.target.organization()?;
     let view =
         call.app.put_own_policy(&call.identity, organization, body.0, call.audit(None)).await?;
-    Ok(Reply::ok(format!("version {} is in force", view.version), view).tagged())
+    Ok(reply(view))
 }
 
 /// Looks at rules of an organization's own as if the caller put them in force: every problem at its line, or which
@@ -160,5 +160,15 @@ pub(crate) async fn roll_organization_policy_back(
     let (app, identity) = (&call.app, &call.identity);
     let view =
         app.roll_own_policy_back(identity, organization, number, body.0, call.audit(None)).await?;
-    Ok(Reply::ok(format!("version {} is in force", view.version), view).tagged())
+    Ok(reply(view))
+}
+
+fn reply(view: OrganizationPolicyView) -> Reply<OrganizationPolicyView> {
+    let version = view.version;
+    let told = match (version, view.in_force) {
+        (0, _) => "there are no rules of its own".to_owned(),
+        (_, true) => format!("version {version} is in force"),
+        (_, false) => format!("version {version} cannot be read, so only platform admins get in"),
+    };
+    Reply::ok(told, view).tagged()
 }
