@@ -172,26 +172,25 @@ impl App {
         age: Duration,
     ) -> Result<u64> {
         let mut count = 0;
-        if store.capabilities().contains(Capabilities::LIST) {
+        let kinds = [Capabilities::LIST, Capabilities::LIST_UNFINISHED];
+        for listed in kinds.into_iter().filter(|listed| store.capabilities().contains(*listed)) {
+            let unfinished = listed == Capabilities::LIST_UNFINISHED;
             let mut after = None::<String>;
             loop {
-                let page = store.list(prefix, after.as_deref(), LIST_SIZE).await?;
+                let page = if unfinished {
+                    store.list_unfinished(prefix, after.as_deref(), LIST_SIZE).await?
+                } else {
+                    store.list(prefix, after.as_deref(), LIST_SIZE).await?
+                };
                 let Some(last) = page.last() else { break };
                 after = Some(last.key.clone());
                 for key in self.unknown_keys(name, &page, age).await? {
-                    count += u64::from(self.delete_object(name, &key).await);
-                }
-            }
-        }
-        if store.capabilities().contains(Capabilities::LIST_UNFINISHED) {
-            let mut after = None::<String>;
-            loop {
-                let page = store.list_unfinished(prefix, after.as_deref(), LIST_SIZE).await?;
-                let Some(last) = page.last() else { break };
-                after = Some(last.key.clone());
-                for key in self.unknown_keys(name, &page, age).await? {
-                    store.abort_unfinished(&key).await?;
-                    count += 1;
+                    let removed = if unfinished {
+                        abort_unfinished(name, store, &key).await
+                    } else {
+                        self.delete_object(name, &key).await
+                    };
+                    count += u64::from(removed);
                 }
             }
         }
@@ -216,4 +215,13 @@ impl App {
         keys.retain(|key| !known.contains(key));
         Ok(keys)
     }
+}
+
+/// Whether what was begun under a key and never finished is gone now; if not, the next sweep tries again.
+async fn abort_unfinished(name: &str, store: &dyn StorageBackend, key: &str) -> bool {
+    let aborted = store.abort_unfinished(key).await;
+    if let Err(error) = &aborted {
+        warn!(store = name, key, %error, "could not remove what was never finished; the sweep will try again");
+    }
+    aborted.is_ok()
 }
