@@ -28,6 +28,8 @@ mod crashes;
 #[cfg(test)]
 mod defects;
 #[cfg(test)]
+mod directories;
+#[cfg(test)]
 mod discover;
 #[cfg(test)]
 mod download_links;

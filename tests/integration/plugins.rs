@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use boxvault_plugin_conformance::{Outcome, auth, servers::S3Server, storage};
+use boxvault_plugin_conformance::{
+    Outcome, auth,
+    servers::{LdapServer, S3Server},
+    storage,
+};
 use boxvault_plugin_host::{
     Deadlines, HostOptions, LoadError, LoadedStorage, PluginHost, PluginKind, PluginSource,
 };
@@ -188,6 +192,47 @@ async fn the_auth_example_passes_the_auth_suite_through_its_library() {
     println!("{report}");
     assert!(report.passed(), "{report}");
     assert_eq!(report.outcome("a_disabled_account_is_refused"), Some(&Outcome::Passed));
+}
+
+#[tokio::test]
+async fn ldap_passes_the_auth_suite_through_its_library() {
+    let test = "ldap_passes_the_auth_suite_through_its_library";
+    let server = match LdapServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip(test, &reason),
+    };
+    let host = host();
+    let [bind_dn, bind_password] = LdapServer::SEARCHES;
+    let config = json!({
+        "urls": [server.tls_url], "ca_file": server.ca_file,
+        "bind_dn": bind_dn, "bind_password": bind_password,
+        "user_base": "ou=people,dc=example,dc=org", "group_base": "ou=groups,dc=example,dc=org",
+        "disabled_filter": "(employeeType=left)",
+    });
+    let fixture = auth::Fixture {
+        credentials: Credentials::new("ann", "correct horse"),
+        claims: Claims {
+            issuer: server.tls_url.clone(),
+            subject: "00000000-0000-4000-8000-000000000001".into(),
+            username: "ann".into(),
+            email: Some("ann@example.org".into()),
+            email_verified: true,
+            display_name: Some("Ann Example".into()),
+            groups: ["builders", "engineers", "staff", "unix"].map(str::to_owned).into(),
+            ..Claims::default()
+        },
+        disabled: Some(Credentials::new("bob", "battery staple")),
+    };
+    let make = || async {
+        let provider =
+            host.open_auth("ldap", config.clone()).await.map_err(|error| plain(&error))?;
+        Ok(Arc::new(provider) as Arc<dyn AuthProvider>)
+    };
+    let report = auth::run(make, &fixture).await;
+    println!("{report}");
+    assert!(report.passed(), "{report}");
+    let (_, counters) = &host.plugins()[0];
+    assert_eq!((counters.panics, counters.violations), (0, 0), "{counters:?}");
 }
 
 #[tokio::test]

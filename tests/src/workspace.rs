@@ -34,6 +34,7 @@ pub fn boxvault() -> &'static Path {
         let dir = profile_dir();
         let built = [
             dir.join("boxvault"),
+            dir.join("libboxvault_auth_ldap.so"),
             dir.join("libboxvault_storage_fs.so"),
             dir.join("libboxvault_storage_memory.so"),
             dir.join("libboxvault_storage_s3.so"),

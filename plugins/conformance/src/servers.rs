@@ -1,12 +1,12 @@
-//! Real servers that storage plugins are judged with, each started for one test and ended with it.
+//! Real servers that plugins are judged with, each started for one test and ended with it.
 //!
 //! `plugins/conformance/servers/install` installs them. Where they are not, a test says so and is counted as skipped.
 
 use std::{
     fs::OpenOptions,
     io::{BufRead as _, BufReader, Write as _},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 /// A server with a bucket that holds nothing.
@@ -43,6 +43,50 @@ impl S3Server {
     }
 }
 
+/// A directory: below `dc=example,dc=org` the people ann, bob (who left), ann2 and one with an odd name, groups in groups,
+/// and `ou=many` with 1 200 groups of ann's, of which it gives 500 at once.
+#[derive(Debug)]
+pub struct LdapServer {
+    /// Where it speaks LDAP, with `StartTLS`.
+    pub url: String,
+    /// Where it speaks LDAP over TLS.
+    pub tls_url: String,
+    /// The authority that its certificate is from.
+    pub ca_file: PathBuf,
+    process: Process,
+}
+
+impl LdapServer {
+    /// The account that may search, and its password.
+    pub const SEARCHES: [&str; 2] = ["cn=search,dc=example,dc=org", "search it"];
+
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Why there is none on this machine.
+    pub fn start() -> Result<Self, String> {
+        if !Path::new("/usr/sbin/slapd").is_file() {
+            return Err("slapd is not installed".to_owned());
+        }
+        let (process, words) = Process::start("ldap.py")?;
+        let [url, tls_url, ca_file, _] = words.as_slice() else {
+            return Err(format!("ldap.py said {} words instead of four", words.len()));
+        };
+        let (url, tls_url, ca_file) = (url.clone(), tls_url.clone(), ca_file.into());
+        Ok(Self { url, tls_url, ca_file, process })
+    }
+
+    /// Ends it, as if the machine were gone.
+    pub fn stop(&mut self) {
+        self.process.tell("stop");
+    }
+
+    /// Brings it back, at the same places, with what it held.
+    pub fn bring_back(&mut self) {
+        self.process.tell("start");
+    }
+}
+
 /// Notes that a test of a backend cannot run on this machine, as `boxvault_tests::skip` does for those from outside.
 ///
 /// # Panics
@@ -63,7 +107,10 @@ pub fn skip(test: &str, reason: &str) {
 
 /// A script of `plugins/conformance/servers`. It ends with its standard input, so also when this process is killed.
 #[derive(Debug)]
-struct Process(Child);
+struct Process {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
 
 impl Process {
     /// Starts it and waits for the line that it prints when it is ready.
@@ -81,21 +128,36 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("{} did not start: {error}", script.display()))?;
-        let output = child.stdout.take().ok_or("its output is not piped")?;
-        let process = Self(child);
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+        let output = BufReader::new(child.stdout.take().ok_or("its output is not piped")?);
+        let mut process = Self { child, output };
+        let line = process.line();
         if line.is_empty() {
             return Err(format!("{} ended before it was ready", script.display()));
         }
         Ok((process, line.split_whitespace().map(ToOwned::to_owned).collect()))
     }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        match self.output.read_line(&mut line) {
+            Ok(_) => line,
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Tells it something, and waits until it is done.
+    fn tell(&mut self, word: &str) {
+        let input = self.child.stdin.as_mut().expect("it was started with an input");
+        writeln!(input, "{word}").expect("it reads what it is told");
+        assert!(!self.line().is_empty(), "a server of a test did not {word}");
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+        // it ends with its input, and removes what it made
+        drop(self.child.stdin.take());
+        drop(self.child.wait());
     }
 }
 
