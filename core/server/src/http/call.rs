@@ -29,7 +29,7 @@ use super::{
     hoops::record::{self, Asked, Notes},
 };
 use crate::{
-    app::access::Target,
+    app::{App, access::Target},
     config::LimitsConfig,
     error::{AppError, Result},
     language::Language,
@@ -163,7 +163,7 @@ impl<'ex, T: DeserializeOwned> Extractible<'ex> for Body<T> {
     #[expect(refining_impl_trait, reason = "the error type is ours")]
     async fn extract(req: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self> {
         let limit = |limits: &LimitsConfig| limits.json_body_bytes_max;
-        read_json(req, depot, limit, "limits.json_body_bytes_max").await.map(Self)
+        body(req, depot, limit, "limits.json_body_bytes_max").await.map(Self)
     }
 }
 
@@ -175,11 +175,11 @@ impl<'ex, T: DeserializeOwned> Extractible<'ex> for PolicyBody<T> {
     #[expect(refining_impl_trait, reason = "the error type is ours")]
     async fn extract(req: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self> {
         let limit = |limits: &LimitsConfig| limits.policy_body_bytes_max;
-        read_json(req, depot, limit, "limits.policy_body_bytes_max").await.map(Self)
+        body(req, depot, limit, "limits.policy_body_bytes_max").await.map(Self)
     }
 }
 
-async fn read_json<T: DeserializeOwned>(
+async fn body<T: DeserializeOwned>(
     req: &mut Request,
     depot: &Depot,
     limit: fn(&LimitsConfig) -> ByteCount,
@@ -188,21 +188,34 @@ async fn read_json<T: DeserializeOwned>(
     let call = depot
         .get_typed::<Call>()
         .map_err(|_| AppError::internal("the route has no authorization"))?;
-    let limit = limit(&call.app.config.limits).bytes();
-    let json = req.headers().get(CONTENT_TYPE).is_none_or(|kind| {
+    let bytes = read_json_within(req, limit(&call.app.config.limits), key).await?;
+    let body = parse_json(&bytes)?;
+    call.notes.body(&bytes);
+    Ok(body)
+}
+
+/// Reads a body that carries JSON, whole.
+pub(crate) async fn read_json(req: &mut Request, app: &App) -> Result<Vec<u8>> {
+    let limit = app.config.limits.json_body_bytes_max;
+    read_json_within(req, limit, "limits.json_body_bytes_max").await
+}
+
+async fn read_json_within(
+    req: &mut Request,
+    limit: ByteCount,
+    key: &'static str,
+) -> Result<Vec<u8>> {
+    let is_json = req.headers().get(CONTENT_TYPE).is_none_or(|kind| {
         kind.to_str()
             .is_ok_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/json"))
     });
-    if !json {
+    if !is_json {
         return Err(AppError::new(
             ErrorCode::UnsupportedMediaType,
             "send the body as JSON, with Content-Type: application/json",
         ));
     }
-    let bytes = read_bounded(req, limit, key).await?;
-    let body = parse_json(&bytes)?;
-    call.notes.body(&bytes);
-    Ok(body)
+    read_bounded(req, limit.bytes(), key).await
 }
 
 /// Parses a body; a value that is not allowed is named by its path.
