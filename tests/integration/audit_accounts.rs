@@ -237,7 +237,7 @@ async fn what_is_done_on_the_command_line_is_in_the_log_once_it_is_done() {
     assert_eq!(commands[2], format!("create user/{ADMIN_NAME}"));
     assert_eq!(commands.len(), 3, "{commands:?}");
     let first = &all.iter().find(|row| row["credential"] == "command").unwrap();
-    assert!(first["actor"].is_null() && first["policyDigest"].is_string(), "{first}");
+    assert!(first["actor"].is_null() && first["policyDigest"].is_null(), "{first}");
     assert!(!root.get("/api/audit/export").await.text().contains(&token));
 }
 
