@@ -78,11 +78,12 @@ pub fn service(app: Arc<App>) -> Service {
         .push(page("stop-watching", web::read_page, web::read_page))
         .push(page("invitation", web::read_page, web::read_page))
         .push(page("organization/join-request", web::read_page, web::read_page))
-        .push(page("assets/{**path}", web::read_page, web::read_page))
+        .push(page("assets/{**path}", web::read_asset, web::read_asset))
         .push(page("api-docs/openapi.json", document.clone(), document))
         .push(page("api-docs/{**path}", swagger.clone(), swagger));
     let mut service =
         Service::new(pages.push(routes.router)).hoop(hoops::observe::Observe(Arc::clone(&app)));
+    service = service.hoop(web::Pages);
     if !app.config.server.cors_allowed_origins.is_empty() {
         service = service.hoop(cors(&app.config.server.cors_allowed_origins).into_handler());
     }

@@ -11,7 +11,7 @@ use salvo::{
     Request, Response, Writer as _, handler,
     http::{
         HeaderValue, StatusCode,
-        header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, VARY},
+        header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, VARY},
         uri::Authority,
     },
 };
@@ -20,7 +20,7 @@ use super::{
     call::Call,
     error::Dialect,
     extract::{self, required},
-    files, web,
+    files,
 };
 use crate::{
     app::{
@@ -75,9 +75,6 @@ pub(crate) async fn read_legacy_catalogue(
     res: &mut Response,
     call: Call,
 ) -> Result<()> {
-    if wants_page(req) {
-        return web::page(res);
-    }
     catalogue(req, res, &call, Flavor::Legacy).await
 }
 
@@ -96,9 +93,6 @@ pub(crate) async fn read_legacy_catalogue(
 #[handler]
 #[boxed]
 pub(crate) async fn read_box_page(req: &mut Request, res: &mut Response, call: Call) -> Result<()> {
-    if wants_page(req) {
-        return web::page(res);
-    }
     catalogue(req, res, &call, Flavor::Legacy).await
 }
 
@@ -215,13 +209,6 @@ async fn download(
     let name = &found.vagrant_box.name;
     let file_name = format!("{name}-{version}-{provider}.box");
     files::serve(&call.app, req, res, download, &file_name, Dialect::Vagrant).await
-}
-
-/// A browser names `text/html` first; clients name JSON, or anything.
-fn wants_page(req: &Request) -> bool {
-    let accept =
-        req.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    accept.split(',').next().is_some_and(|first| first.trim().starts_with("text/html"))
 }
 
 /// How this client reaches us. Vagrant gives its token only to the very host name that it was told, so the name that
