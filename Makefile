@@ -1,12 +1,16 @@
 # Thin recipes; what they do is in the scripts they call.
-.PHONY: help run test check fuzz bench demo dist fmt
+.PHONY: help run ui test check fuzz bench demo dist fmt
 .DEFAULT_GOAL := help
 
 help: ## list these recipes
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## build the server with its plugins and start it on http://127.0.0.1:5000 and https://127.0.0.1:5001
+	@core/web/ui/build --if-possible
 	cargo run --release
+
+ui: ## build the web interface, which the next build of the server takes in; needs Node 20.19 or later
+	@core/web/ui/build
 
 test: ## run every test that this machine can run; say which were skipped, and why
 	@.ci/test
@@ -26,6 +30,7 @@ demo: ## publish a small box to an empty server and fetch it again
 	@examples/curl/demo.sh
 
 dist: ## build what is published: the program and its plugin libraries, in target/dist
+	@core/web/ui/build --if-possible
 	cargo build --profile dist --locked
 
 fmt: ## format all code

@@ -43,7 +43,7 @@ closing() {
 }
 
 # Debian packages for the tools and servers that the checks start. Nothing is installed that is there already.
-PACKAGES="ca-certificates curl docker-registry gcc libarchive-tools libc6-dev make mariadb-server nginx openssl
+PACKAGES="ca-certificates chromium curl docker-registry gcc libarchive-tools libc6-dev make mariadb-server nginx openssl
   packer postgresql python3-aiosmtpd python3-venv slapd vagrant wrk xz-utils zstd"
 
 install_packages() {
@@ -68,7 +68,19 @@ install_packages() {
     rm -f "$refuse_to_start"
     [ "$status" -eq 0 ] || return "$status"
   fi
+  newer_node
   rustup component add rustfmt clippy >/dev/null 2>&1 || true
   cargo fmt --version
   cargo clippy --version
+}
+
+# The interface needs Node 20.19. Debian 12 has 18: a later one comes as an npm package.
+newer_node() {
+  local folder machine=x64
+  folder=${BOXVAULT_CACHE:-$HOME/.cache/boxvault}/node
+  node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' && return
+  [ "$(uname -m)" = aarch64 ] && machine=arm64
+  npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix "$folder" "node-linux-$machine@22"
+  ln -sf "$folder/node_modules/node-linux-$machine/bin/node" /usr/local/bin/node
+  node --version
 }

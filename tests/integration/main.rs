@@ -116,3 +116,5 @@ mod verify;
 mod versions;
 #[cfg(test)]
 mod watches;
+#[cfg(test)]
+mod web_ui;

@@ -13,13 +13,6 @@ use serde_json::{Value, json};
 
 const WRONG: &str = "wrong horse battery";
 
-/// The one-time token that the server printed.
-fn setup_token(server: &TestServer) -> String {
-    let log = server.log();
-    let found = log.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    found.into_iter().find(|word| word.starts_with("bvs_")).expect("a token is printed").to_owned()
-}
-
 fn credentials(username: &str, password: &str) -> Value {
     json!({ "username": username, "password": password })
 }
@@ -47,7 +40,7 @@ async fn only_who_reads_the_set_up_token_becomes_the_first_admin_and_only_one() 
         let reply = client.post("/api/setup", &body(wrong, "eve")).await;
         assert_eq!((reply.status, &*reply.code()), (401, "SETUP_TOKEN_INVALID"), "{wrong:?}");
     }
-    let token = setup_token(&server);
+    let token = server.setup_token();
     let bodies: Vec<_> = (0..8).map(|number| body(&token, &format!("admin{number}"))).collect();
     let replies = join_all(bodies.iter().map(|body| client.post("/api/setup", body))).await;
     let mut statuses: Vec<_> = replies.iter().map(|reply| reply.status).collect();

@@ -131,6 +131,13 @@ impl TestServer {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
+    /// The one-time token that it printed when it started without any account.
+    pub fn setup_token(&self) -> String {
+        let log = self.log();
+        let mut words = log.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        words.find(|word| word.starts_with("bvs_")).expect("a token is printed").to_owned()
+    }
+
     /// A client that presents nothing.
     pub fn anonymous(&self) -> Client {
         Client::new(&self.url())

@@ -1,0 +1,43 @@
+// One at a time, also across tabs.
+//
+// Browsers have locks only where the page came over HTTPS or from this machine. Elsewhere a lease in the storage that
+// all tabs share does it: whoever still finds their own mark after a moment has it.
+
+const LEASE_MS = 10_000;
+const SETTLE_MS = 40;
+const POLL_MS = 60;
+
+export async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
+  if (navigator.locks) return navigator.locks.request(name, work);
+  const key = `${name}.lease`;
+  const mark = `${Math.random()}`;
+  await lease(key, mark);
+  try {
+    return await work();
+  } finally {
+    if (holder(key)?.mark === mark) localStorage.removeItem(key);
+  }
+}
+
+async function lease(key: string, mark: string): Promise<void> {
+  for (;;) {
+    const held = holder(key);
+    if (held?.mark === mark) return;
+    if (!held || held.until < Date.now()) {
+      localStorage.setItem(key, JSON.stringify({ mark, until: Date.now() + LEASE_MS }));
+      await pause(SETTLE_MS);
+    } else {
+      await pause(POLL_MS);
+    }
+  }
+}
+
+function holder(key: string): { mark: string; until: number } | undefined {
+  try {
+    return JSON.parse(localStorage.getItem(key) ?? "null") ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,149 @@
+// What a box says of itself, who sees it, and its end.
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { Trash2 } from "lucide-react";
+import { useTranslation } from "react-i18next";
+import { api, whole } from "../api/client.ts";
+import { asProblem } from "../api/problem.ts";
+import { type BoxPath, box, refreshBox } from "../api/queries.ts";
+import type { Schemas } from "../api/types.ts";
+import { FormDialog, filled } from "../ui/dialog.tsx";
+import { Button, Check, FormProblem, PageBones, ProblemNotice, TextArea, TextField } from "../ui/parts.tsx";
+import { useTitle } from "../ui/title.ts";
+import { toast } from "../ui/toast.tsx";
+import { ReadProblem } from "./not-found.tsx";
+import { submit } from "./sign-in.tsx";
+
+const BOX = "/api/organization/{organization}/box/{box}";
+
+export function BoxSettings() {
+  const { t } = useTranslation();
+  const path = useParams({ from: "/$organization/$box/settings" });
+  const about = useQuery(box(path));
+  useTitle(`${t("box.settings")} · ${path.organization}/${path.box}`);
+  if (about.error) return <ReadProblem problem={asProblem(about.error)} retry={about.refetch} />;
+  if (!about.data) return <PageBones />;
+  return (
+    <div className="wrap middle stack loose">
+      <div className="stack tight">
+        <p className="crumbs">
+          <Link to="/$organization/$box" params={path}>
+            {path.organization}/{path.box}
+          </Link>
+        </p>
+        <h1>{t("box.settings")}</h1>
+      </div>
+      <Texts key={about.data.updatedAt} path={path} box={about.data} />
+      <Danger path={path} />
+    </div>
+  );
+}
+
+const words = (text: string | undefined) => (text ?? "").split(/[\s,]+/).filter(Boolean);
+
+function Texts({ path, box }: { path: BoxPath; box: Schemas["BoxView"] }) {
+  const { t } = useTranslation();
+  const navigate = useNavigate();
+  const save = useMutation({
+    mutationFn: (form: FormData) =>
+      whole(
+        api.PUT(BOX, {
+          params: { path },
+          body: {
+            name: filled(form, "name") ?? "",
+            shortDescription: filled(form, "shortDescription") ?? "",
+            description: filled(form, "description") ?? "",
+            readme: filled(form, "readme") ?? "",
+            tags: words(filled(form, "tags")),
+            homepageUrl: filled(form, "homepageUrl") ?? null,
+            sourceUrl: filled(form, "sourceUrl") ?? null,
+            documentationUrl: filled(form, "documentationUrl") ?? null,
+            isPublic: form.get("isPublic") === "on",
+          },
+        }),
+      ),
+    onSuccess: async ({ data, message }) => {
+      toast(message);
+      await refreshBox(path);
+      navigate({ to: "/$organization/$box", params: { organization: data.organization, box: data.name } });
+    },
+  });
+  const problem = save.error ? asProblem(save.error) : undefined;
+  return (
+    <FormProblem value={problem}>
+      <form className="card stack" onSubmit={submit((form) => save.mutate(form))}>
+        <TextField label={t("box.name")} hint={t("box.renameHint")} name="name" defaultValue={box.name} required />
+        <TextField label={t("box.shortDescription")} name="shortDescription" defaultValue={box.shortDescription} />
+        <Check label={t("box.public")} hint={t("box.publicHint")} name="isPublic" defaultChecked={box.isPublic} />
+        <TextField
+          label={t("box.tags")}
+          hint={t("box.tagsHint")}
+          name="tags"
+          defaultValue={box.tags.join(", ")}
+          autoComplete="off"
+        />
+        <TextArea
+          label={t("box.description")}
+          hint={t("markdownHint")}
+          name="description"
+          defaultValue={box.description}
+        />
+        <TextArea
+          label="README"
+          hint={t("markdownHint")}
+          name="readme"
+          rows={12}
+          className="input mono"
+          defaultValue={box.readme ?? ""}
+        />
+        <TextField label={t("box.homepage")} name="homepageUrl" type="url" defaultValue={box.homepageUrl ?? ""} />
+        <TextField label={t("box.source")} name="sourceUrl" type="url" defaultValue={box.sourceUrl ?? ""} />
+        <TextField
+          label={t("box.documentation")}
+          name="documentationUrl"
+          type="url"
+          defaultValue={box.documentationUrl ?? ""}
+        />
+        <ProblemNotice problem={problem} />
+        <div>
+          <Button type="submit" look="main" busy={save.isPending}>
+            {t("save")}
+          </Button>
+        </div>
+      </form>
+    </FormProblem>
+  );
+}
+
+function Danger({ path }: { path: BoxPath }) {
+  const { t } = useTranslation();
+  const navigate = useNavigate();
+  const remove = async () => {
+    const { message } = await whole(api.DELETE(BOX, { params: { path } }));
+    toast(message);
+    await refreshBox(path);
+    navigate({ to: "/$organization", params: { organization: path.organization } });
+  };
+  return (
+    <section className="card stack">
+      <h2>{t("box.delete")}</h2>
+      <p className="soft">{t("box.deleteText")}</p>
+      <div>
+        <FormDialog
+          trigger={(open) => (
+            <Button look="danger" onClick={open}>
+              <Trash2 aria-hidden />
+              {t("box.delete")}
+            </Button>
+          )}
+          danger
+          title={t("box.delete")}
+          description={t("box.deleteText")}
+          submit={t("delete")}
+          confirm={path.box}
+          onSubmit={remove}
+        />
+      </div>
+    </section>
+  );
+}

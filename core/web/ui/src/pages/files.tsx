@@ -1,0 +1,144 @@
+// The files of a version, by provider and architecture.
+import { useMutation } from "@tanstack/react-query";
+import { Download, Star, Trash2 } from "lucide-react";
+import { useTranslation } from "react-i18next";
+import { api, whole } from "../api/client.ts";
+import { asProblem } from "../api/problem.ts";
+import { type Artifact, refreshBox, type VersionPath } from "../api/queries.ts";
+import { FormDialog } from "../ui/dialog.tsx";
+import { bytes, count } from "../ui/format.ts";
+import { Badge, IconButton } from "../ui/parts.tsx";
+import { CopyButton } from "../ui/snippet.tsx";
+import { toast } from "../ui/toast.tsx";
+
+const PROVIDER = "/api/organization/{organization}/box/{box}/version/{version}/provider/{provider}";
+const ARCHITECTURE = `${PROVIDER}/architecture/{architecture}` as const;
+
+interface FilesProps {
+  path: VersionPath;
+  artifacts: Artifact[];
+  mayChange: boolean;
+  isReleased: boolean;
+}
+
+export function Files({ path, artifacts, mayChange, isReleased }: FilesProps) {
+  const { t } = useTranslation();
+  return (
+    <div className="table-wrap">
+      <table className="table folds">
+        <thead>
+          <tr>
+            <th>{t("word.provider")}</th>
+            <th>{t("file.size")}</th>
+            <th>{t("file.checksum")}</th>
+            <th className="end">{t("box.downloads")}</th>
+            <th className="end" aria-label={t("actions")} />
+          </tr>
+        </thead>
+        <tbody>
+          {artifacts.map((one) => (
+            <Row
+              key={`${one.provider}/${one.name}`}
+              path={path}
+              artifact={one}
+              mayChange={mayChange}
+              isReleased={isReleased}
+            />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Row({ path, artifact, mayChange, isReleased }: Omit<FilesProps, "artifacts"> & { artifact: Artifact }) {
+  const { t } = useTranslation();
+  const { provider, name, file } = artifact;
+  return (
+    <tr>
+      <td>
+        <span className="row">
+          <span className="name">{provider}</span>
+          <span className="soft">{name}</span>
+          {artifact.defaultBox && <Badge>{t("file.default")}</Badge>}
+        </span>
+      </td>
+      <td data-label={t("file.size")} className="number nowrap">
+        {file ? bytes(file.fileSize) : <span className="soft">{t("file.none")}</span>}
+      </td>
+      <td data-label={t("file.checksum")}>
+        {file && (
+          <span className="row nowrap-row">
+            <code title={`${file.checksumType} ${file.checksum}`}>{file.checksum.slice(0, 12)}…</code>
+            <CopyButton text={file.checksum} label={t("file.copyChecksum", { type: file.checksumType })} />
+          </span>
+        )}
+      </td>
+      <td data-label={t("box.downloads")} className="end number">
+        {file ? count(file.downloadCount) : ""}
+      </td>
+      <td className="end">
+        <span className="row nowrap-row">
+          {file && isReleased && (
+            <a
+              className="button icon small quiet"
+              href={`/${path.organization}/boxes/${path.box}/versions/${path.version}/providers/${provider}/${name}/vagrant.box`}
+              aria-label={t("file.download", { name: `${provider} ${name}` })}
+              title={t("file.download", { name: `${provider} ${name}` })}
+              download
+            >
+              <Download aria-hidden />
+            </a>
+          )}
+          {mayChange && !artifact.defaultBox && <MakeDefault path={path} artifact={artifact} />}
+          {mayChange && <Remove path={path} artifact={artifact} />}
+        </span>
+      </td>
+    </tr>
+  );
+}
+
+function MakeDefault({ path, artifact }: { path: VersionPath; artifact: Artifact }) {
+  const { t } = useTranslation();
+  const params = { path: { ...path, provider: artifact.provider, architecture: artifact.name } };
+  const make = useMutation({
+    mutationFn: () => whole(api.PUT(ARCHITECTURE, { params, body: { defaultBox: true } })),
+    onSuccess: ({ message }) => {
+      toast(message);
+      return refreshBox(path);
+    },
+    onError: (error) => toast(asProblem(error).message, "bad"),
+  });
+  return (
+    <IconButton
+      size="small"
+      look="quiet"
+      icon={Star}
+      label={t("file.makeDefault", { name: artifact.name })}
+      busy={make.isPending}
+      onClick={() => make.mutate()}
+    />
+  );
+}
+
+function Remove({ path, artifact }: { path: VersionPath; artifact: Artifact }) {
+  const { t } = useTranslation();
+  const name = `${artifact.provider} ${artifact.name}`;
+  const params = { path: { ...path, provider: artifact.provider, architecture: artifact.name } };
+  const remove = async () => {
+    toast((await whole(api.DELETE(ARCHITECTURE, { params }))).message);
+    await refreshBox(path);
+  };
+  return (
+    <FormDialog
+      trigger={(open) => (
+        <IconButton size="small" look="quiet" icon={Trash2} label={t("file.remove", { name })} onClick={open} />
+      )}
+      danger
+      title={t("file.remove", { name })}
+      description={t("file.removeText")}
+      submit={t("delete")}
+      onSubmit={remove}
+    />
+  );
+}

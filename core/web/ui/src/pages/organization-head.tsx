@@ -1,0 +1,52 @@
+import { Link } from "@tanstack/react-router";
+import { Mail } from "lucide-react";
+import { useTranslation } from "react-i18next";
+import { useRole } from "../api/queries.ts";
+import type { Schemas } from "../api/types.ts";
+import { Avatar } from "../ui/avatar.tsx";
+import { Badge, Notice } from "../ui/parts.tsx";
+
+/** What an organization is, and the ways to what belongs to it. */
+export function OrganizationHead({ organization }: { organization: Schemas["OrganizationView"] }) {
+  const { t } = useTranslation();
+  const { isMember } = useRole(organization.name);
+  const params = { organization: organization.name };
+  return (
+    <>
+      <header className="head">
+        <Avatar name={organization.name} look="square large" />
+        <div className="grow stack tight">
+          <div className="row">
+            <h1>{organization.name}</h1>
+            {organization.role && <Badge>{t(`role.${organization.role}`)}</Badge>}
+          </div>
+          {organization.description && <p className="soft">{organization.description}</p>}
+          {organization.email && (
+            <p className="small">
+              <a href={`mailto:${organization.email}`} className="row">
+                <Mail aria-hidden size={14} />
+                {organization.email}
+              </a>
+            </p>
+          )}
+        </div>
+      </header>
+      {organization.suspended && (
+        <Notice tone="warn">
+          <p>{t("organization.suspended")}</p>
+          {organization.suspendedReason && <p className="soft">{organization.suspendedReason}</p>}
+        </Notice>
+      )}
+      {isMember && (
+        <nav className="tabs" aria-label={organization.name}>
+          <Link to="/$organization" params={params} activeOptions={{ exact: true, includeSearch: false }}>
+            {t("organization.boxes")}
+          </Link>
+          <Link to="/organizations/$organization/members" params={params}>
+            {t("organization.members")}
+          </Link>
+        </nav>
+      )}
+    </>
+  );
+}

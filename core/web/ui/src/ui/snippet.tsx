@@ -1,0 +1,49 @@
+// Text to copy.
+import { Check, Copy } from "lucide-react";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { IconButton } from "./parts.tsx";
+
+/** How long the button says that it worked. */
+const SHOWN_MS = 1_800;
+
+export function CopyButton({ text, label }: { text: string; label?: string }) {
+  const { t } = useTranslation();
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    if (!(await toClipboard(text))) return;
+    setCopied(true);
+    setTimeout(() => setCopied(false), SHOWN_MS);
+  };
+  const name = copied ? t("copied") : (label ?? t("copy"));
+  return <IconButton size="small" look="quiet" icon={copied ? Check : Copy} label={name} onClick={copy} />;
+}
+
+export function Snippet({ text, label }: { text: string; label: string }) {
+  return (
+    <div className="snippet">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
+      <section tabIndex={0} aria-label={label}>
+        <pre>{text}</pre>
+      </section>
+      <CopyButton text={text} />
+    </div>
+  );
+}
+
+/** The clipboard's own interface is there only over HTTPS and on this machine. */
+async function toClipboard(text: string): Promise<boolean> {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return true;
+  }
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.setAttribute("readonly", "");
+  field.className = "unseen";
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  return done;
+}

@@ -1,0 +1,210 @@
+//! The pages in a real browser, and what the server says when a browser asks for them.
+//!
+//! The journeys are `tests/browser/*.mjs`: Chromium drives the built interface against the real server, holds every page
+//! to axe and looks for what is too wide, on three widths, light and dark.
+
+use std::{path::PathBuf, process::Stdio};
+
+use boxvault_tests::{
+    Client, Publication, Reply, TestServer,
+    bytes::{BoxBuilder, BoxFile},
+    faults::write_file,
+    server::{ADMIN_NAME, PASSWORD},
+    skip, workspace,
+};
+use reqwest::Method;
+use serde_json::json;
+use tokio::process::Command;
+
+/// What a browser accepts when somebody goes to an address.
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+/// The programs that a journey needs.
+struct Browser {
+    node: PathBuf,
+    chromium: PathBuf,
+}
+
+impl Browser {
+    /// Finds them, or says that the test is skipped and why.
+    async fn find(test: &str, server: &TestServer) -> Option<Self> {
+        let Some(node) = workspace::find_program("node") else {
+            skip(test, "no node");
+            return None;
+        };
+        let Some(chromium) = workspace::find_program("chromium") else {
+            skip(test, "no chromium: apt-get install chromium");
+            return None;
+        };
+        if !workspace::root().join("tests/node_modules/playwright-core").is_dir() {
+            skip(test, "playwright-core is not installed: npm ci --prefix tests --ignore-scripts");
+            return None;
+        }
+        if !has_interface(server).await {
+            skip(test, "the program was built without the interface: make ui, then build it again");
+            return None;
+        }
+        Some(Self { node, chromium })
+    }
+
+    async fn walk(&self, journey: &str, arguments: &[&str]) {
+        let script = workspace::root().join("tests/browser").join(journey);
+        let mut command = Command::new(&self.node);
+        command.arg(script).args(arguments).env("CHROMIUM", &self.chromium);
+        let output = command.stdin(Stdio::null()).output().await.unwrap();
+        let (said, failed) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{journey}\n{said}\n{failed}");
+    }
+}
+
+async fn go(client: &Client, path: &str) -> Reply {
+    client.get_with(path, &[("accept", BROWSER)]).await
+}
+
+async fn has_interface(server: &TestServer) -> bool {
+    go(&server.anonymous(), "/").await.text().contains("<div id=\"root\">")
+}
+
+/// A box file where a browser can choose it.
+fn on_disk(server: &TestServer, file: &BoxFile) -> String {
+    let path = server.scratch().join("upload.box");
+    write_file(&path, &file.bytes).unwrap();
+    path.display().to_string()
+}
+
+/// acme/debian, which everybody may fetch, and acme/secret.
+async fn published(server: &TestServer) -> Client {
+    let admin = server.admin().await;
+    let file = BoxBuilder::new("virtualbox").build();
+    admin.publish(&Publication::new("acme", "debian", &file.bytes)).await;
+    admin
+        .publish(&Publication { public: false, ..Publication::new("acme", "secret", &file.bytes) })
+        .await;
+    admin
+}
+
+#[tokio::test]
+async fn an_empty_server_is_set_up_and_publishes_its_first_box_in_the_browser() {
+    let test = "an_empty_server_is_set_up_and_publishes_its_first_box_in_the_browser";
+    let server = TestServer::start().await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    let file = BoxBuilder::new("virtualbox").build();
+    let (token, path) = (server.setup_token(), on_disk(&server, &file));
+    browser.walk("first-start.mjs", &[&server.url(), &token, &path, &file.sha256]).await;
+    let fetched = "/acme/boxes/web/versions/1.0.0/providers/virtualbox.box";
+    let fetched = server.anonymous().get(fetched).await;
+    assert!(fetched.bytes == file.bytes, "other bytes than were chosen in the browser");
+}
+
+#[tokio::test]
+async fn a_visitor_finds_boxes_and_meets_no_barrier() {
+    let test = "a_visitor_finds_boxes_and_meets_no_barrier";
+    let server = TestServer::start().await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    published(&server).await;
+    browser.walk("visitor.mjs", &[&server.url()]).await;
+}
+
+#[tokio::test]
+async fn tabs_share_a_session_until_it_ends_everywhere() {
+    let test = "tabs_share_a_session_until_it_ends_everywhere";
+    let server = TestServer::start().await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    published(&server).await;
+    browser.walk("session.mjs", &[&server.url(), ADMIN_NAME, PASSWORD]).await;
+}
+
+#[tokio::test]
+async fn an_upload_is_paused_and_goes_on_after_the_page_was_closed() {
+    let test = "an_upload_is_paused_and_goes_on_after_the_page_was_closed";
+    let server = TestServer::start().await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    let admin = published(&server).await;
+    let version = json!({ "versionNumber": "2.0.0" });
+    let made = admin.post("/api/organization/acme/box/debian/version", &version).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    // three chunks
+    let file = BoxBuilder::new("virtualbox").seed(9).disk_bytes(40 << 20).build();
+    let path = on_disk(&server, &file);
+    browser.walk("upload.mjs", &[&server.url(), ADMIN_NAME, PASSWORD, &path, &file.sha256]).await;
+}
+
+#[tokio::test]
+async fn browsers_get_the_page_at_every_path_for_people_and_nowhere_else() {
+    let server = TestServer::start().await;
+    published(&server).await;
+    let anyone = server.anonymous();
+    let start = go(&anyone, "/").await;
+    let paths = [
+        "/discover",
+        "/login",
+        "/login/sign-up",
+        "/acme",
+        "/acme/debian",
+        "/acme/secret",
+        "/acme/debian/versions/1.0.0",
+        "/organizations/acme/members",
+        "/nobody/nothing/at/all",
+    ];
+    for path in paths {
+        let page = go(&anyone, path).await;
+        assert_eq!((page.status, page.bytes == start.bytes), (200, true), "{path}");
+        let tag = start.header("etag").unwrap();
+        let again = anyone.get_with(path, &[("accept", BROWSER), ("if-none-match", tag)]).await;
+        assert_eq!((again.status, again.bytes.len()), (304, 0), "{path}");
+    }
+    for path in
+        ["/api/nothing", "/assets/gone-12345678.js", "/health/nothing", "/badge/acme/secret.svg"]
+    {
+        let reply = go(&anyone, path).await;
+        assert_eq!(reply.status, 404, "{path}");
+        assert_eq!(reply.header("content-type"), Some("application/json"), "{path}");
+    }
+    // a released file is fetched by a browser as by anybody
+    let file = go(&anyone, "/acme/boxes/debian/versions/1.0.0/providers/virtualbox.box").await;
+    assert_eq!(file.header("content-type"), Some("application/octet-stream"));
+    // and what is no page is changed by nobody who asks for one
+    let posted = anyone.request(Method::POST, "/discover").header("accept", BROWSER);
+    assert_eq!(boxvault_tests::client::send(posted).await.status, 404);
+}
+
+#[tokio::test]
+async fn files_of_the_interface_are_packed_as_the_browser_takes_them_and_kept() {
+    let test = "files_of_the_interface_are_packed_as_the_browser_takes_them_and_kept";
+    let server = TestServer::start().await;
+    if !has_interface(&server).await {
+        return skip(
+            test,
+            "the program was built without the interface: make ui, then build it again",
+        );
+    }
+    let anyone = server.anonymous();
+    let page = go(&anyone, "/").await.text();
+    let scripts: Vec<_> = page.split('"').filter(|part| part.ends_with(".js")).collect();
+    assert!(!scripts.is_empty(), "{page}");
+    let script = scripts[0];
+    let raw = anyone.get_with(script, &[("accept-encoding", "identity")]).await;
+    assert_eq!(raw.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(raw.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    assert_eq!(raw.header("content-encoding"), None);
+    let mut tags = vec![raw.header("etag").unwrap().to_owned()];
+    for (accepted, encoding) in [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip", "gzip"),
+        ("br;q=0, gzip;q=0.5", "gzip"),
+        ("BR", "br"),
+    ] {
+        let packed = anyone.get_with(script, &[("accept-encoding", accepted)]).await;
+        assert_eq!(packed.header("content-encoding"), Some(encoding), "{accepted}");
+        assert!(packed.header("vary").unwrap().contains("Accept-Encoding"), "{accepted}");
+        assert!(packed.bytes.len() < raw.bytes.len(), "{accepted}");
+        tags.push(packed.header("etag").unwrap().to_owned());
+    }
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), 3, "one entity tag for each form: {tags:?}");
+    for hidden in [".br", ".gz"] {
+        assert_eq!(anyone.get(&format!("{script}{hidden}")).await.status, 404);
+    }
+}
