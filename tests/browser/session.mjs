@@ -6,7 +6,7 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
   const page = await enter();
   await page.goto("/login");
   await page.getByLabel("User name or e-mail address").fill(username);
-  await page.getByLabel("Password").fill("wrong horse battery");
+  await page.getByLabel("Password", { exact: true }).fill("wrong horse battery");
   await page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("alert").waitFor();
   await look(page, "refused sign-in", problems);
@@ -55,7 +55,7 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
   await page.goto("/acme/debian/settings");
   await page.waitForURL(/\/login\?next=/);
   await page.getByLabel("User name or e-mail address").fill(username);
-  await page.getByLabel("Password").fill(password);
+  await page.getByLabel("Password", { exact: true }).fill(password);
   await page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL("/acme/debian/settings");
   await look(page, "box settings", problems);

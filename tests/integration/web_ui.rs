@@ -131,6 +131,35 @@ async fn an_upload_is_paused_and_goes_on_after_the_page_was_closed() {
 }
 
 #[tokio::test]
+async fn an_organization_is_led_in_the_browser() {
+    let test = "an_organization_is_led_in_the_browser";
+    let server = TestServer::start().await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    published(&server).await;
+    server.user("bob").await;
+    browser.walk("organization.mjs", &[&server.url(), ADMIN_NAME, PASSWORD]).await;
+}
+
+#[tokio::test]
+async fn an_account_is_kept_in_the_browser() {
+    let test = "an_account_is_kept_in_the_browser";
+    let server = TestServer::start().await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    server.user("bob").await;
+    browser.walk("account.mjs", &[&server.url(), "bob", PASSWORD]).await;
+}
+
+#[tokio::test]
+async fn a_policy_is_written_and_a_server_administered_in_the_browser() {
+    let test = "a_policy_is_written_and_a_server_administered_in_the_browser";
+    let server = TestServer::start().await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    published(&server).await;
+    server.user("bob").await;
+    browser.walk("administration.mjs", &[&server.url(), ADMIN_NAME, PASSWORD]).await;
+}
+
+#[tokio::test]
 async fn browsers_get_the_page_at_every_path_for_people_and_nowhere_else() {
     let server = TestServer::start().await;
     published(&server).await;

@@ -66,6 +66,7 @@ pub(super) fn is_upload(path: &str) -> bool {
             (serde_json::Value = "application/json"),
             (String = "text/html"),
         )),
+        (status = 304, description = "As `If-None-Match` says of the page."),
     )
 )]
 #[handler]
@@ -88,6 +89,7 @@ pub(crate) async fn read_legacy_catalogue(
             (serde_json::Value = "application/json"),
             (String = "text/html"),
         )),
+        (status = 304, description = "As `If-None-Match` says of the page."),
     )
 )]
 #[handler]

@@ -2,8 +2,8 @@
 import { Menu } from "@base-ui/react/menu";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
-import { Building2, LogOut } from "lucide-react";
-import { useEffect, useRef } from "react";
+import { Building2, KeyRound, LogOut, Search, Settings } from "lucide-react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "./api/client.ts";
 import { queryClient, useProfile, versionInfo } from "./api/queries.ts";
@@ -12,32 +12,56 @@ import { choose, LANGUAGES, type Language, language } from "./i18n.ts";
 import { chooseTheme, type Theme, theme } from "./theme.ts";
 import { Avatar } from "./ui/avatar.tsx";
 import icon from "./ui/icon.svg";
+import { IconButton } from "./ui/parts.tsx";
 import { Toasts, toast } from "./ui/toast.tsx";
 import { UploadTray } from "./uploads/tray.tsx";
 
+const Palette = lazy(() => import("./ui/palette.tsx"));
+
 export function Layout() {
   const { t } = useTranslation();
+  const [isOpen, setOpen] = useState(false);
   useSessionEnd();
+  useShortcut(() => setOpen(true));
   useFocusOnNavigation();
   return (
     <>
       <a className="skip" href="#main">
         {t("skip")}
       </a>
-      <Top />
+      <Top onPalette={() => setOpen(true)} />
       <main id="main" tabIndex={-1}>
         <Outlet />
       </main>
       <Foot />
       <UploadTray />
+      {isOpen && (
+        <Suspense>
+          <Palette onClose={() => setOpen(false)} />
+        </Suspense>
+      )}
       <Toasts />
     </>
   );
 }
 
-function Top() {
+/** Ctrl+K, or ⌘K. */
+function useShortcut(act: () => void) {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key !== "k" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      act();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  });
+}
+
+function Top({ onPalette }: { onPalette: () => void }) {
   const { t } = useTranslation();
   const needsSetup = useQuery(versionInfo).data?.needsSetup;
+  const me = useProfile();
   const current = useSession();
   return (
     <header className="top">
@@ -53,8 +77,10 @@ function Top() {
                 {t("nav.discover")}
               </Link>
               <Link to="/organizations">{t("nav.organizations")}</Link>
+              {me?.platformAdmin && <Link to="/admin">{t("nav.admin")}</Link>}
             </nav>
             <div className="end">
+              <IconButton icon={Search} look="quiet" label={t("palette.open")} onClick={onPalette} />
               {current ? (
                 <Account />
               ) : (
@@ -97,6 +123,14 @@ function Account() {
                 {one.name}
               </Menu.Item>
             ))}
+            <Menu.Item className="menu-item" onClick={() => navigate({ to: "/settings" })}>
+              <Settings aria-hidden />
+              {t("settings.label")}
+            </Menu.Item>
+            <Menu.Item className="menu-item" onClick={() => navigate({ to: "/settings/tokens" })}>
+              <KeyRound aria-hidden />
+              {t("settings.tokens")}
+            </Menu.Item>
             <Menu.Item className="menu-item" onClick={() => signOut().then(() => navigate({ to: "/" }))}>
               <LogOut aria-hidden />
               {t("signOut")}

@@ -105,6 +105,88 @@ const routes = root.addChildren([
     beforeLoad: signedIn,
     component: lazyRouteComponent(() => import("./pages/members.tsx"), "Members"),
   }),
+  createRoute({
+    ...at("/organizations/$organization/service-accounts"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/service-accounts.tsx"), "ServiceAccounts"),
+  }),
+  createRoute({
+    ...at("/organizations/$organization/usage"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/usage.tsx"), "Usage"),
+  }),
+  createRoute({
+    ...at("/organizations/$organization/audit"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/audit.tsx"), "OrganizationAudit"),
+  }),
+  createRoute({
+    ...at("/organizations/$organization/settings"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/organization-settings.tsx"), "OrganizationSettings"),
+  }),
+  // one's own account
+  createRoute({
+    ...at("/settings"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/profile.tsx"), "Profile"),
+  }),
+  createRoute({
+    ...at("/settings/security"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/security.tsx"), "Security"),
+  }),
+  createRoute({
+    ...at("/settings/tokens"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/tokens.tsx"), "Tokens"),
+  }),
+  createRoute({
+    ...at("/settings/watching"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/preferences.tsx"), "Watching"),
+  }),
+  createRoute({
+    ...at("/settings/preferences"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/preferences.tsx"), "Preferences"),
+  }),
+  createRoute({
+    ...at("/settings/data"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/preferences.tsx"), "OwnData"),
+  }),
+  // the whole server
+  createRoute({
+    ...at("/policies"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/policy.tsx"), "Policy"),
+  }),
+  createRoute({
+    ...at("/admin"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/admin.tsx"), "AdminUsers"),
+  }),
+  createRoute({
+    ...at("/admin/stores"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/admin.tsx"), "AdminStores"),
+  }),
+  createRoute({
+    ...at("/admin/health"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/admin.tsx"), "AdminHealth"),
+  }),
+  createRoute({
+    ...at("/admin/organizations"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/admin.tsx"), "AdminOrganizations"),
+  }),
+  createRoute({
+    ...at("/admin/audit"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/admin.tsx"), "AdminAudit"),
+  }),
   // boxes; last, since their addresses begin with a name
   createRoute({
     ...at("/$organization"),

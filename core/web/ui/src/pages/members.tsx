@@ -6,61 +6,53 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { members, organization, refresh, useProfile, useRole } from "../api/queries.ts";
+import { members, refresh, useProfile, useRole } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { FormDialog, filled } from "../ui/dialog.tsx";
 import { date } from "../ui/format.ts";
 import { Pager } from "../ui/pager.tsx";
-import { Bones, Button, IconButton, PageBones, ProblemNotice, Select, TextField } from "../ui/parts.tsx";
-import { useTitle } from "../ui/title.ts";
+import { Bones, Button, IconButton, ProblemNotice, Select, TextField } from "../ui/parts.tsx";
+import { Table } from "../ui/table.tsx";
 import { toast } from "../ui/toast.tsx";
-import { ReadProblem } from "./not-found.tsx";
-import { OrganizationHead } from "./organization-head.tsx";
+import { Invitations, JoinRequests } from "./invitations.tsx";
+import { OrganizationPage } from "./organization-page.tsx";
+import { RoleOptions } from "./roles.tsx";
 
-const ROLES = ["member", "admin", "owner"] as const;
 const MEMBERS = "/api/organization/{organization}/members";
 
 export function Members() {
   const { t } = useTranslation();
   const { organization: name } = useParams({ from: "/organizations/$organization/members" });
   const [page, setPage] = useState(1);
-  const about = useQuery(organization(name));
   const list = useQuery(members(name, { page }));
   const { mayManage } = useRole(name);
-  useTitle(`${t("organization.members")} · ${name}`);
-  if (about.error) return <ReadProblem problem={asProblem(about.error)} retry={about.refetch} />;
-  if (!about.data) return <PageBones />;
+  const heads = [t("word.user"), t("members.since"), t("word.role")];
   return (
-    <div className="wrap stack">
-      <OrganizationHead organization={about.data} />
-      <div className="row between">
-        <h2>{t("organization.members")}</h2>
-        {mayManage && <AddMember organization={name} />}
-      </div>
-      {list.error && <ProblemNotice problem={asProblem(list.error)} />}
-      {!list.data && !list.error && <Bones />}
-      {list.data && (
-        <div className="table-wrap">
-          <table className="table folds">
-            <thead>
-              <tr>
-                <th>{t("word.user")}</th>
-                <th>{t("members.since")}</th>
-                <th>{t("word.role")}</th>
-                {mayManage && <th className="end" aria-label={t("actions")} />}
-              </tr>
-            </thead>
-            <tbody>
-              {list.data.data.map((one) => (
-                <Row key={one.userId} organization={name} member={one} mayManage={mayManage} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+    <OrganizationPage name={name} title={t("organization.members")}>
+      {() => (
+        <>
+          {mayManage && <JoinRequests organization={name} />}
+          <section className="stack">
+            <div className="row between">
+              <h2>{t("organization.members")}</h2>
+              {mayManage && <AddMember organization={name} />}
+            </div>
+            <ProblemNotice problem={list.error && asProblem(list.error)} />
+            {!list.data && !list.error && <Bones />}
+            {list.data && (
+              <Table heads={mayManage ? [...heads, undefined] : heads} label={t("organization.members")}>
+                {list.data.data.map((one) => (
+                  <Row key={one.userId} organization={name} member={one} mayManage={mayManage} />
+                ))}
+              </Table>
+            )}
+            <Pager page={list.data?.page} onPage={setPage} />
+          </section>
+          {mayManage && <Invitations organization={name} />}
+        </>
       )}
-      <Pager page={list.data?.page} onPage={setPage} />
-    </div>
+    </OrganizationPage>
   );
 }
 
@@ -108,11 +100,7 @@ function Row({ organization, member, mayManage }: RowProps) {
             disabled={change.isPending}
             onChange={(event) => change.mutate(event.target.value as Schemas["Role"])}
           >
-            {ROLES.map((role) => (
-              <option key={role} value={role}>
-                {t(`role.${role}`)}
-              </option>
-            ))}
+            <RoleOptions />
           </select>
         ) : (
           t(`role.${member.role}`)
@@ -170,11 +158,7 @@ function AddMember({ organization }: { organization: string }) {
     >
       <TextField label={t("signUp.username")} name="username" autoComplete="off" required />
       <Select label={t("word.role")} name="role" defaultValue="member">
-        {ROLES.map((role) => (
-          <option key={role} value={role}>
-            {t(`role.${role}`)}
-          </option>
-        ))}
+        <RoleOptions />
       </Select>
     </FormDialog>
   );

@@ -9,7 +9,7 @@ import { Badge, Notice } from "../ui/parts.tsx";
 /** What an organization is, and the ways to what belongs to it. */
 export function OrganizationHead({ organization }: { organization: Schemas["OrganizationView"] }) {
   const { t } = useTranslation();
-  const { isMember } = useRole(organization.name);
+  const { isMember, mayManage } = useRole(organization.name);
   const params = { organization: organization.name };
   return (
     <>
@@ -44,6 +44,22 @@ export function OrganizationHead({ organization }: { organization: Schemas["Orga
           </Link>
           <Link to="/organizations/$organization/members" params={params}>
             {t("organization.members")}
+          </Link>
+          {mayManage && (
+            <Link to="/organizations/$organization/service-accounts" params={params}>
+              {t("organization.services")}
+            </Link>
+          )}
+          <Link to="/organizations/$organization/usage" params={params}>
+            {t("organization.usage")}
+          </Link>
+          {mayManage && (
+            <Link to="/organizations/$organization/audit" params={params}>
+              {t("audit.title")}
+            </Link>
+          )}
+          <Link to="/organizations/$organization/settings" params={params}>
+            {t("organization.settings")}
           </Link>
         </nav>
       )}

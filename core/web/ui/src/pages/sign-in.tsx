@@ -181,7 +181,7 @@ export function NewPassword({ name = "password" }: { name?: string }) {
   const { t } = useTranslation();
   return (
     <TextField
-      label={t("signUp.password")}
+      label={name === "newPassword" ? t("signUp.newPassword") : t("signUp.password")}
       hint={t("signUp.passwordHint")}
       name={name}
       type="password"

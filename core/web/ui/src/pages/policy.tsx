@@ -1,0 +1,270 @@
+// The policy of the whole server: who may do what. Nothing comes into force before it was checked.
+import { useQuery } from "@tanstack/react-query";
+import { Plus, Scale } from "lucide-react";
+import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { act } from "../api/act.ts";
+import { api, ok, whole } from "../api/client.ts";
+import { asProblem, type Problem } from "../api/problem.ts";
+import { useProfile } from "../api/queries.ts";
+import type { Schemas } from "../api/types.ts";
+import { CodeEditor, type Mark } from "../ui/code-editor.tsx";
+import { FormDialog, filled } from "../ui/dialog.tsx";
+import { Badge, Button, Empty, Notice, PageBones, ProblemNotice, sentence, TextField } from "../ui/parts.tsx";
+import { useTitle } from "../ui/title.ts";
+import { ReadProblem } from "./not-found.tsx";
+import { DecisionChanges } from "./policy-changes.tsx";
+import { PolicyHistory } from "./policy-history.tsx";
+import { RulesTable } from "./policy-rules.tsx";
+import { Simulator } from "./policy-simulator.tsx";
+
+type File = Schemas["PolicyFileView"];
+
+/** Typing is over when nothing came for so long. */
+const TYPED_MS = 350;
+const TABS = ["text", "rules", "simulator", "history"] as const;
+
+export function Policy() {
+  const { t } = useTranslation();
+  const me = useProfile();
+  const [tab, setTab] = useState<(typeof TABS)[number]>("text");
+  useTitle(t("policy.title"));
+  const current = useQuery({
+    queryKey: ["policy", "current"],
+    queryFn: async () => {
+      const answer = await api.GET("/api/policies");
+      const { data } = await whole(Promise.resolve(answer));
+      return { ...data, tag: answer.response.headers.get("etag") ?? undefined };
+    },
+    // what somebody writes is not replaced while they look elsewhere
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  if (me && !me.platformAdmin) {
+    return (
+      <div className="wrap middle">
+        <Empty icon={Scale} title={t("policy.title")}>
+          <p>{t("policy.forAdmins")}</p>
+        </Empty>
+      </div>
+    );
+  }
+  if (current.error) return <ReadProblem problem={asProblem(current.error)} retry={current.refetch} />;
+  if (!current.data) return <PageBones />;
+  return (
+    <div className="wrap stack">
+      <div className="stack tight">
+        <div className="row">
+          <h1>{t("policy.title")}</h1>
+          <Badge>{t("policy.version", { number: current.data.version })}</Badge>
+        </div>
+        <p className="soft">{t("policy.text")}</p>
+      </div>
+      <div className="tabs" role="tablist" aria-label={t("policy.title")}>
+        {TABS.map((one) => (
+          <button key={one} type="button" role="tab" aria-selected={one === tab} onClick={() => setTab(one)}>
+            {t(`policy.tab.${one}`)}
+          </button>
+        ))}
+      </div>
+      {/* what was written stays while another tab is looked at */}
+      <div hidden={tab !== "text"}>
+        <Editor key={current.data.version} files={current.data.files} tag={current.data.tag} />
+      </div>
+      {tab === "rules" && <RulesTable files={current.data.files} />}
+      {tab === "simulator" && <Simulator />}
+      {tab === "history" && <PolicyHistory inForce={current.data.version} />}
+    </div>
+  );
+}
+
+/** What the server says of a text, a moment after typing has stopped. */
+function useCheck(files: File[]): { check: Schemas["PolicyCheckView"] | undefined; problem: Problem | undefined } {
+  const [state, setState] = useState<ReturnType<typeof useCheck>>({ check: undefined, problem: undefined });
+  useEffect(() => {
+    let isStale = false;
+    const timer = setTimeout(async () => {
+      try {
+        const check = await ok(api.POST("/api/policies/check", { body: { files } }));
+        if (!isStale) setState({ check, problem: undefined });
+      } catch (thrown) {
+        if (!isStale) setState({ check: undefined, problem: asProblem(thrown) });
+      }
+    }, TYPED_MS);
+    return () => {
+      isStale = true;
+      clearTimeout(timer);
+    };
+  }, [files]);
+  return state;
+}
+
+function Editor({ files: saved, tag }: { files: File[]; tag: string | undefined }) {
+  const { t } = useTranslation();
+  const [files, setFiles] = useState(saved);
+  const [discarded, setDiscarded] = useState(0);
+  const [name, setName] = useState(() => firstShown(saved));
+  const { check, problem } = useCheck(files);
+  const isChanged = JSON.stringify(files) !== JSON.stringify(saved);
+  const found = [
+    ...(check?.problems ?? []).map((one) => ({ ...one, severity: "error" as const })),
+    ...(check?.warnings ?? []).map((one) => ({ ...one, severity: "warning" as const })),
+  ];
+  const file = files.find((one) => one.name === name);
+  const save = (form: FormData) =>
+    act(
+      whole(
+        api.PUT("/api/policies", {
+          params: { header: { "If-Match": tag } },
+          body: { files, message: filled(form, "message") ?? "" },
+        }),
+      ),
+      ["policy"],
+    );
+  return (
+    <div className="stack">
+      <div className="row between">
+        <nav className="row" aria-label={t("policy.files")}>
+          {files.map((one) => (
+            <Button
+              key={one.name}
+              size="small"
+              look={one.name === name ? "plain" : "quiet"}
+              aria-pressed={one.name === name}
+              onClick={() => setName(one.name)}
+            >
+              {one.name}
+              {found.some((mark) => mark.file === one.name && mark.severity === "error") && " •"}
+            </Button>
+          ))}
+          <AddFile
+            onAdd={(added) => {
+              setFiles([...files, { name: added, text: "" }]);
+              setName(added);
+            }}
+          />
+        </nav>
+        <div className="row">
+          {file && !SHIPPED.includes(name) && (
+            <Button
+              look="quiet"
+              onClick={() => {
+                setFiles(files.filter((one) => one !== file));
+                setName(firstShown(saved));
+              }}
+            >
+              {t("policy.removeFile", { name })}
+            </Button>
+          )}
+          {isChanged && (
+            <Button
+              look="quiet"
+              onClick={() => {
+                setFiles(saved);
+                setName(firstShown(saved));
+                setDiscarded(discarded + 1);
+              }}
+            >
+              {t("policy.discard")}
+            </Button>
+          )}
+          <FormDialog
+            trigger={(open) => (
+              <Button look="main" disabled={!isChanged || !check?.valid} onClick={open}>
+                {t("policy.review")}
+              </Button>
+            )}
+            title={t("policy.review")}
+            description={t("policy.reviewText")}
+            submit={t("policy.save")}
+            onSubmit={save}
+          >
+            {check && <DecisionChanges changes={check.changes} isComplete={check.changesComplete} />}
+            <TextField label={t("policy.message")} name="message" autoComplete="off" required />
+          </FormDialog>
+        </div>
+      </div>
+      {file && (
+        <CodeEditor
+          // another file is another text, and so is what was there before changes were thrown away
+          key={`${name} ${discarded}`}
+          label={name}
+          text={file.text}
+          marks={marksOf(found, name)}
+          onText={(text) => setFiles((before) => before.map((one) => (one.name === name ? { ...one, text } : one)))}
+        />
+      )}
+      <ProblemNotice problem={problem} />
+      <Findings found={found} isValid={check?.valid} onFile={setName} />
+      {isChanged && check?.valid && <DecisionChanges changes={check.changes} isComplete={check.changesComplete} />}
+    </div>
+  );
+}
+
+/** What comes with the program. It can be changed only where the server has a folder of its own for it. */
+const SHIPPED = ["model.conf", "policy.csv", "tests.csv"];
+
+/** A file of one's own, if there is one. */
+function firstShown(files: File[]): string {
+  const own = files.find(({ name }) => !SHIPPED.includes(name));
+  return (own ?? files.find(({ name }) => name === "policy.csv") ?? files[0])?.name ?? "";
+}
+
+function AddFile({ onAdd }: { onAdd: (name: string) => void }) {
+  const { t } = useTranslation();
+  return (
+    <FormDialog
+      trigger={(open) => (
+        <Button size="small" look="quiet" onClick={open}>
+          <Plus aria-hidden />
+          {t("policy.addFile")}
+        </Button>
+      )}
+      title={t("policy.addFile")}
+      description={t("policy.addFileText")}
+      submit={t("policy.addFile")}
+      onSubmit={async (form) => onAdd(filled(form, "name") ?? "")}
+    >
+      <TextField
+        label={t("organizations.name")}
+        name="name"
+        className="input mono"
+        defaultValue="site.csv"
+        pattern="[A-Za-z0-9][A-Za-z0-9._\-]*\.csv"
+        autoComplete="off"
+        required
+      />
+    </FormDialog>
+  );
+}
+
+type Finding = Schemas["PolicyProblemView"] & { severity: Mark["severity"] };
+
+const marksOf = (found: Finding[], name: string): Mark[] => found.filter(({ file }) => file === name);
+
+interface FindingsProps {
+  found: Finding[];
+  isValid: boolean | undefined;
+  onFile: (name: string) => void;
+}
+
+function Findings({ found, isValid, onFile }: FindingsProps) {
+  const { t } = useTranslation();
+  if (isValid === undefined) return null;
+  if (found.length === 0) return <Notice tone="good">{t("policy.valid")}</Notice>;
+  return (
+    <ul className="list" aria-label={t("policy.findings")} aria-live="polite">
+      {found.map((one) => (
+        <li key={`${one.file}:${one.line}:${one.column}:${one.message}`} className="stack tight">
+          <div className="row">
+            <Badge tone={one.severity === "error" ? "bad" : "warn"}>{t(`policy.${one.severity}`)}</Badge>
+            <button type="button" className="link mono small" onClick={() => onFile(one.file)}>
+              {one.file}:{one.line}:{one.column}
+            </button>
+            <span>{sentence(one.message)}</span>
+          </div>
+          {one.hint && <p className="soft small">{sentence(one.hint)}</p>}
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,223 @@
+// How somebody wants things, what they watch, and what the server knows of them.
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { BellOff, Download, Eye, Trash2 } from "lucide-react";
+import { useTranslation } from "react-i18next";
+import { act, tellProblem } from "../api/act.ts";
+import { api, ok, whole } from "../api/client.ts";
+import { asProblem } from "../api/problem.ts";
+import { useProfile, watches } from "../api/queries.ts";
+import { forget, useSession } from "../api/session.ts";
+import { choose, LANGUAGES, type Language, language } from "../i18n.ts";
+import { chooseTheme, type Theme, theme } from "../theme.ts";
+import { FormDialog, filled } from "../ui/dialog.tsx";
+import { date } from "../ui/format.ts";
+import { Badge, Bones, Button, Empty, FormProblem, ProblemNotice, Select } from "../ui/parts.tsx";
+import { Ago } from "../ui/time.tsx";
+import { toast } from "../ui/toast.tsx";
+import { CurrentPassword } from "./profile.tsx";
+import { saveAs } from "./save-as.ts";
+import { SettingsPage } from "./settings-page.tsx";
+import { submit } from "./sign-in.tsx";
+
+export function Preferences() {
+  const { t } = useTranslation();
+  const me = useProfile();
+  const kept = useQuery({ queryKey: ["preferences"], queryFn: () => ok(api.GET("/api/user/preferences")) });
+  const save = useMutation({
+    mutationFn: async (form: FormData) => {
+      const wanted = form.get("language") as Language;
+      const colors = form.get("theme") as Theme;
+      const body = {
+        language: wanted,
+        theme: colors,
+        timeZone: filled(form, "timeZone") ?? null,
+        defaultOrganization: filled(form, "defaultOrganization") ?? null,
+      };
+      await act(whole(api.PUT("/api/user/preferences", { body })), ["preferences"]);
+      chooseTheme(colors);
+      await choose(wanted);
+    },
+  });
+  const problem = save.error ? asProblem(save.error) : undefined;
+  return (
+    <SettingsPage title={t("settings.preferences")}>
+      {kept.data ? (
+        <FormProblem value={problem}>
+          <form key={kept.data.updatedAt} className="card stack" onSubmit={submit((form) => save.mutate(form))}>
+            <Select label={t("foot.language")} name="language" defaultValue={kept.data.language ?? language()}>
+              {Object.entries(LANGUAGES).map(([tag, name]) => (
+                <option key={tag} value={tag}>
+                  {name}
+                </option>
+              ))}
+            </Select>
+            <Select label={t("foot.theme")} name="theme" defaultValue={kept.data.theme ?? theme()}>
+              <option value="auto">{t("theme.auto")}</option>
+              <option value="light">{t("theme.light")}</option>
+              <option value="dark">{t("theme.dark")}</option>
+            </Select>
+            <Select label={t("preferences.timeZone")} name="timeZone" defaultValue={kept.data.timeZone ?? ""}>
+              <option value="">{t("theme.auto")}</option>
+              {Intl.supportedValuesOf("timeZone").map((zone) => (
+                <option key={zone} value={zone}>
+                  {zone}
+                </option>
+              ))}
+            </Select>
+            <Select
+              label={t("preferences.organization")}
+              name="defaultOrganization"
+              defaultValue={kept.data.defaultOrganization ?? ""}
+            >
+              <option value="">{t("preferences.noOrganization")}</option>
+              {me?.organizations.map(({ name }) => (
+                <option key={name} value={name}>
+                  {name}
+                </option>
+              ))}
+            </Select>
+            <ProblemNotice problem={problem} />
+            <div>
+              <Button type="submit" look="main" busy={save.isPending}>
+                {t("save")}
+              </Button>
+            </div>
+          </form>
+        </FormProblem>
+      ) : (
+        <Bones />
+      )}
+    </SettingsPage>
+  );
+}
+
+export function Watching() {
+  const { t } = useTranslation();
+  const list = useQuery(watches(useSession()?.username));
+  const stop = useMutation({
+    mutationFn: ({ organization, name }: { organization: string; name: string }) => {
+      const params = { path: { organization, box: name } };
+      return act(whole(api.DELETE("/api/organization/{organization}/box/{box}/watch", { params })), ["watches"]);
+    },
+    onError: tellProblem,
+  });
+  return (
+    <SettingsPage title={t("settings.watching")}>
+      <ProblemNotice problem={list.error && asProblem(list.error)} />
+      {!list.data && !list.error && <Bones />}
+      {list.data?.length === 0 && (
+        <Empty icon={Eye} title={t("watching.none")}>
+          <p>{t("watching.noneText")}</p>
+        </Empty>
+      )}
+      {list.data && list.data.length > 0 && (
+        <ul className="list">
+          {list.data.map((one) => (
+            <li key={one.id} className="row between">
+              <div className="stack tight-lines">
+                <Link
+                  to="/$organization/$box"
+                  params={{ organization: one.organization, box: one.name }}
+                  className="name"
+                >
+                  <span className="of">{one.organization}/</span>
+                  {one.name}
+                </Link>
+                <span className="soft small">
+                  {t("members.since")} <Ago at={one.watchedSince} />
+                </span>
+              </div>
+              <Button size="small" busy={stop.isPending} onClick={() => stop.mutate(one)}>
+                <BellOff aria-hidden />
+                {t("box.unwatch")}
+              </Button>
+            </li>
+          ))}
+        </ul>
+      )}
+      <OwnRequests />
+    </SettingsPage>
+  );
+}
+
+/** Requests to join organizations: what became of them, and a way to take them back. */
+function OwnRequests() {
+  const { t } = useTranslation();
+  const list = useQuery({ queryKey: ["own-requests"], queryFn: () => whole(api.GET("/api/user/requests")) });
+  const withdraw = useMutation({
+    mutationFn: (id: string) =>
+      act(whole(api.DELETE("/api/user/requests/{id}", { params: { path: { id } } })), ["own-requests"]),
+    onError: tellProblem,
+  });
+  if (!list.data || list.data.data.length === 0) return null;
+  return (
+    <section className="stack">
+      <h2>{t("ownRequests.title")}</h2>
+      <ul className="list">
+        {list.data.data.map((one) => (
+          <li key={one.id} className="row between">
+            <div className="row">
+              <span className="name">{one.organization}</span>
+              <Badge tone={one.status === "approved" ? "good" : one.status === "denied" ? "bad" : "plain"}>
+                {t(`ownRequests.${one.status}`)}
+              </Badge>
+              <span className="soft small">{date(one.createdAt)}</span>
+            </div>
+            {one.status === "pending" && (
+              <Button size="small" busy={withdraw.isPending} onClick={() => withdraw.mutate(one.id)}>
+                {t("ownRequests.withdraw")}
+              </Button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+export function OwnData() {
+  const { t } = useTranslation();
+  const navigate = useNavigate();
+  const remove = async (form: FormData) => {
+    const body = { currentPassword: String(form.get("currentPassword")) };
+    toast((await whole(api.DELETE("/api/user", { body }))).message);
+    forget();
+    navigate({ to: "/" });
+  };
+  return (
+    <SettingsPage title={t("settings.data")}>
+      <section className="card stack">
+        <h2>{t("data.export")}</h2>
+        <p className="soft">{t("data.exportText")}</p>
+        <div>
+          <Button onClick={() => saveAs("/api/user/export", "boxvault-account.json")}>
+            <Download aria-hidden />
+            {t("data.exportDo")}
+          </Button>
+        </div>
+      </section>
+      <section className="card stack">
+        <h2>{t("data.delete")}</h2>
+        <p className="soft">{t("data.deleteText")}</p>
+        <div>
+          <FormDialog
+            trigger={(open) => (
+              <Button look="danger" onClick={open}>
+                <Trash2 aria-hidden />
+                {t("data.delete")}
+              </Button>
+            )}
+            danger
+            title={t("data.delete")}
+            description={t("data.deleteText")}
+            submit={t("data.delete")}
+            onSubmit={remove}
+          >
+            <CurrentPassword />
+          </FormDialog>
+        </div>
+      </section>
+    </SettingsPage>
+  );
+}

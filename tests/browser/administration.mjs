@@ -1,0 +1,78 @@
+// What platform admins do: the policy with its editor, accounts, stores, health.
+// Arguments: the server's URL, a user name, a password. There is acme/debian, and the user bob.
+import { assert, look, signIn, walk } from "./harness.mjs";
+
+await walk(async ({ url, enter, rest: [username, password], problems }) => {
+  const page = await enter();
+  await signIn(page, username, password);
+  const main = page.getByRole("main");
+  const dialog = page.getByRole("dialog");
+  await page.goto("/policies");
+  await page.getByText("No problems found.").waitFor();
+  await look(page, "policy", problems);
+  const review = main.getByRole("button", { name: "Review and save" });
+  assert(await review.isDisabled(), "a policy that did not change can be saved");
+
+  // a mistake shows at its line while typing, and cannot be saved
+  await main.getByRole("button", { name: "Add a file" }).click();
+  await look(page, "file dialog", problems);
+  await dialog.getByRole("button", { name: "Add a file" }).click();
+  await page.getByRole("textbox", { name: "site.csv" }).click();
+  await page.keyboard.type("# ours\np, role:member, *, box/**, verfy, allow");
+  await page.getByRole("list", { name: "Problems" }).getByText(/site\.csv:2/).first().waitFor();
+  assert(await review.isDisabled(), "a policy with a mistake can be saved");
+  await look(page, "policy with a mistake", problems);
+  for (let index = 0; index < "verfy, allow".length; index += 1) await page.keyboard.press("Backspace");
+  await page.keyboard.type("verify, allow");
+  await page.getByText("now allowed").first().waitFor();
+  await look(page, "changed policy", problems);
+  await review.click();
+  await dialog.getByLabel("Why it changes").fill("members verify");
+  await look(page, "review of a policy", problems);
+  await dialog.getByRole("button", { name: "Put it in force" }).click();
+  await page.getByText("Version 2", { exact: true }).waitFor();
+
+  await page.getByRole("tab", { name: "Simulator" }).click();
+  await page.getByLabel("Subject").fill("role:member");
+  await page.getByLabel("Action").selectOption("verify");
+  await page.getByLabel("Object").fill("box/debian/version/1.0.0/provider/virtualbox/architecture/amd64/file");
+  await page.getByLabel("Organization", { exact: true }).fill("acme");
+  await page.getByRole("button", { name: "May they?" }).click();
+  await page.getByText("Yes.").waitFor();
+  await page.getByText("site.csv:2 p, role:member").waitFor();
+  await look(page, "simulator", problems);
+  await page.getByRole("tab", { name: "Rules" }).click();
+  await page.getByLabel("Search rules").fill("role:member verify");
+  await page.getByRole("cell", { name: "role:member" }).waitFor();
+  await look(page, "rules", problems);
+  await page.getByRole("tab", { name: "History" }).click();
+  await page.getByText("members verify").waitFor();
+  await page.getByRole("button", { name: "Show version 1" }).click();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await look(page, "history", problems);
+  await page.getByRole("button", { name: "Go back to version 1" }).click();
+  await dialog.getByLabel("Why it changes").fill("too much");
+  await dialog.getByRole("button", { name: "Go back" }).click();
+  await page.getByText("Version 3", { exact: true }).waitFor();
+
+  await page.getByRole("link", { name: "Administration" }).click();
+  await page.getByRole("button", { name: "Suspend bob" }).click();
+  await page.getByRole("button", { name: "Resume bob" }).waitFor();
+  const refused = await fetch(`${url}/api/auth/signin`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ username: "bob", password }),
+  });
+  assert(refused.status === 401, `a suspended account signs in: ${refused.status}`);
+  await look(page, "accounts", problems);
+  for (const [name, seen] of [
+    ["Stores", "No damaged file is known."],
+    ["Health", "Well"],
+    ["All organizations", "acme"],
+    ["Audit log", "Export"],
+  ]) {
+    await page.getByRole("navigation", { name: "Administration" }).getByRole("link", { name }).click();
+    await main.getByText(seen).first().waitFor();
+    await look(page, name, problems);
+  }
+});
