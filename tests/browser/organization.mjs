@@ -1,5 +1,5 @@
 // What those who lead an organization do: members, invitations, service accounts, log, settings, versions.
-// Arguments: the server's URL, a user name, a password. There is acme/debian with a released 1.0.0, and the user bob.
+// Arguments: the server's URL, a user name, a password. There is acme/debian with a released 1.0.0, and the users bob and dave.
 import { assert, look, signIn, walk } from "./harness.mjs";
 
 await walk(async ({ url, enter, rest: [username, password], problems }) => {
@@ -68,6 +68,26 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
   await act("Revoke");
   await dialog.getByRole("button", { name: "Revoke" }).click();
   await page.getByText("This version was withdrawn.").waitFor();
+
+  // somebody asks to join, and is taken in
+  await page.goto("/organizations/acme/settings");
+  await page.getByLabel("Who sees it and how one joins").selectOption("request_to_join");
+  await page.getByRole("button", { name: "Save changes" }).click();
+  await page.getByRole("button", { name: "Close" }).first().waitFor();
+  const dave = await enter();
+  await signIn(dave, "dave", password);
+  await dave.goto("/acme");
+  await dave.getByRole("button", { name: "Ask to join" }).click();
+  await dave.getByLabel("A word to them").fill("I build <b>boxes</b>");
+  await look(dave, "request to join", problems);
+  await dave.getByRole("dialog").getByRole("button", { name: "Ask to join" }).click();
+  await dave.getByText("You asked to join").waitFor();
+  await page.goto("/organizations/acme/members");
+  await page.getByText("I build <b>boxes</b>").waitFor();
+  await look(page, "members with a request", problems);
+  await main.getByRole("button", { name: "Approve" }).click();
+  await dialog.getByRole("button", { name: "Approve" }).click();
+  await page.getByLabel("Role of dave").waitFor();
 
   // a box that was deleted comes back
   await page.goto("/acme/debian/settings");

@@ -137,6 +137,7 @@ async fn an_organization_is_led_in_the_browser() {
     let Some(browser) = Browser::find(test, &server).await else { return };
     published(&server).await;
     server.user("bob").await;
+    server.user("dave").await;
     browser.walk("organization.mjs", &[&server.url(), ADMIN_NAME, PASSWORD]).await;
 }
 

@@ -31,9 +31,15 @@ pub(super) async fn welcome(
     }
     line("data folder", &app.config.server.data_dir.display().to_string());
     if let Some(token) = app.new_setup_token().await? {
+        let page = if boxvault_web::has_interface() {
+            // behind "#", so that the token reaches no log on the way
+            format!("in the browser:\n\n  {}/setup#token={token}\n\nor ", app.public_url)
+        } else {
+            "for instance ".to_owned()
+        };
         let invitation = format!(
             "\nThis server has no account yet. Make the first platform admin with the one-time token\n\n  {token}\n\n\
-             for instance so (the README goes on from there):\n\n  \
+             {page}so (the README goes on from there):\n\n  \
              curl -fsS {}/api/setup --json '{{\"token\": \"{token}\", \"username\": \"admin\", \
              \"email\": \"admin@example.com\", \"password\": \"CHANGE-THIS-PASSWORD\"}}'\n",
             app.public_url

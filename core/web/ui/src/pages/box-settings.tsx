@@ -11,6 +11,7 @@ import { FormDialog, filled } from "../ui/dialog.tsx";
 import { Button, Check, FormProblem, PageBones, ProblemNotice, TextArea, TextField } from "../ui/parts.tsx";
 import { useTitle } from "../ui/title.ts";
 import { toast } from "../ui/toast.tsx";
+import { Artwork, BoxBadge, Transfer } from "./box-more.tsx";
 import { ReadProblem } from "./not-found.tsx";
 import { submit } from "./sign-in.tsx";
 
@@ -34,6 +35,9 @@ export function BoxSettings() {
         <h1>{t("box.settings")}</h1>
       </div>
       <Texts key={about.data.updatedAt} path={path} box={about.data} />
+      <Artwork path={path} box={about.data} />
+      <BoxBadge path={path} box={about.data} />
+      <Transfer path={path} />
       <Danger path={path} />
     </div>
   );

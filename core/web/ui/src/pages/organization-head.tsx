@@ -1,14 +1,18 @@
 import { Link } from "@tanstack/react-router";
 import { Mail } from "lucide-react";
 import { useTranslation } from "react-i18next";
-import { useRole } from "../api/queries.ts";
+import { useProfile, useRole } from "../api/queries.ts";
+import { useSession } from "../api/session.ts";
 import type { Schemas } from "../api/types.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { Badge, Notice } from "../ui/parts.tsx";
+import { AskToJoin } from "./join.tsx";
 
 /** What an organization is, and the ways to what belongs to it. */
 export function OrganizationHead({ organization }: { organization: Schemas["OrganizationView"] }) {
   const { t } = useTranslation();
+  const current = useSession();
+  const me = useProfile();
   const { isMember, mayManage } = useRole(organization.name);
   const params = { organization: organization.name };
   return (
@@ -30,6 +34,9 @@ export function OrganizationHead({ organization }: { organization: Schemas["Orga
             </p>
           )}
         </div>
+        {current && me && !organization.role && organization.accessMode === "request_to_join" && (
+          <AskToJoin organization={organization} />
+        )}
       </header>
       {organization.suspended && (
         <Notice tone="warn">
