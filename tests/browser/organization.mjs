@@ -53,6 +53,22 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
   await page.locator("p", { hasText: "Boxes <of> ours" }).waitFor();
   await look(page, "organization settings", problems);
 
+  // rules of its own: a mistake at its line, then what they change, then in force
+  await page.getByRole("link", { name: "Rules" }).click();
+  const rules = page.getByRole("textbox", { name: "Rules" });
+  await rules.click();
+  await page.keyboard.type("p, role:acme/builder, acme, box/**, uplod, allow");
+  await page.getByRole("list", { name: "Problems" }).getByText(/^1:/).waitFor();
+  await look(page, "rules with a mistake", problems);
+  for (let index = 0; index < "uplod, allow".length; index += 1) await page.keyboard.press("Backspace");
+  await page.keyboard.type("upload, allow\ng, user:local:bob, role:acme/builder, acme");
+  await page.getByText("now allowed").first().waitFor();
+  await main.getByRole("button", { name: "Review and save" }).click();
+  await dialog.getByLabel("Why it changes").fill("bob builds");
+  await dialog.getByRole("button", { name: "Put it in force" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await look(page, "rules", problems);
+
   // a version: deprecated with a reason, then withdrawn
   await page.goto("/acme/debian/versions/1.0.0");
   const act = async (name) => {

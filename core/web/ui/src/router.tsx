@@ -121,6 +121,11 @@ const routes = root.addChildren([
     component: lazyRouteComponent(() => import("./pages/audit.tsx"), "OrganizationAudit"),
   }),
   createRoute({
+    ...at("/organizations/$organization/rules"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/organization-rules.tsx"), "OrganizationRules"),
+  }),
+  createRoute({
     ...at("/organizations/$organization/settings"),
     beforeLoad: signedIn,
     component: lazyRouteComponent(() => import("./pages/organization-settings.tsx"), "OrganizationSettings"),

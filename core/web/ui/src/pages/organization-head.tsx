@@ -13,7 +13,7 @@ export function OrganizationHead({ organization }: { organization: Schemas["Orga
   const { t } = useTranslation();
   const current = useSession();
   const me = useProfile();
-  const { isMember, mayManage } = useRole(organization.name);
+  const { isMember, mayManage, isOwner } = useRole(organization.name);
   const params = { organization: organization.name };
   return (
     <>
@@ -63,6 +63,11 @@ export function OrganizationHead({ organization }: { organization: Schemas["Orga
           {mayManage && (
             <Link to="/organizations/$organization/audit" params={params}>
               {t("audit.title")}
+            </Link>
+          )}
+          {isOwner && (
+            <Link to="/organizations/$organization/rules" params={params}>
+              {t("rules.title")}
             </Link>
           )}
           <Link to="/organizations/$organization/settings" params={params}>

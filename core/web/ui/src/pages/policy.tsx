@@ -1,27 +1,26 @@
 // The policy of the whole server: who may do what. Nothing comes into force before it was checked.
 import { useQuery } from "@tanstack/react-query";
 import { Plus, Scale } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { act } from "../api/act.ts";
 import { api, ok, whole } from "../api/client.ts";
-import { asProblem, type Problem } from "../api/problem.ts";
+import { asProblem } from "../api/problem.ts";
 import { useProfile } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
-import { CodeEditor, type Mark } from "../ui/code-editor.tsx";
+import { CodeEditor } from "../ui/code-editor.tsx";
 import { FormDialog, filled } from "../ui/dialog.tsx";
-import { Badge, Button, Empty, Notice, PageBones, ProblemNotice, sentence, TextField } from "../ui/parts.tsx";
+import { Badge, Button, Empty, PageBones, ProblemNotice, TextField } from "../ui/parts.tsx";
 import { useTitle } from "../ui/title.ts";
 import { ReadProblem } from "./not-found.tsx";
 import { DecisionChanges } from "./policy-changes.tsx";
+import { Findings, findingsOf, marksOf, useCheck } from "./policy-check.tsx";
 import { PolicyHistory } from "./policy-history.tsx";
 import { RulesTable } from "./policy-rules.tsx";
 import { Simulator } from "./policy-simulator.tsx";
 
 type File = Schemas["PolicyFileView"];
 
-/** Typing is over when nothing came for so long. */
-const TYPED_MS = 350;
 const TABS = ["text", "rules", "simulator", "history"] as const;
 
 export function Policy() {
@@ -77,38 +76,14 @@ export function Policy() {
   );
 }
 
-/** What the server says of a text, a moment after typing has stopped. */
-function useCheck(files: File[]): { check: Schemas["PolicyCheckView"] | undefined; problem: Problem | undefined } {
-  const [state, setState] = useState<ReturnType<typeof useCheck>>({ check: undefined, problem: undefined });
-  useEffect(() => {
-    let isStale = false;
-    const timer = setTimeout(async () => {
-      try {
-        const check = await ok(api.POST("/api/policies/check", { body: { files } }));
-        if (!isStale) setState({ check, problem: undefined });
-      } catch (thrown) {
-        if (!isStale) setState({ check: undefined, problem: asProblem(thrown) });
-      }
-    }, TYPED_MS);
-    return () => {
-      isStale = true;
-      clearTimeout(timer);
-    };
-  }, [files]);
-  return state;
-}
-
 function Editor({ files: saved, tag }: { files: File[]; tag: string | undefined }) {
   const { t } = useTranslation();
   const [files, setFiles] = useState(saved);
   const [discarded, setDiscarded] = useState(0);
   const [name, setName] = useState(() => firstShown(saved));
-  const { check, problem } = useCheck(files);
+  const { check, problem } = useCheck(files, (next) => ok(api.POST("/api/policies/check", { body: { files: next } })));
   const isChanged = JSON.stringify(files) !== JSON.stringify(saved);
-  const found = [
-    ...(check?.problems ?? []).map((one) => ({ ...one, severity: "error" as const })),
-    ...(check?.warnings ?? []).map((one) => ({ ...one, severity: "warning" as const })),
-  ];
+  const found = findingsOf(check);
   const file = files.find((one) => one.name === name);
   const save = (form: FormData) =>
     act(
@@ -234,37 +209,5 @@ function AddFile({ onAdd }: { onAdd: (name: string) => void }) {
         required
       />
     </FormDialog>
-  );
-}
-
-type Finding = Schemas["PolicyProblemView"] & { severity: Mark["severity"] };
-
-const marksOf = (found: Finding[], name: string): Mark[] => found.filter(({ file }) => file === name);
-
-interface FindingsProps {
-  found: Finding[];
-  isValid: boolean | undefined;
-  onFile: (name: string) => void;
-}
-
-function Findings({ found, isValid, onFile }: FindingsProps) {
-  const { t } = useTranslation();
-  if (isValid === undefined) return null;
-  if (found.length === 0) return <Notice tone="good">{t("policy.valid")}</Notice>;
-  return (
-    <ul className="list" aria-label={t("policy.findings")} aria-live="polite">
-      {found.map((one) => (
-        <li key={`${one.file}:${one.line}:${one.column}:${one.message}`} className="stack tight">
-          <div className="row">
-            <Badge tone={one.severity === "error" ? "bad" : "warn"}>{t(`policy.${one.severity}`)}</Badge>
-            <button type="button" className="link mono small" onClick={() => onFile(one.file)}>
-              {one.file}:{one.line}:{one.column}
-            </button>
-            <span>{sentence(one.message)}</span>
-          </div>
-          {one.hint && <p className="soft small">{sentence(one.hint)}</p>}
-        </li>
-      ))}
-    </ul>
   );
 }
