@@ -45,7 +45,7 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
   await page.getByRole("textbox", { name: "Object" }).fill("box/debian");
   await page.getByLabel("Action").fill("release");
   await page.getByRole("button", { name: "Filter" }).click();
-  await page.getByText("box/debian/version/1.0.0", { exact: true }).waitFor();
+  await page.getByText("box/debian/version/1.0.0", { exact: true }).first().waitFor();
   await look(page, "audit log", problems);
   await page.getByRole("link", { name: "Settings" }).click();
   await page.getByLabel("Description").fill("Boxes <of> ours");

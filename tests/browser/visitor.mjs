@@ -22,7 +22,7 @@ await walk(async ({ url, enter, problems }) => {
   await page.getByRole("searchbox").fill("debian");
   await page.keyboard.press("Enter");
   await page.waitForURL("/discover?q=debian");
-  await page.getByRole("link", { name: "acme/debian" }).waitFor();
+  await page.getByRole("link", { name: "acme/debian" }).first().waitFor();
   await look(page, "discover", problems);
 
   // what is searched for is the address, both ways
@@ -31,7 +31,7 @@ await walk(async ({ url, enter, problems }) => {
   await page.getByRole("heading", { name: "No box fits" }).waitFor();
   await look(page, "nothing found", problems);
   await page.getByRole("button", { name: "Clear search and filters" }).click();
-  await page.getByRole("link", { name: "acme/debian" }).waitFor();
+  await page.getByRole("link", { name: "acme/debian" }).first().waitFor();
   await page.goto("/discover?provider=virtualbox&sort=downloads&order=desc");
   await page.getByRole("link", { name: "acme/debian" }).click();
   await page.waitForURL("/acme/debian");

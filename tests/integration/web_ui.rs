@@ -146,6 +146,7 @@ async fn an_account_is_kept_in_the_browser() {
     let test = "an_account_is_kept_in_the_browser";
     let server = TestServer::start().await;
     let Some(browser) = Browser::find(test, &server).await else { return };
+    server.admin().await;
     server.user("bob").await;
     browser.walk("account.mjs", &[&server.url(), "bob", PASSWORD]).await;
 }

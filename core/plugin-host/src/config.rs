@@ -30,6 +30,16 @@ pub(crate) fn problems(schema: &Value, config: &Value) -> Vec<ConfigProblem> {
                     problems.push(ConfigProblem { key, message: message.clone() });
                 }
             }
+            // what stands for the same where a table has no keys at all
+            ValidationErrorKind::FalseSchema => {
+                let table = config.pointer(error.instance_path().as_str());
+                let names = table.and_then(Value::as_object).into_iter().flat_map(|it| it.keys());
+                let message = "unknown key; the table has none";
+                problems.extend(names.map(|name| ConfigProblem {
+                    key: if key.is_empty() { name.clone() } else { format!("{key}.{name}") },
+                    message: message.to_owned(),
+                }));
+            }
             _ => problems.push(ConfigProblem { key, message: error.masked().to_string() }),
         }
     }
