@@ -65,7 +65,7 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
   await page.getByRole("button", { name: `Account of ${username}` }).waitFor();
 
   await page.goto("/settings/preferences");
-  await page.getByLabel("Language").first().selectOption("de");
+  await main.getByLabel("Language").selectOption("de");
   await main.getByRole("button", { name: "Save changes" }).click();
   await page.getByRole("heading", { name: "Vorlieben" }).waitFor();
   await look(page, "preferences", problems);
