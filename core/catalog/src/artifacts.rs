@@ -41,6 +41,8 @@ pub struct Artifact {
     pub default_architecture: bool,
     /// Its file, when one was uploaded.
     pub file: Option<ArtifactFile>,
+    /// What the next file must hash to.
+    pub expected: Option<Checksum>,
     /// How often the file was downloaded.
     pub downloads: i64,
     /// When it was made.
@@ -80,6 +82,8 @@ pub struct ArtifactChanges {
     pub name: Option<ArchitectureName>,
     /// Makes it the default. `Some(false)` on the default promotes the oldest other one, if there is one.
     pub default_architecture: Option<bool>,
+    /// What the next file must hash to.
+    pub expected: Option<Checksum>,
 }
 
 /// The names that lead to an artifact.
@@ -150,6 +154,8 @@ pub async fn create(catalog: &Catalog, new: NewArtifact) -> Result<Artifact> {
         uploaded_by: None,
         created_at: now,
         updated_at: now,
+        expected_type: None,
+        expected: None,
     };
     insert(&transaction, row.clone())
         .await
@@ -240,6 +246,10 @@ pub async fn update(
             }
         }
         _ => {}
+    }
+    if let Some(expected) = changes.expected {
+        row.expected_type = Set(Some(expected.kind().as_str().to_owned()));
+        row.expected = Set(Some(expected.hex().to_owned()));
     }
     row.updated_at = Set(now);
     row.update(&transaction).await?;
@@ -364,7 +374,7 @@ async fn set_default<C: ConnectionTrait>(db: &C, id: Uuid, now: DateTime<Utc>) -
     Ok(())
 }
 
-fn with_blob() -> SelectTwo<table::Entity, blob_rows::Entity> {
+pub(crate) fn with_blob() -> SelectTwo<table::Entity, blob_rows::Entity> {
     table::Entity::find().join(JoinType::LeftJoin, to_blob()).select_also(blob_rows::Entity)
 }
 
@@ -417,6 +427,7 @@ pub(crate) fn file_of(row: &table::Model, blob: blob_rows::Model) -> Result<Arti
 pub(crate) fn from_pair((row, blob): Pair) -> Result<Artifact> {
     let file = blob.map(|blob| file_of(&row, blob)).transpose()?;
     Ok(Artifact {
+        expected: checksum(row.expected_type, row.expected)?,
         id: ArtifactId(row.id),
         provider_id: ProviderId(row.provider_id),
         name: stored("artifacts.name", ArchitectureName::parse(&row.name))?,

@@ -18,6 +18,7 @@ use crate::versions::Version;
 use crate::{Catalog, Noun, Result};
 
 mod artwork;
+mod contents;
 mod describe;
 mod former;
 mod life;
@@ -33,6 +34,9 @@ pub(crate) use search::{SummaryRow, select_summaries, summary_of};
 pub(crate) use words::{index_files, words_of};
 
 pub use artwork::{Artwork, find_artwork, set_artwork};
+pub use contents::{
+    ProvidedArtifact, VersionContents, contents, contents_of_version, newest_releases,
+};
 pub use former::{find_by_any_name, forget_former_names};
 pub use life::{
     Transfer, delete, find_even_deleted, list_deleted, purge_deleted, restore, transfer,

@@ -186,6 +186,9 @@ pub async fn commit(catalog: &Catalog, id: UploadId, received: Received) -> Resu
     row.blob_id = Set(Some(blob.id));
     row.checksum_type = Set(received.checksum.as_ref().map(|sum| sum.kind().as_str().to_owned()));
     row.checksum = Set(received.checksum.as_ref().map(|sum| sum.hex().to_owned()));
+    // it was for this one
+    row.expected_type = Set(None);
+    row.expected = Set(None);
     row.uploaded_at = Set(Some(now));
     row.uploaded_by = Set(upload.user_id);
     row.updated_at = Set(now);

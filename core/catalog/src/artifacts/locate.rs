@@ -35,6 +35,8 @@ struct Row {
     downloads: i64,
     uploaded_at: Option<DateTimeUtc>,
     uploaded_by: Option<Uuid>,
+    expected_type: Option<String>,
+    expected: Option<String>,
     created_at: DateTimeUtc,
     updated_at: DateTimeUtc,
     blob_id: Option<Uuid>,
@@ -90,6 +92,8 @@ fn select_columns() -> sea_orm::Select<table::Entity> {
         .column_as(table::Column::Downloads, "downloads")
         .column_as(table::Column::UploadedAt, "uploaded_at")
         .column_as(table::Column::UploadedBy, "uploaded_by")
+        .column_as(table::Column::ExpectedType, "expected_type")
+        .column_as(table::Column::Expected, "expected")
         .column_as(table::Column::CreatedAt, "created_at")
         .column_as(table::Column::UpdatedAt, "updated_at")
         .column_as(blob_rows::Column::Id, "blob_id")
@@ -129,6 +133,8 @@ fn from_row(row: Row) -> Result<Located> {
         downloads: row.downloads,
         uploaded_at: row.uploaded_at,
         uploaded_by: row.uploaded_by,
+        expected_type: row.expected_type,
+        expected: row.expected,
         created_at: row.created_at,
         updated_at: row.updated_at,
     };

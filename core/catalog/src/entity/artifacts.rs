@@ -20,6 +20,8 @@ pub struct Model {
     pub uploaded_by: Option<Uuid>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    pub expected_type: Option<String>,
+    pub expected: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -198,7 +198,7 @@ on_each_database! {
         assert!(is_conflict(&providers::delete(catalog, tree.provider.id).await, why));
         let new = new_artifact(tree.provider.id, "riscv64");
         assert!(is_conflict(&artifacts::create(catalog, new).await, why));
-        let default = ArtifactChanges { default_architecture: Some(true), name: None };
+        let default = ArtifactChanges { default_architecture: Some(true), ..ArtifactChanges::default() };
         assert!(is_conflict(&artifacts::update(catalog, idle.id, default).await, why));
         assert!(is_conflict(&artifacts::delete(catalog, tree.artifact.id).await, why));
         assert!(is_conflict(&artifacts::delete_file(catalog, tree.artifact.id).await, why));
@@ -243,7 +243,7 @@ on_each_database! {
         let new = artifacts::NewArtifact { default_architecture: true, ..new_artifact(id, "riscv64") };
         let riscv64 = artifacts::create(catalog, new).await.unwrap();
         assert_eq!(defaults(catalog, id).await, ["riscv64"]);
-        let set = |on| ArtifactChanges { name: None, default_architecture: Some(on) };
+        let set = |on| ArtifactChanges { default_architecture: Some(on), ..ArtifactChanges::default() };
         artifacts::update(catalog, arm64.id, set(true)).await.unwrap();
         assert_eq!(defaults(catalog, id).await, ["arm64"]);
         artifacts::update(catalog, arm64.id, set(false)).await.unwrap();
@@ -257,7 +257,7 @@ on_each_database! {
         let same = artifacts::create(catalog, new_artifact(id, "ARM64")).await;
         assert!(matches!(same, Err(CatalogError::AlreadyExists { what: Taken::Architecture })));
         let name = Some(architecture("aarch64"));
-        let renamed = ArtifactChanges { name, default_architecture: None };
+        let renamed = ArtifactChanges { name, ..ArtifactChanges::default() };
         let renamed = artifacts::update(catalog, arm64.id, renamed).await.unwrap();
         assert!(renamed.default_architecture && renamed.name.as_str() == "aarch64");
         let missing = artifacts::delete(catalog, ArtifactId::new()).await;

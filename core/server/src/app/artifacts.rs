@@ -148,8 +148,11 @@ impl App {
                 "one architecture of a provider is always the default; make another one the default instead",
             ));
         }
-        let changes =
-            ArtifactChanges { name: params.name, default_architecture: params.default_box };
+        let changes = ArtifactChanges {
+            name: params.name,
+            default_architecture: params.default_box,
+            expected: None,
+        };
         let changed = artifacts::update(&self.catalog, artifact.id, changes).await?;
         self.catalogues.clear();
         let slot = Slot { architecture: changed.name.clone(), ..slot.clone() };
