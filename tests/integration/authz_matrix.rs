@@ -123,7 +123,9 @@ async fn the_kind_of_a_credential_changes_no_answer() {
     let world = World::build().await;
     let mut wrong = Vec::new();
     let world = &world;
-    let jobs = world.cases.iter().filter(|case| !ends_sessions(case)).flat_map(|case| {
+    // both editions of the Vagrant Cloud API are one, and the matrix has both
+    let asked = world.cases.iter().filter(|case| !case.path.starts_with("/api/v1/"));
+    let jobs = asked.filter(|case| !ends_sessions(case)).flat_map(|case| {
         world.callers.iter().map(move |(name, caller)| async move {
             let mut answers = Vec::new();
             for (token, kinds) in [
@@ -185,8 +187,12 @@ async fn the_document_says_what_is_answered_without_credentials() {
     let world = World::build().await;
     let world = &world;
     let mut answered = BTreeMap::<(String, bool), bool>::new();
-    for case in world.cases.iter().filter(|case| case.method != Method::HEAD) {
-        let found = class(case, &send(world_request(world, case)).await);
+    let jobs =
+        world.cases.iter().filter(|case| case.method != Method::HEAD).map(|case| async move {
+            (case, class(case, &send(world_request(world, case)).await))
+        });
+    let all: Vec<_> = stream::iter(jobs).buffer_unordered(PARALLEL).collect().await;
+    for (case, found) in all {
         let operation = (format!("{} {}", case.method, case.path), case.takes(""));
         *answered.entry(operation).or_default() |= found == "ok";
     }

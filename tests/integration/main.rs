@@ -21,6 +21,7 @@ mod box_pages;
 mod boxes;
 #[cfg(test)]
 mod browsers;
+mod cloud;
 #[cfg(test)]
 mod conditions;
 #[cfg(test)]

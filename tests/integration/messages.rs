@@ -123,7 +123,11 @@ fn operations(document: &Value) -> BTreeMap<String, BTreeSet<String>> {
                 let schema = &response["content"]["application/json"]["schema"];
                 let schema = resolved(document, schema);
                 let Some(envelope) = schema["properties"].as_object() else { continue };
-                speaks |= envelope.contains_key("message");
+                // where the thing itself is the answer, nothing is said
+                if !envelope.contains_key("message") {
+                    continue;
+                }
+                speaks = true;
                 values.extend(fields(document, &envelope["data"]));
                 if envelope.contains_key("page") {
                     values.insert("total".to_owned());

@@ -238,7 +238,9 @@ async fn a_bad_name_in_a_path_is_refused_everywhere() {
                         reply.text()
                     );
                     assert!(reply.header("x-evil").is_none(), "{shown}");
-                    if path.starts_with("/api/") && !path.starts_with("/api/v2/") {
+                    let is_of_vagrant =
+                        ["/api/v1/", "/api/v2/"].iter().any(|it| path.starts_with(it));
+                    if path.starts_with("/api/") && !is_of_vagrant {
                         assert_refused(&reply, &[400, 404, 405, 414], &shown);
                     }
                     asked += 1;

@@ -125,7 +125,8 @@ fn every_failure_names_its_codes_with_their_status() {
     let document = document();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let of_vagrant = operation["tags"][0] == "Vagrant";
+            let of_vagrant =
+                operation["tags"][0].as_str().is_some_and(|tag| tag.starts_with("Vagrant"));
             for (status, response) in operation["responses"].as_object().unwrap() {
                 let media = &response["content"]["application/json"];
                 let is_ours = media["schema"]["$ref"] == "#/components/schemas/ErrorEnvelope";
@@ -223,7 +224,9 @@ async fn what_no_route_answers_is_said_in_json() {
         let methods = item.as_object().unwrap();
         for method in ["PATCH", "DELETE", "PUT", "POST"] {
             // whether a path that begins with any name exists is not the router's to say
-            if methods.contains_key(&method.to_ascii_lowercase()) || path.starts_with("/{") {
+            // nor whether an architecture may be called as the last word of a path of Vagrant Cloud
+            let is_beside_names = path.starts_with("/{") || path.ends_with("/{provider}/upload");
+            if methods.contains_key(&method.to_ascii_lowercase()) || is_beside_names {
                 continue;
             }
             let request = client.request(method.parse().unwrap(), &plain);

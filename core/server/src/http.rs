@@ -2,6 +2,7 @@
 
 mod api;
 mod call;
+mod cloud;
 mod credentials;
 mod error;
 mod etag;

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod audit;
 pub mod boxes;
+pub mod cloud;
 pub mod invitations;
 pub mod join_requests;
 pub mod organizations;

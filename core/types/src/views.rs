@@ -5,6 +5,7 @@
 pub mod account;
 pub mod audit;
 pub mod boxes;
+pub mod cloud;
 pub mod files;
 pub mod invitations;
 pub mod join_requests;
@@ -64,6 +65,17 @@ pub struct PageView {
     /// there are, and more than what this page and those before it have for as long as there is another page.
     #[schema(example = 1)]
     pub total: u64,
+}
+
+/// A failure, as stock Vagrant and Packer read it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct VagrantErrorEnvelope {
+    /// Always false.
+    #[schema(example = false)]
+    pub success: bool,
+    /// What went wrong, and what to do.
+    #[schema(example = json!(["there is no box \"debian12\" in \"acme\""]))]
+    pub errors: Vec<String>,
 }
 
 /// What every failure is wrapped in.

@@ -154,6 +154,67 @@ pub(super) async fn publish(recorder: &mut Recorder, admin: &Client) {
     recorder.call(admin, "release_version", 200, nothing()).await;
 }
 
+/// A box that a client of Vagrant Cloud makes, in both editions of its API.
+pub(super) async fn cloud(recorder: &mut Recorder, anonymous: &Client) {
+    let file = BoxBuilder::new("virtualbox").build().bytes;
+    for (edition, name) in [("", "second"), ("_v1", "first")] {
+        let id = |operation: &str| format!("{operation}{edition}");
+        let credentials = json!({ "user": { "login": "root", "password": PASSWORD } });
+        let reply = recorder.call(anonymous, &id("sign_in_to_cloud"), 200, body(credentials)).await;
+        let client = anonymous.with_token(reply.json()["token"].as_str().unwrap());
+        for operation in ["read_cloud_identity", "search_cloud", "read_cloud_organization"] {
+            recorder.call(&client, &id(operation), 200, nothing()).await;
+        }
+        let new = json!({ "box": { "username": "acme", "name": name, "is_private": false } });
+        recorder.call(&client, &id("create_cloud_box"), 200, body(new)).await;
+        let names = [("box", name)];
+        let with = |value| With { names: &names, ..body(value) };
+        recorder.call(&client, &id("read_cloud_box"), 200, at(&names)).await;
+        let change = json!({ "box": { "short_description": "s", "description": null } });
+        recorder.call(&client, &id("update_cloud_box"), 200, with(change)).await;
+        let number = json!({ "version": { "version": "1.0.0" } });
+        recorder.call(&client, &id("create_cloud_version"), 200, with(number)).await;
+        recorder.call(&client, &id("read_cloud_version"), 200, at(&names)).await;
+        let change = json!({ "version": { "description": "d" } });
+        recorder.call(&client, &id("update_cloud_version"), 200, with(change)).await;
+        let provider = json!({ "provider": { "name": "virtualbox", "architecture": "amd64" } });
+        for of in ["", "_of_default"] {
+            let new = with(provider.clone());
+            recorder.call(&client, &id("create_cloud_provider"), 200, new).await;
+            for verb in ["read", "update", "delete"] {
+                let operation = id(&format!("{verb}_cloud_provider{of}"));
+                let call = if verb == "update" { with(provider.clone()) } else { at(&names) };
+                recorder.call(&client, &operation, 200, call).await;
+            }
+        }
+        recorder.call(&client, &id("create_cloud_provider"), 200, with(provider)).await;
+        for operation in [
+            "read_cloud_upload",
+            "read_cloud_upload_of_default",
+            "read_cloud_direct_upload",
+            "read_cloud_direct_upload_of_default",
+        ] {
+            recorder.call(&client, &id(operation), 200, at(&names)).await;
+        }
+        for operation in ["put_cloud_file", "post_cloud_file"] {
+            let with =
+                With { names: &names, body: Some(What::Bytes(file.clone())), ..With::default() };
+            recorder.call(&client, &id(operation), 200, with).await;
+        }
+        let names = [("box", name), ("since", "0")];
+        recorder.call(&client, &id("finish_cloud_upload"), 200, at(&names)).await;
+        for operation in [
+            "release_cloud_version",
+            "revoke_cloud_version",
+            "delete_cloud_version",
+            "delete_cloud_box",
+        ] {
+            recorder.call(&client, &id(operation), 200, at(&names)).await;
+        }
+        recorder.call(&client, &id("sign_out_of_cloud"), 204, nothing()).await;
+    }
+}
+
 async fn continue_an_upload(recorder: &mut Recorder, admin: &Client, file: &[u8]) {
     let length = file.len().to_string();
     let begin = [("tus-resumable", "1.0.0"), ("upload-length", &*length)];

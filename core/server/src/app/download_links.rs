@@ -18,7 +18,7 @@ use boxvault_types::{
 use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::BASE64;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{sync::Arc, time::Duration};
 
 use super::{App, identify};
@@ -40,12 +40,33 @@ struct Claims {
     art: ArtifactId,
     /// The SHA-256 of the bytes.
     dig: String,
-    /// Who made it; absent where anybody could.
+    #[serde(flatten)]
+    maker: Maker,
+}
+
+/// Who made a signed statement, and with what.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Maker {
+    /// Absent where anybody could.
     usr: Option<UserId>,
     /// The session, the API token or the service account that they made it with.
     ses: Option<SessionId>,
     tok: Option<TokenId>,
     svc: Option<ServiceAccountId>,
+}
+
+impl Maker {
+    /// Whoever asks.
+    pub(super) fn of(identity: &Identity) -> Self {
+        let caller = identity.caller();
+        let (ses, tok, svc) = match caller.map(|caller| caller.credential) {
+            Some(Credential::Session(session)) => (Some(session), None, None),
+            Some(Credential::Token(token)) => (None, Some(token), None),
+            Some(Credential::Service(service)) => (None, None, Some(service)),
+            Some(Credential::None) | None => (None, None, None),
+        };
+        Self { usr: caller.map(|caller| caller.user_id), ses, tok, svc }
+    }
 }
 
 /// Signs links, and checks them.
@@ -73,21 +94,21 @@ impl DownloadLinks {
         })
     }
 
-    fn sign(&self, claims: &Claims) -> Result<String> {
+    pub(super) fn sign(&self, claims: &impl Serialize) -> Result<String> {
         let header = Header::new(ALGORITHM);
         jsonwebtoken::encode(&header, claims, &self.encoding).map_err(AppError::internal)
     }
 
-    fn verify(&self, link: &str) -> Option<Claims> {
+    pub(super) fn verify<T: DeserializeOwned>(&self, link: &str, audience: &str) -> Option<T> {
         if link.len() > LINK_BYTES_MAX {
             return None;
         }
         let mut validation = Validation::new(ALGORITHM);
-        validation.set_audience(&[AUDIENCE]);
+        validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["exp", "aud"]);
         // a link may end a moment early where clocks differ, and never late
         validation.leeway = 0;
-        Some(jsonwebtoken::decode::<Claims>(link, &self.decoding, &validation).ok()?.claims)
+        Some(jsonwebtoken::decode::<T>(link, &self.decoding, &validation).ok()?.claims)
     }
 }
 
@@ -116,22 +137,12 @@ impl App {
         let time: Duration = self.config.limits.download_link_ttl.into();
         let expires_at =
             self.catalog.now() + TimeDelta::from_std(time).map_err(AppError::internal)?;
-        let caller = identity.caller();
-        let (ses, tok, svc) = match caller.map(|caller| caller.credential) {
-            Some(Credential::Session(session)) => (Some(session), None, None),
-            Some(Credential::Token(token)) => (None, Some(token), None),
-            Some(Credential::Service(service)) => (None, None, Some(service)),
-            Some(Credential::None) | None => (None, None, None),
-        };
         let claims = Claims {
             aud: AUDIENCE.to_owned(),
             exp: expires_at.timestamp(),
             art: artifact,
             dig: digest.to_hex(),
-            usr: caller.map(|caller| caller.user_id),
-            ses,
-            tok,
-            svc,
+            maker: Maker::of(identity),
         };
         Ok((self.download_links.sign(&claims)?, expires_at))
     }
@@ -141,35 +152,39 @@ impl App {
     /// # Errors
     /// `LINK_INVALID`, without saying why.
     pub(crate) async fn identify_link(&self, link: &str) -> Result<(Identity, LinkGrant)> {
-        let claims = self.download_links.verify(link).ok_or_else(invalid)?;
+        let claims: Claims = self.download_links.verify(link, AUDIENCE).ok_or_else(invalid)?;
         let grant = LinkGrant { artifact: claims.art, digest: claims.dig };
-        let Some(user) = claims.usr else { return Ok((Identity::Anonymous, grant)) };
-        if let Some(service) = claims.svc {
+        let maker = self.identify_maker(&claims.maker).await?.ok_or_else(invalid)?;
+        Ok((maker, grant))
+    }
+
+    /// Who made a signed statement, unless they are not there any more, or what they made it with.
+    pub(super) async fn identify_maker(&self, maker: &Maker) -> Result<Option<Identity>> {
+        let Some(user) = maker.usr else { return Ok(Some(Identity::Anonymous)) };
+        if let Some(service) = maker.svc {
             let found = service_accounts::find_live_by_id(&self.catalog, service).await?;
-            let caller = identify::service_caller(found.ok_or_else(invalid)?);
-            // whoever vouches now is not who did when it was made
-            if caller.user_id != user {
-                return Err(invalid());
-            }
-            return Ok((Identity::User(Arc::new(caller)), grant));
+            // whoever vouches now may not be who did when it was made
+            let caller = found.map(identify::service_caller);
+            let caller = caller.filter(|caller| caller.user_id == user);
+            return Ok(caller.map(|caller| Identity::User(Arc::new(caller))));
         }
-        let (account, credential, scope): (Account, _, _) = match (claims.ses, claims.tok) {
+        let found: Option<(Account, _, _)> = match (maker.ses, maker.tok) {
             (Some(session), None) => {
                 let found = sessions::find_live(&self.catalog, session).await?;
-                let (_, account) = found.ok_or_else(invalid)?;
-                (account, Credential::Session(session), TokenScope::default())
+                let scope = TokenScope::default();
+                found.map(|(_, account)| (account, Credential::Session(session), scope))
             }
             (None, Some(token)) => {
                 let found = tokens::find_live_by_id(&self.catalog, token).await?;
-                let (token, account) = found.ok_or_else(invalid)?;
-                (account, Credential::Token(token.id), token.scope)
+                found.map(|(token, account)| (account, Credential::Token(token.id), token.scope))
             }
-            _ => return Err(invalid()),
+            _ => None,
         };
-        if account.user.id != user || account.user.suspended_at.is_some() {
-            return Err(invalid());
-        }
-        Ok((Identity::User(Arc::new(identify::caller(account, credential, scope))), grant))
+        let live = found
+            .filter(|(account, ..)| account.user.id == user && account.user.suspended_at.is_none());
+        Ok(live.map(|(account, credential, scope)| {
+            Identity::User(Arc::new(identify::caller(account, credential, scope)))
+        }))
     }
 }
 
@@ -198,10 +213,11 @@ mod tests {
             exp: Utc::now().timestamp() + 60,
             art: ArtifactId::new(),
             dig: Digest([7; 32]).to_hex(),
-            usr: Some(UserId::new()),
-            ses: Some(SessionId::new()),
-            tok: None,
-            svc: None,
+            maker: Maker {
+                usr: Some(UserId::new()),
+                ses: Some(SessionId::new()),
+                ..Maker::default()
+            },
         }
     }
 
@@ -210,15 +226,16 @@ mod tests {
         let good = claims();
         let link = links(1).sign(&good).unwrap();
         assert!(link.len() < 700, "{} characters", link.len());
-        assert_eq!(links(1).verify(&link).unwrap().art, good.art);
-        assert!(links(2).verify(&link).is_none(), "another key");
+        let verify = |key: u8, link: &str| links(key).verify::<Claims>(link, AUDIENCE);
+        assert_eq!(verify(1, &link).unwrap().art, good.art);
+        assert!(verify(2, &link).is_none(), "another key");
         let expired = Claims { exp: Utc::now().timestamp() - 1, ..claims() };
-        assert!(links(1).verify(&links(1).sign(&expired).unwrap()).is_none(), "expired");
+        assert!(verify(1, &links(1).sign(&expired).unwrap()).is_none(), "expired");
         let token = Claims { aud: "boxvault-api".to_owned(), ..claims() };
-        assert!(links(1).verify(&links(1).sign(&token).unwrap()).is_none(), "an access token");
+        assert!(verify(1, &links(1).sign(&token).unwrap()).is_none(), "an access token");
         let body = link.split('.').nth(1).unwrap();
         let header = data_encoding::BASE64URL_NOPAD.encode(br#"{"alg":"none"}"#);
-        assert!(links(1).verify(&format!("{header}.{body}.")).is_none(), "alg none");
-        assert!(links(1).verify(&"a".repeat(5000)).is_none(), "too long");
+        assert!(verify(1, &format!("{header}.{body}.")).is_none(), "alg none");
+        assert!(verify(1, &"a".repeat(5000)).is_none(), "too long");
     }
 }

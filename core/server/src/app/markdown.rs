@@ -99,7 +99,8 @@ impl App {
         Ok(RenderedVersionView { description: self.render(description).await?, release_notes })
     }
 
-    async fn render(&self, text: &str) -> Result<String> {
+    /// A text as HTML.
+    pub(super) async fn render(&self, text: &str) -> Result<String> {
         let key: [u8; 32] = Sha256::digest(text).into();
         if let Some(html) = self.renderings.0.get(&key) {
             return Ok(html.to_string());

@@ -58,8 +58,14 @@ impl App {
             .collect()
     }
 
-    /// Signs in by name and password. A wrong name and a wrong password are one answer, after the same work.
+    /// Signs in by name and password.
     pub(crate) async fn sign_in(&self, params: SignInParams, device: Device) -> Result<SignInView> {
+        let user = self.prove(&params, &device).await?;
+        self.open_session(&user, params.stay_logged_in, device).await
+    }
+
+    /// Whose name and password these are. A wrong name and a wrong password are one answer, after the same work.
+    pub(crate) async fn prove(&self, params: &SignInParams, device: &Device) -> Result<User> {
         let issuer = params.provider.as_deref().unwrap_or(LOCAL_ISSUER);
         let provider = self
             .auth_providers
@@ -128,7 +134,7 @@ impl App {
         users::record_sign_in(&self.catalog, user.id).await?;
         self.metrics.signed_in("accepted");
         info!(user = %user.name, issuer, address = %device.address, "{} signed in", user.name);
-        self.open_session(&user, params.stay_logged_in, device).await
+        Ok(user)
     }
 
     /// The name of the account that somebody who typed this means, if there is one; for the audit log, which does

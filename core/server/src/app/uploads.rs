@@ -142,13 +142,14 @@ impl App {
     ) -> Result<Unfinished> {
         let permit = self.upload_permit()?;
         let artifact = self.architecture(found, slot).await?;
+        // what was said of it before counts, unless more is said with it
+        if declared.checksum.is_none() {
+            declared.checksum.clone_from(&artifact.expected);
+        }
         let replaced = artifact.file.as_ref().map_or(0, |file| file.stored.size_bytes);
         declared.room = self.room(found, replaced).await?;
         self.refuse_too_large(declared, declared.length.unwrap_or_default())?;
-        let located = self.locate(found, slot).await?;
-        if located.is_some_and(|located| located.version_status != VersionStatus::Unreleased) {
-            return Err(version_released(slot));
-        }
+        self.refuse_released(found, slot).await?;
         let (store_name, store) = self.stores.default_store()?;
         let id = UploadId::new();
         let new = NewUpload {
@@ -296,6 +297,18 @@ impl App {
             );
         }
         deleted.is_ok()
+    }
+
+    /// Refuses to take a file of a version that clients have or had.
+    ///
+    /// # Errors
+    /// `VERSION_RELEASED`.
+    pub(super) async fn refuse_released(&self, found: &OwnedBox, slot: &Slot) -> Result<()> {
+        let located = self.locate(found, slot).await?;
+        if located.is_some_and(|located| located.version_status != VersionStatus::Unreleased) {
+            return Err(version_released(slot));
+        }
+        Ok(())
     }
 
     /// Refuses a file of so many bytes: over the server's limit, or over what is left of the quota.

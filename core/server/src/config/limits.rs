@@ -55,6 +55,8 @@ pub struct LimitsConfig {
     pub uploads_abandoned_after: HumanDuration,
     /// How long a download link works. Default 1 h.
     pub download_link_ttl: HumanDuration,
+    /// How long a ticket for an upload works: until its first byte. Default 12 h.
+    pub upload_ticket_ttl: HumanDuration,
     /// The longest time a client may take no byte of an answer. Default 60 s.
     pub download_write_timeout: HumanDuration,
     /// The time to send a request's head. Default 30 s.
@@ -103,6 +105,7 @@ impl Default for LimitsConfig {
             upload_part_bytes_max: ByteCount(64 * MIB),
             uploads_abandoned_after: HumanDuration::from_days(1),
             download_link_ttl: HumanDuration::from_hours(1),
+            upload_ticket_ttl: HumanDuration::from_hours(12),
             download_write_timeout: HumanDuration::from_mins(1),
             header_timeout: HumanDuration::from_secs(30),
             request_timeout: HumanDuration::from_secs(30),

@@ -28,7 +28,7 @@ use super::{
     hoops::record::{self, Asked, Notes},
 };
 use crate::{
-    app::access::Target,
+    app::{App, access::Target},
     error::{AppError, Result},
     language::Language,
 };
@@ -159,22 +159,27 @@ impl<'ex, T: DeserializeOwned> Extractible<'ex> for Body<T> {
         let call = depot
             .get_typed::<Call>()
             .map_err(|_| AppError::internal("the route has no authorization"))?;
-        let limit = call.app.config.limits.json_body_bytes_max.bytes();
-        let json = req.headers().get(CONTENT_TYPE).is_none_or(|kind| {
-            kind.to_str()
-                .is_ok_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/json"))
-        });
-        if !json {
-            return Err(AppError::new(
-                ErrorCode::UnsupportedMediaType,
-                "send the body as JSON, with Content-Type: application/json",
-            ));
-        }
-        let bytes = read_bounded(req, limit, "limits.json_body_bytes_max").await?;
+        let bytes = read_json(req, &call.app).await?;
         let body = parse_json(&bytes)?;
         call.notes.body(&bytes);
         Ok(Self(body))
     }
+}
+
+/// Reads a body that carries JSON, whole.
+pub(crate) async fn read_json(req: &mut Request, app: &App) -> Result<Vec<u8>> {
+    let is_json = req.headers().get(CONTENT_TYPE).is_none_or(|kind| {
+        kind.to_str()
+            .is_ok_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/json"))
+    });
+    if !is_json {
+        return Err(AppError::new(
+            ErrorCode::UnsupportedMediaType,
+            "send the body as JSON, with Content-Type: application/json",
+        ));
+    }
+    let limit = app.config.limits.json_body_bytes_max.bytes();
+    read_bounded(req, limit, "limits.json_body_bytes_max").await
 }
 
 /// Parses a body; a value that is not allowed is named by its path.

@@ -25,12 +25,21 @@ pub(crate) enum Way {
     Query,
     /// What a download link carries.
     Link,
+    /// What the upload address of a stock client carries.
+    Ticket,
 }
 
 impl Way {
     /// All of them, in the order in which they are looked for.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::AccessToken, Self::Bearer, Self::Basic, Self::AtlasToken, Self::Query, Self::Link];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::AccessToken,
+        Self::Bearer,
+        Self::Basic,
+        Self::AtlasToken,
+        Self::Query,
+        Self::Link,
+        Self::Ticket,
+    ];
 
     /// Its name in the document.
     pub(crate) const fn name(self) -> &'static str {
@@ -41,6 +50,7 @@ impl Way {
             Self::AtlasToken => "atlasToken",
             Self::Query => "queryToken",
             Self::Link => "downloadLink",
+            Self::Ticket => "uploadTicket",
         }
     }
 
@@ -50,8 +60,11 @@ impl Way {
         let read = method == Method::GET || method == Method::HEAD;
         match self {
             Self::AccessToken | Self::Bearer | Self::Basic | Self::AtlasToken => true,
-            Self::Query => read && (is_download(path) || vagrant::is_catalogue_or_file(path)),
+            Self::Query => read && (is_download(path) || vagrant::takes_token_in_query(path)),
             Self::Link => read && is_download(path),
+            Self::Ticket => {
+                (method == Method::PUT || method == Method::POST) && vagrant::is_upload(path)
+            }
         }
     }
 
@@ -81,13 +94,18 @@ impl Way {
             ),
             Self::Query => query(
                 "access_token",
-                "The same tokens, for old clients that put them into the address. Only catalogues and downloads take \
-                 it, and the log does not show it.",
+                "The same tokens, for old clients that put them into the address. Only catalogues, downloads and what \
+                 the Vagrant Cloud API reads take it, and the log does not show it.",
             ),
             Self::Link => query(
                 "link",
                 "What a download link carries. It is made by `get-download-link`, good for this file as it is and for a \
                  while, and gives what its maker may.",
+            ),
+            Self::Ticket => query(
+                "ticket",
+                "What the upload address of the Vagrant Cloud API carries. It is good for one file of this architecture, \
+                 for a while, and gives what its maker may; other credentials are not looked at beside it.",
             ),
         }
     }

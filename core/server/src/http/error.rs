@@ -1,10 +1,10 @@
 //! From a failure to an answer: the only place that maps an [`ErrorKind`] to a status.
 //!
-//! The body depends on the dialect that the route speaks ([`Dialect`]); the status does not.
+//! The body depends on the dialect that the route speaks ([`Dialect`]), and so do two of the statuses.
 
 use boxvault_types::{
     error::ErrorKind,
-    views::{ErrorEnvelope, ErrorView},
+    views::{ErrorEnvelope, ErrorView, VagrantErrorEnvelope},
 };
 use salvo::{
     Depot, Request, Response, Writer, async_trait,
@@ -24,13 +24,17 @@ pub(crate) enum Dialect {
     /// Ours: the envelopes of the reference.
     #[default]
     Api,
-    /// Vagrant's: `{"errors": [...], "success": false}`; stale credentials count as none.
+    /// Vagrant's: `{"errors": [...], "success": false}`; what cannot be done as asked is 422; stale credentials count as
+    /// none.
     Vagrant,
 }
 
 /// The status of a class of failures.
-pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+pub(crate) fn status(kind: ErrorKind, dialect: Dialect) -> StatusCode {
     match kind {
+        ErrorKind::Invalid | ErrorKind::Conflict if dialect == Dialect::Vagrant => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         ErrorKind::Invalid => StatusCode::BAD_REQUEST,
         ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
@@ -63,7 +67,7 @@ pub(crate) fn write(
     value: impl Fn(&str) -> Option<String>,
     res: &mut Response,
 ) {
-    let status = status(error.kind());
+    let status = status(error.kind(), facts.dialect);
     log(error, &facts.request_id);
     res.extensions.insert(error.code());
     let reason =
@@ -79,9 +83,10 @@ pub(crate) fn write(
                 request_id: facts.request_id.as_ref().to_owned(),
             },
         }),
-        Dialect::Vagrant => serde_json::to_vec(
-            &serde_json::json!({ "errors": [error.message()], "success": false }),
-        ),
+        Dialect::Vagrant => serde_json::to_vec(&VagrantErrorEnvelope {
+            success: false,
+            errors: vec![error.message().to_owned()],
+        }),
     };
     let body = body.unwrap_or_default();
     let allow = res.headers().get(ALLOW).cloned();

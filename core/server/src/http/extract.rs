@@ -17,8 +17,8 @@ use utoipa::{
 
 use crate::error::{AppError, Result};
 
-/// One parameter of the path, parsed. A text that is no name names nothing: 400, with the reason.
-fn parse<T: std::str::FromStr>(req: &Request, name: &str) -> Result<Option<T>>
+/// One parameter of the path, parsed, if the path has it. A text that is no name names nothing: 400, with the reason.
+pub(crate) fn optional<T: std::str::FromStr>(req: &Request, name: &str) -> Result<Option<T>>
 where
     T::Err: std::fmt::Display,
 {
@@ -31,7 +31,7 @@ pub(crate) fn required<T: std::str::FromStr>(req: &Request, name: &str) -> Resul
 where
     T::Err: std::fmt::Display,
 {
-    parse(req, name)?.ok_or_else(|| AppError::internal(format!("the path has no {{{name}}}")))
+    optional(req, name)?.ok_or_else(|| AppError::internal(format!("the path has no {{{name}}}")))
 }
 
 /// The thing that a path names, given the kind that its route acts on.
@@ -53,44 +53,47 @@ pub(crate) fn resource(
         ResourceKind::Policy => Resource::Policy,
         ResourceKind::Rules => Resource::Rules(organization()?),
         ResourceKind::System => Resource::System(system_part),
-        ResourceKind::User => Resource::User(parse::<UserName>(req, "username")?),
-        ResourceKind::Organization => Resource::Organization(parse(req, "organization")?),
-        ResourceKind::Audit => Resource::Audit(parse(req, "organization")?),
-        ResourceKind::Storage => Resource::Storage(parse(req, "organization")?),
+        ResourceKind::User => Resource::User(optional::<UserName>(req, "username")?),
+        ResourceKind::Organization => Resource::Organization(optional(req, "organization")?),
+        ResourceKind::Audit => Resource::Audit(optional(req, "organization")?),
+        ResourceKind::Storage => Resource::Storage(optional(req, "organization")?),
         ResourceKind::Suspension => Resource::Suspension(organization()?),
         ResourceKind::Invitation => Resource::Invitation(organization()?),
         ResourceKind::JoinRequest => Resource::JoinRequest(organization()?),
-        ResourceKind::Member => Resource::Member(organization()?, parse(req, "username")?),
+        ResourceKind::Member => Resource::Member(organization()?, optional(req, "username")?),
         ResourceKind::ServiceAccount => {
-            Resource::ServiceAccount(organization()?, parse(req, "service")?)
+            Resource::ServiceAccount(organization()?, optional(req, "service")?)
         }
         ResourceKind::Box => Resource::Box(organization()?, box_name(req)?),
         ResourceKind::Version => {
-            Resource::Version(organization()?, vagrant_box()?, parse(req, "version")?)
+            Resource::Version(organization()?, vagrant_box()?, optional(req, "version")?)
         }
-        ResourceKind::Provider => {
-            Resource::Provider(organization()?, vagrant_box()?, version()?, parse(req, "provider")?)
-        }
+        ResourceKind::Provider => Resource::Provider(
+            organization()?,
+            vagrant_box()?,
+            version()?,
+            optional(req, "provider")?,
+        ),
         ResourceKind::Architecture => Resource::Architecture(
             organization()?,
             vagrant_box()?,
             version()?,
             provider()?,
-            parse(req, "architecture")?,
+            optional(req, "architecture")?,
         ),
         ResourceKind::File => Resource::File(
             organization()?,
             vagrant_box()?,
             version()?,
             provider()?,
-            parse(req, "architecture")?.unwrap_or_else(ArchitectureName::unknown),
+            optional(req, "architecture")?.unwrap_or_else(ArchitectureName::unknown),
         ),
     })
 }
 
 /// The box that a path names, if it names one: `{box}`, or `{badge}`, which is a box's name and `.svg`.
 fn box_name(req: &Request) -> Result<Option<BoxName>> {
-    let Some(badge) = req.param::<String>("badge") else { return parse(req, "box") };
+    let Some(badge) = req.param::<String>("badge") else { return optional(req, "box") };
     let name = badge.strip_suffix(".svg").ok_or_else(|| {
         AppError::new(
             ErrorCode::PathNotFound,
@@ -135,8 +138,14 @@ pub(crate) fn system_part(route: &str) -> &'static str {
         "health/live" | "health/ready" => "health",
         "metrics" => "metrics",
         "api/version" => "version",
-        "api/auth/methods" => "methods",
-        "api/discover" => "discover",
+        // who one is, for whoever is signed in
+        "api/auth/methods" | "api/v1/authenticate" | "api/v2/authenticate" => "methods",
+        // boxes of all organizations, each of which the policy then decides on
+        "api/discover"
+        | "api/v1/search"
+        | "api/v2/search"
+        | "api/v1/user/{organization}"
+        | "api/v2/user/{organization}" => "discover",
         _ => OTHER_PART,
     }
 }
@@ -190,7 +199,7 @@ pub(crate) fn schema_of(parameter: &str) -> RefOr<Schema> {
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
             .into(),
-        "token" => ObjectBuilder::new().schema_type(Type::String).into(),
+        "token" | "since" => ObjectBuilder::new().schema_type(Type::String).into(),
         _ => BoxName::schema(),
     }
 }
@@ -222,6 +231,7 @@ pub(crate) fn description_of(parameter: &str) -> &'static str {
         "architecture" => "The architecture's name, as Vagrant calls it.",
         "username" => "The user's name.",
         "service" => "The service account's name.",
+        "since" => "What the address of an upload has here.",
         _ => "The identifier.",
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use boxvault_types::{
     action::Action,
     error::{ErrorCode, ErrorKind},
-    views::ErrorEnvelope,
+    views::{ErrorEnvelope, VagrantErrorEnvelope},
 };
 use serde_json::json;
 use utoipa::{
@@ -18,12 +18,12 @@ use utoipa::{
         Content, Ref, RefOr, ResponseBuilder,
         example::{Example, ExampleBuilder},
         path::{Operation, ParameterIn},
-        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type},
+        schema::{OneOfBuilder, Schema},
     },
 };
 
 use super::{
-    error,
+    error::{self, Dialect},
     routes::{Permission, is_change},
     vagrant,
 };
@@ -142,7 +142,8 @@ fn before_the_handler(
 /// Adds a code to the answers of its status.
 fn add(operation: &mut Operation, code: ErrorCode, path: &str) {
     let of_vagrant = vagrant::is_of_dialect(path);
-    let status = error::status(code.kind()).as_u16().to_string();
+    let dialect = if of_vagrant { Dialect::Vagrant } else { Dialect::Api };
+    let status = error::status(code.kind(), dialect).as_u16().to_string();
     let response =
         operation.responses.responses.entry(status).or_insert_with(|| {
             ResponseBuilder::new().description(meaning(code.kind())).build().into()
@@ -173,17 +174,7 @@ fn failure() -> RefOr<Schema> {
 
 /// Failures look otherwise where stock Vagrant reads them.
 fn vagrant_failure() -> RefOr<Schema> {
-    let texts = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
-    let body = ObjectBuilder::new()
-        .property("success", ObjectBuilder::new().schema_type(Type::Boolean))
-        .required("success")
-        .property("errors", texts)
-        .required("errors")
-        .examples([
-            json!({ "success": false, "errors": ["there is no box \"debian12\" in \"acme\""] }),
-        ])
-        .build();
-    RefOr::T(Schema::Object(body))
+    RefOr::Ref(Ref::from_schema_name(VagrantErrorEnvelope::name()))
 }
 
 /// What a status says where the handler has no better words.

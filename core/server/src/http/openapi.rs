@@ -21,6 +21,10 @@ const TAGS: &[(&str, &str)] = &[
     ("Audit", "Who did what, and who was refused what."),
     ("System", "Health, version, metrics."),
     ("Vagrant", "Catalogues and files where stock Vagrant looks for them."),
+    (
+        "Vagrant Cloud",
+        "Its API, for `vagrant cloud` and Packer: v2 and v1, which knows no architectures.",
+    ),
 ];
 
 /// The document without any path.

@@ -153,7 +153,7 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize, depot: &Depot, res
 }
 
 /// `Link` headers (RFC 8288) to the neighbors of a page; relative, so that no host is needed.
-fn links(req: &Request, page: PageView) -> Option<HeaderValue> {
+pub(super) fn links(req: &Request, page: PageView) -> Option<HeaderValue> {
     let last = page.total.div_ceil(page.size).max(1);
     let other = |number: u64, relation: &str| {
         let mut query = url::form_urlencoded::Serializer::new(String::new());

@@ -15,6 +15,10 @@ use super::{
         second_factor, service_accounts, sign_in, storage, system, uploads, users, versions,
         watches,
     },
+    cloud::{
+        authentication, boxes as cloud_boxes, providers as cloud_providers, search,
+        uploads as cloud_uploads, versions as cloud_versions,
+    },
     hoops::{authorize::Asker, hold::HeldTo},
     routes::{ApiRouter, endpoint},
     vagrant,
@@ -189,6 +193,37 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Read,     On::System,       endpoint!(system::read_liveness))
         .add(Read,     On::System,       endpoint!(system::read_readiness))
         .add(Read,     On::System,       endpoint!(system::read_metrics))
+        // the Vagrant Cloud API, v1 and v2
+        .add_cloud(Create,  On::Session,      endpoint!(authentication::sign_in_to_cloud))
+        .add_cloud(Read,    On::System,       endpoint!(authentication::read_cloud_identity).asked_by(Asker::Somebody))
+        .add_cloud(Delete,  On::Token,        endpoint!(authentication::sign_out_of_cloud))
+        .add_cloud(Read,    On::System,       endpoint!(search::search_cloud))
+        .add_cloud(Read,    On::System,       endpoint!(search::read_cloud_organization))
+        .add_cloud(Create,  On::Box,          endpoint!(cloud_boxes::create_cloud_box).with_owner_in_body())
+        .add_cloud(Read,    On::Box,          endpoint!(cloud_boxes::read_cloud_box))
+        .add_cloud(Update,  On::Box,          endpoint!(cloud_boxes::update_cloud_box))
+        .add_cloud(Delete,  On::Box,          endpoint!(cloud_boxes::delete_cloud_box))
+        .add_cloud(Create,  On::Version,      endpoint!(cloud_versions::create_cloud_version))
+        .add_cloud(Read,    On::Version,      endpoint!(cloud_versions::read_cloud_version))
+        .add_cloud(Update,  On::Version,      endpoint!(cloud_versions::update_cloud_version))
+        .add_cloud(Delete,  On::Version,      endpoint!(cloud_versions::delete_cloud_version))
+        .add_cloud(Release, On::Version,      endpoint!(cloud_versions::release_cloud_version))
+        .add_cloud(Revoke,  On::Version,      endpoint!(cloud_versions::revoke_cloud_version))
+        .add_cloud(Create,  On::Provider,     endpoint!(cloud_providers::create_cloud_provider))
+        // before what has the name of an architecture there
+        .add_cloud(Upload,  On::File,         endpoint!(cloud_uploads::read_cloud_upload).gives_access())
+        .add_cloud(Upload,  On::File,         endpoint!(cloud_uploads::read_cloud_upload).of_default_architecture().gives_access())
+        .add_cloud(Upload,  On::File,         endpoint!(cloud_uploads::read_cloud_direct_upload).gives_access())
+        .add_cloud(Upload,  On::File,         endpoint!(cloud_uploads::read_cloud_direct_upload).of_default_architecture().gives_access())
+        .add_cloud(Upload,  On::File,         endpoint!(cloud_uploads::put_cloud_file))
+        .add_cloud(Upload,  On::File,         endpoint!(cloud_uploads::post_cloud_file))
+        .add_cloud(Upload,  On::File,         endpoint!(cloud_uploads::finish_cloud_upload).held_to(HeldTo::Nothing))
+        .add_cloud(Read,    On::Architecture, endpoint!(cloud_providers::read_cloud_provider))
+        .add_cloud(Update,  On::Architecture, endpoint!(cloud_providers::update_cloud_provider))
+        .add_cloud(Delete,  On::Architecture, endpoint!(cloud_providers::delete_cloud_provider))
+        .add_cloud(Read,    On::Architecture, endpoint!(cloud_providers::read_cloud_provider).of_default_architecture())
+        .add_cloud(Update,  On::Architecture, endpoint!(cloud_providers::update_cloud_provider).of_default_architecture())
+        .add_cloud(Delete,  On::Architecture, endpoint!(cloud_providers::delete_cloud_provider).of_default_architecture())
         // stock Vagrant; last, since its paths begin with a name
         .add(Read,     On::Box,          endpoint!(vagrant::read_catalogue))
         .add(Download, On::File,         endpoint!(vagrant::download_box))

@@ -11,7 +11,7 @@ use boxvault_types::{
     error::ErrorCode,
     identity::Identity,
     names::RESERVED_NAMES,
-    views::ErrorEnvelope,
+    views::{ErrorEnvelope, VagrantErrorEnvelope},
 };
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, async_trait, http::Method};
 use utoipa::{
@@ -25,6 +25,7 @@ use utoipa::{
 };
 
 use super::{
+    cloud::owner::OwnerInBody,
     credentials, extract, failures,
     hoops::{
         authorize::{Asker, Authorize},
@@ -93,34 +94,62 @@ impl Permission {
 }
 
 /// One handler with its metadata.
+#[derive(Clone)]
 pub(crate) struct Endpoint {
-    name: &'static str,
+    name: String,
     path: String,
     methods: Vec<HttpMethod>,
     /// Makes its part of the document: much work, and of no use to a server, which serves a finished one.
     describe: fn() -> Described,
     handler: Arc<dyn Handler>,
+    manner: Manner,
+}
+
+/// What stands in front of a handler, where that is not as usual.
+#[derive(Debug, Clone, Copy, Default)]
+struct Manner {
     asker: Asker,
     held_to: HeldTo,
     gives_access: bool,
+    has_owner_in_body: bool,
 }
 
 impl Endpoint {
     /// Says who can ask at all, where the policy alone does not tell.
     pub(crate) fn asked_by(mut self, asker: Asker) -> Self {
-        self.asker = asker;
+        self.manner.asker = asker;
         self
     }
 
     /// Says what `If-Match` is about, where that is not what the path names.
     pub(crate) fn held_to(mut self, held_to: HeldTo) -> Self {
-        self.held_to = held_to;
+        self.manner.held_to = held_to;
+        self
+    }
+
+    /// Says that the organization stands in the body, and not in the path.
+    pub(crate) fn with_owner_in_body(mut self) -> Self {
+        self.manner.has_owner_in_body = true;
+        self
+    }
+
+    /// The same where a client names no architecture.
+    pub(crate) fn of_default_architecture(mut self) -> Self {
+        self.path = self.path.replace("/{architecture}", "");
+        self.name.push_str("_of_default");
+        self
+    }
+
+    /// The same in the first edition of the Vagrant Cloud API.
+    fn in_first_edition(mut self) -> Self {
+        self.path = self.path.replace("/api/v2/", "/api/v1/");
+        self.name.push_str("_v1");
         self
     }
 
     /// Says that a read gives access away, which belongs into the audit log as a change does.
     pub(crate) fn gives_access(mut self) -> Self {
-        self.gives_access = true;
+        self.manner.gives_access = true;
         self
     }
 }
@@ -154,14 +183,12 @@ where
     P: utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>,
 {
     Endpoint {
-        name,
+        name: name.to_owned(),
         path: P::path(),
         methods: P::methods(),
         describe: described::<P>,
         handler: Arc::new(handler),
-        asker: Asker::default(),
-        held_to: HeldTo::default(),
-        gives_access: false,
+        manner: Manner::default(),
     }
 }
 
@@ -228,6 +255,9 @@ impl ApiRouter {
         ErrorEnvelope::schemas(&mut schemas);
         components.schemas.extend(schemas);
         components.schemas.insert(ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema());
+        components
+            .schemas
+            .insert(VagrantErrorEnvelope::name().into_owned(), VagrantErrorEnvelope::schema());
         components.examples.extend(failures::examples());
         let shipped = Policy::embedded().expect("a test builds the shipped rules");
         Self { document: Some(Document { api: document, shipped }), ..Self::default() }
@@ -238,26 +268,34 @@ impl ApiRouter {
         self.document.map(|document| document.api)
     }
 
+    /// Mounts an endpoint in both editions of the Vagrant Cloud API.
+    pub(crate) fn add_cloud(self, action: Action, kind: ResourceKind, endpoint: Endpoint) -> Self {
+        let first = endpoint.clone().in_first_edition();
+        self.add(action, kind, first).add(action, kind, endpoint)
+    }
+
     /// Mounts and documents one endpoint. A GET is answered to HEAD as well.
     pub(crate) fn add(mut self, action: Action, kind: ResourceKind, endpoint: Endpoint) -> Self {
         let permission = Permission { action, kind };
-        let name: Arc<str> = endpoint.name.into();
+        let name: Arc<str> = endpoint.name.as_str().into();
         let methods: Vec<_> = endpoint.methods.iter().filter_map(method_name).collect();
         if let Some(Document { api: document, shipped }) = &mut self.document {
             let Described { mut operation, schemas } = (endpoint.describe)();
+            // one handler may stand at several paths
+            operation.operation_id = Some(endpoint.name.clone());
             describe(&mut operation, permission, &endpoint.path);
-            let anonymous = endpoint.asker == Asker::Anybody
-                && is_open_to_all(shipped, permission, &endpoint.path);
+            let anonymous = endpoint.manner.asker == Asker::Anybody
+                && is_open_to_all(shipped, permission, &endpoint);
             for method in &methods {
                 describe_security(&mut operation, method, &endpoint.path, anonymous);
-                describe_conditions(&mut operation, permission, method, endpoint.held_to);
+                describe_conditions(&mut operation, permission, method, endpoint.manner.held_to);
                 failures::describe(&mut operation, permission, method, &endpoint.path);
             }
             let components =
                 document.components.get_or_insert_with(|| ComponentsBuilder::new().build());
             components.schemas.extend(schemas);
             list_error_codes(&mut components.schemas);
-            document.paths.add_path_operation(&endpoint.path, endpoint.methods, operation);
+            document.paths.add_path_operation(&endpoint.path, endpoint.methods.clone(), operation);
         }
 
         let handler = Shared(endpoint.handler);
@@ -268,7 +306,7 @@ impl ApiRouter {
                 permission,
                 operation: Arc::clone(&name),
             };
-            let mount = || mount(&mounted, endpoint.asker, endpoint.held_to, endpoint.gives_access);
+            let mount = || mount(&mounted, endpoint.manner);
             let mut route = mount();
             route = match method {
                 "GET" => {
@@ -299,11 +337,15 @@ fn list_error_codes(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
 }
 
 /// A route behind its decision. One whose path begins with a name leaves the server's own words to others.
-fn mount(mounted: &Mounted, asker: Asker, held_to: HeldTo, gives_access: bool) -> Router {
+fn mount(mounted: &Mounted, manner: Manner) -> Router {
     let Mounted { method, path, permission, operation } = mounted;
+    let Manner { asker, held_to, gives_access, has_owner_in_body } = manner;
     let mut route = Router::with_path(path.trim_start_matches('/'));
     if !matches!(permission.action, Action::Upload | Action::Download) {
         route = route.hoop(TimeLimit);
+    }
+    if has_owner_in_body {
+        route = route.hoop(OwnerInBody);
     }
     let mut route = route.hoop(Authorize::new(*permission, asker, Arc::clone(operation), path));
     // an upload has a task of its own for what must be done to its end
@@ -357,9 +399,11 @@ fn describe_security(operation: &mut Operation, method: &str, path: &str, anonym
 }
 
 /// Whether the shipped rules let everybody do it, at least with things that everybody may see.
-fn is_open_to_all(shipped: &Policy, permission: Permission, path: &str) -> bool {
+fn is_open_to_all(shipped: &Policy, permission: Permission, endpoint: &Endpoint) -> bool {
+    let path = &*endpoint.path;
     let mut request = Request::default();
-    for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+    let named = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    for name in named.chain(endpoint.manner.has_owner_in_body.then_some("organization")) {
         let value = extract::example_of(name).unwrap_or_default();
         request.params_mut().insert(name, value.to_owned());
     }

@@ -37,11 +37,11 @@ pub(super) fn is_of_dialect(route: &str) -> bool {
     route.starts_with("/{") || route.starts_with("/api/v1/") || route.starts_with("/api/v2/")
 }
 
-/// Whether a path is a catalogue or a file of this dialect: where old clients put their token into the query.
-pub(super) fn is_catalogue_or_file(path: &str) -> bool {
+/// Whether a path is one that clients read in this dialect: where old ones put their token into the query.
+pub(super) fn takes_token_in_query(path: &str) -> bool {
     let path = path.trim_start_matches('/');
-    if let Some(rest) = path.strip_prefix("api/v2/vagrant/") {
-        return rest.split('/').count() == 2;
+    if path.starts_with("api/v1/") || path.starts_with("api/v2/") {
+        return true;
     }
     let segments: Vec<&str> = path.split('/').collect();
     match segments.as_slice() {
@@ -49,6 +49,11 @@ pub(super) fn is_catalogue_or_file(path: &str) -> bool {
         [_, "boxes", ..] => true,
         _ => false,
     }
+}
+
+/// Whether a path takes a file by a ticket.
+pub(super) fn is_upload(path: &str) -> bool {
+    is_of_dialect(&format!("/{path}")) && path.ends_with("/upload/file")
 }
 
 /// The catalogue of a box for clients before 2.4; for browsers, the web page.
@@ -221,7 +226,7 @@ fn wants_page(req: &Request) -> bool {
 
 /// How this client reaches us. Vagrant gives its token only to the very host name that it was told, so the name that
 /// it used is kept, if it is one of ours; anything else in `Host` is ignored.
-fn base_url(app: &App, req: &Request) -> String {
+pub(super) fn base_url(app: &App, req: &Request) -> String {
     let host = req
         .headers()
         .get(HOST)
@@ -261,14 +266,15 @@ mod tests {
         for path in [
             "/acme/web",
             "//api/v2/vagrant/acme/web",
+            "/api/v1/box/acme/web",
             "/acme/boxes/web/versions/1.0/providers/x.box",
         ] {
-            assert!(is_catalogue_or_file(path), "{path}");
+            assert!(takes_token_in_query(path), "{path}");
         }
         for path in
             ["/api/user", "/api/organization", "/health/ready", "/api/organization/acme/box"]
         {
-            assert!(!is_catalogue_or_file(path), "{path}");
+            assert!(!takes_token_in_query(path), "{path}");
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The version, provider and architecture that a path names.
-pub(super) fn slot(req: &Request) -> Result<Slot> {
+pub(crate) fn slot(req: &Request) -> Result<Slot> {
     Ok(Slot {
         version: required::<BoxVersion>(req, "version")?,
         provider: required::<ProviderName>(req, "provider")?,

@@ -95,11 +95,16 @@ pub(crate) async fn list_boxes(
 #[handler]
 #[boxed]
 pub(crate) async fn create_box(call: Call, body: Body<CreateBoxParams>) -> Result<Reply<BoxView>> {
-    let organization = call.target.organization()?;
-    let named = Resource::Box(organization.name.clone(), Some(body.0.name.clone()));
-    call.app.require(&call.policy, &call.identity, &named, Action::Create, Relations::default())?;
-    let created = call.app.create_box(&call.identity, organization, body.0).await?;
+    let created = add_box(&call, body.0).await?;
     Ok(Reply::created(format!("box {}/{} created", created.organization, created.name), created))
+}
+
+/// Makes a box in the organization that the call is about, if the caller may make one of this name.
+pub(crate) async fn add_box(call: &Call, params: CreateBoxParams) -> Result<BoxView> {
+    let organization = call.target.organization()?;
+    let named = Resource::Box(organization.name.clone(), Some(params.name.clone()));
+    call.app.require(&call.policy, &call.identity, &named, Action::Create, Relations::default())?;
+    call.app.create_box(&call.identity, organization, params).await
 }
 
 /// Reads a box.
@@ -135,15 +140,20 @@ pub(crate) async fn read_box(call: Call) -> Result<Reply<BoxView>> {
 #[handler]
 #[boxed]
 pub(crate) async fn update_box(call: Call, body: Body<UpdateBoxParams>) -> Result<Reply<BoxView>> {
+    let changed = change_box(&call, body.0).await?;
+    Ok(Reply::ok(format!("box {}/{} changed", changed.organization, changed.name), changed)
+        .tagged())
+}
+
+/// Changes the box that the call is about, if the caller may give it the name that it is to have.
+pub(crate) async fn change_box(call: &Call, params: UpdateBoxParams) -> Result<BoxView> {
     let found = call.target.vagrant_box()?;
-    if let Some(name) = &body.0.name {
+    if let Some(name) = &params.name {
         let renamed = Resource::Box(found.organization.name.clone(), Some(name.clone()));
         let relations = call.target.box_relations(&call.identity);
         call.app.require(&call.policy, &call.identity, &renamed, Action::Update, relations)?;
     }
-    let changed = call.app.update_box(found, body.0).await?;
-    Ok(Reply::ok(format!("box {}/{} changed", changed.organization, changed.name), changed)
-        .tagged())
+    call.app.update_box(found, params).await
 }
 
 /// Deletes a box with all its versions. For a while it can be restored; until then it keeps its name.

@@ -83,7 +83,7 @@ type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 #[handler]
 #[boxed]
 pub(crate) async fn upload_file(req: &mut Request, call: Call) -> Result<Reply<UploadView>> {
-    let view = receive(req, &call).await?;
+    let view = receive(req, &call, None).await?;
     let message = if view.replaced { "file replaced" } else { "file stored" };
     Ok(Reply::ok(message, view))
 }
@@ -114,7 +114,7 @@ pub(crate) async fn upload_file(req: &mut Request, call: Call) -> Result<Reply<U
 #[handler]
 #[boxed]
 pub(crate) async fn post_file(req: &mut Request, call: Call) -> Result<Reply<UploadView>> {
-    let view = receive(req, &call).await?;
+    let view = receive(req, &call, None).await?;
     let message = if view.replaced { "file replaced" } else { "file stored" };
     Ok(Reply::ok(message, view))
 }
@@ -261,11 +261,16 @@ pub(crate) async fn delete_file(req: &mut Request, call: Call) -> Result<Reply<N
     Ok(Reply::ok("file deleted", Nothing))
 }
 
-async fn receive(req: &mut Request, call: &Call) -> Result<UploadView> {
+/// Takes the body as the file of the architecture that the path names; where it is `held` to a checksum, only that one.
+pub(crate) async fn receive(
+    req: &mut Request,
+    call: &Call,
+    held: Option<Checksum>,
+) -> Result<UploadView> {
     let found = call.target.vagrant_box()?;
     let slot = slot(req)?;
     let replace = require_replace(call, &slot).await?;
-    let checksum = declared_checksum(req)?;
+    let checksum = held.or(declared_checksum(req)?);
     let kind = req
         .headers()
         .get(CONTENT_TYPE)
@@ -320,7 +325,7 @@ async fn receive_form(
 }
 
 /// To put a file in the place of another one takes more than to put one where none is. Tells whether one is there.
-pub(super) async fn require_replace(call: &Call, slot: &Slot) -> Result<bool> {
+pub(crate) async fn require_replace(call: &Call, slot: &Slot) -> Result<bool> {
     let found = call.target.vagrant_box()?;
     let present = call.app.architecture(found, slot).await?;
     if present.file.is_none() {

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-fn device(req: &Request, call: &Call) -> Device {
+pub(crate) fn device(req: &Request, call: &Call) -> Device {
     let user_agent =
         req.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(ToOwned::to_owned);
     Device { address: call.facts.address, user_agent }

@@ -12,7 +12,7 @@ use salvo::{
 };
 
 use crate::{
-    app::{App, download_links::LinkGrant},
+    app::{App, download_links::LinkGrant, upload_tickets::TicketGrant},
     error::{AppError, Result},
     http::{call::RequestFacts, credentials::Way, error::Dialect},
     language::Language,
@@ -23,6 +23,12 @@ const TOKENS_MAX: usize = 4;
 
 /// Bad credentials: what to answer, once the request was counted.
 pub(crate) struct Refusal(pub(crate) AppError);
+
+/// What is granted beside what the caller may.
+enum Grant {
+    Link(LinkGrant),
+    Ticket(TicketGrant),
+}
 
 /// See the module.
 pub(crate) struct Authenticate(pub(crate) Arc<App>);
@@ -38,7 +44,7 @@ impl Handler for Authenticate {
     ) {
         let facts = RequestFacts::of(depot);
         match self.identify(req, &facts).await {
-            Ok((identity, link)) => {
+            Ok((identity, grant)) => {
                 let chosen = identity.caller().and_then(|caller| caller.language.as_deref());
                 if let (Some(language), Dialect::Api) =
                     (chosen.and_then(Language::of_tag), facts.dialect)
@@ -46,8 +52,10 @@ impl Handler for Authenticate {
                     depot.insert_typed(RequestFacts { language, ..facts });
                 }
                 depot.insert_typed(identity);
-                if let Some(grant) = link {
-                    depot.insert_typed(grant);
+                match grant {
+                    Some(Grant::Link(grant)) => drop(depot.insert_typed(grant)),
+                    Some(Grant::Ticket(grant)) => drop(depot.insert_typed(grant)),
+                    None => {}
                 }
             }
             Err(error) => {
@@ -62,12 +70,17 @@ impl Authenticate {
         &self,
         req: &Request,
         facts: &RequestFacts,
-    ) -> Result<(Identity, Option<LinkGrant>)> {
+    ) -> Result<(Identity, Option<Grant>)> {
+        let in_query = |way: Way, name: &str| {
+            way.is_taken_at(req.method(), &facts.path).then(|| req.queries().get(name)).flatten()
+        };
+        // whoever was given one may send a token of another kind beside it, which is not what it is about
+        if let Some(ticket) = in_query(Way::Ticket, "ticket") {
+            let (who, grant) = self.0.identify_ticket(ticket).await?;
+            return Ok((who, Some(Grant::Ticket(grant))));
+        }
         let presented = presented(req, &facts.path);
-        let link = Way::Link
-            .is_taken_at(req.method(), &facts.path)
-            .then(|| req.queries().get("link"))
-            .flatten();
+        let link = in_query(Way::Link, "link");
         if presented.is_empty() && link.is_none() {
             return Ok((Identity::Anonymous, None));
         }
@@ -79,7 +92,8 @@ impl Authenticate {
             }
         }
         if let Some(link) = link {
-            return self.0.identify_link(link).await.map(|(who, grant)| (who, Some(grant)));
+            let (who, grant) = self.0.identify_link(link).await?;
+            return Ok((who, Some(Grant::Link(grant))));
         }
         match refusal {
             Some(error)

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use boxvault_types::{error::ErrorCode, identity::Identity};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
-use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait, http::Method};
 
 use super::authenticate::Refusal;
 use crate::{config::LimitsConfig, error::AppError, http::call::RequestFacts};
@@ -57,7 +57,11 @@ impl RateLimit {
 }
 
 /// Requests that guess at a password or a token.
-fn is_sign_in(path: &str) -> bool {
+fn is_sign_in(method: &Method, path: &str) -> bool {
+    // clients of Vagrant Cloud ask who they are at the same path, before each command
+    if matches!(path, "api/v1/authenticate" | "api/v2/authenticate") {
+        return method == Method::POST;
+    }
     matches!(
         path,
         "api/auth/signin"
@@ -98,7 +102,9 @@ impl Handler for RateLimit {
             _ => address.clone(),
         };
         let mut outcome = self.all.as_ref().map_or(Ok(()), |limiter| self.check(limiter, &key));
-        if let (Ok(()), Some(limiter), true) = (&outcome, &self.sign_in, is_sign_in(&facts.path)) {
+        if let (Ok(()), Some(limiter), true) =
+            (&outcome, &self.sign_in, is_sign_in(req.method(), &facts.path))
+        {
             outcome = self.check(limiter, &address);
         }
         // bad credentials cost a look-up, so they count before they are refused
