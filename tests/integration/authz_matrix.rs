@@ -57,7 +57,7 @@ async fn every_caller_gets_at_every_route_what_the_table_says() {
             (case, *caller, class(case, &reply), reply)
         })
     });
-    let mut answers: Vec<_> = stream::iter(jobs).buffer_unordered(PARALLEL).collect().await;
+    let mut answers = at_once(jobs).await;
     for case in world.cases.iter().filter(|case| ends_sessions(case)) {
         for caller in CALLERS {
             let reply = world_ask(world, case, caller).await;
@@ -118,38 +118,33 @@ async fn assert_each_refusal_is_recorded_once(
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Each caller asks each route with a session in a header of ours, and in one of the other ways: which one goes round,
+/// so that each way meets each route and each caller, in a third of the requests that all of them would be.
 #[tokio::test]
 async fn the_kind_of_a_credential_changes_no_answer() {
-    let world = World::build().await;
-    let mut wrong = Vec::new();
-    let world = &world;
-    // both editions of the Vagrant Cloud API are one, and the matrix has both
-    let asked = world.cases.iter().filter(|case| !case.path.starts_with("/api/v1/"));
-    let jobs = asked.filter(|case| !ends_sessions(case)).flat_map(|case| {
-        world.callers.iter().map(move |(name, caller)| async move {
-            let mut answers = Vec::new();
-            for (token, kinds) in [
-                (&caller.session, [Kind::AccessToken, Kind::Bearer].as_slice()),
-                (&caller.token, &[Kind::AccessToken, Kind::Bearer, Kind::Basic, Kind::AtlasToken]),
-            ] {
-                for kind in kinds {
-                    let request = present(world_request(world, case), *kind, token);
-                    let reply = send(request).await;
-                    answers.push((*kind, reply.status, code_of(&reply)));
-                }
-            }
-            (case, name, answers)
+    let world = &World::build().await;
+    let cases = world.cases.iter().filter(|case| !ends_sessions(case)).enumerate();
+    let jobs = cases.flat_map(|(row, case)| {
+        world.callers.iter().enumerate().map(move |(column, (name, caller))| async move {
+            let ask = async |kind: Kind, token: &str| {
+                let reply = send(present(world_request(world, case), kind, token)).await;
+                (reply.status, code_of(&reply))
+            };
+            let others = [
+                (Kind::Bearer, &caller.session),
+                (Kind::AccessToken, &caller.token),
+                (Kind::Bearer, &caller.token),
+                (Kind::Basic, &caller.token),
+                (Kind::AtlasToken, &caller.token),
+            ];
+            let (kind, token) = others[(row + column) % others.len()];
+            let first = ask(Kind::AccessToken, &caller.session).await;
+            let other = ask(kind, token).await;
+            (first != other)
+                .then(|| format!("{} by {name} as {kind:?}: {other:?}, not {first:?}", case.name()))
         })
     });
-    let all: Vec<_> = stream::iter(jobs).buffer_unordered(PARALLEL).collect().await;
-    for (case, name, answers) in all {
-        let first = answers.first().map(|(_, status, code)| (*status, code.clone()));
-        for (kind, status, code) in answers {
-            if Some((status, code.clone())) != first {
-                wrong.push(format!("{} by {name} as {kind:?}: {status} {code}", case.name()));
-            }
-        }
-    }
+    let wrong: Vec<_> = at_once(jobs).await.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -164,8 +159,7 @@ async fn a_bad_credential_is_401_on_every_route_of_the_api_and_nothing_to_stock_
             (case, *why, reply)
         })
     });
-    let all: Vec<_> = stream::iter(jobs).buffer_unordered(PARALLEL).collect().await;
-    for (case, why, reply) in all {
+    for (case, why, reply) in at_once(jobs).await {
         let name = case.name();
         if case.is_vagrant() {
             let anonymous = send(world_request(world, case)).await;
@@ -191,8 +185,7 @@ async fn the_document_says_what_is_answered_without_credentials() {
         world.cases.iter().filter(|case| case.method != Method::HEAD).map(|case| async move {
             (case, class(case, &send(world_request(world, case)).await))
         });
-    let all: Vec<_> = stream::iter(jobs).buffer_unordered(PARALLEL).collect().await;
-    for (case, found) in all {
+    for (case, found) in at_once(jobs).await {
         let operation = (format!("{} {}", case.method, case.path), case.takes(""));
         *answered.entry(operation).or_default() |= found == "ok";
     }
@@ -209,113 +202,117 @@ async fn the_document_says_what_is_answered_without_credentials() {
 
 #[tokio::test]
 async fn the_document_names_each_way_to_present_a_credential_where_it_is_taken() {
-    let world = World::build().await;
+    let world = &World::build().await;
+    at_once(world.cases.iter().map(|case| ways_of(world, case))).await;
+}
+
+async fn ways_of(world: &World, case: &Case) {
     let token = &world.callers["owner"].token;
     let told = |reply: &Reply| (reply.status, reply.bytes.len());
-    for case in &world.cases {
-        let name = case.name();
-        for way in ["accessToken", "bearer", "basic", "atlasToken"] {
-            assert!(case.takes(way), "{name} takes {way}, and the document does not say so");
-        }
-        if !matches!(case.method, Method::GET | Method::HEAD) || case.id == "read_metrics" {
-            continue;
-        }
-        let with = async |query: &str| {
-            let path = format!("{}?{query}", path_of(case));
-            send(world.request_to(case, &case.method, &path)).await
-        };
-        let by_query = with(&format!("access_token={token}")).await;
-        let by_header = send(present(world_request(&world, case), Kind::AccessToken, token)).await;
-        let anonymous = send(world_request(&world, case)).await;
-        let taken = told(&by_query) == told(&by_header) && told(&by_query) != told(&anonymous);
-        let makes_no_difference = told(&by_header) == told(&anonymous);
-        assert!(
-            makes_no_difference || taken == case.takes("queryToken"),
-            "{name}: a token in the query is {}, and the document says otherwise",
-            if taken { "taken" } else { "not taken" }
-        );
-        let by_link = with("link=none").await;
-        let refused = by_link.status == 401 && anonymous.status != 401;
-        assert!(
-            anonymous.status == 401 || refused == case.takes("downloadLink"),
-            "{name}: a bad link gives {}",
-            by_link.status
-        );
+    let name = case.name();
+    for way in ["accessToken", "bearer", "basic", "atlasToken"] {
+        assert!(case.takes(way), "{name} takes {way}, and the document does not say so");
     }
+    if !matches!(case.method, Method::GET | Method::HEAD) || case.id == "read_metrics" {
+        return;
+    }
+    let with = async |query: &str| {
+        let path = format!("{}?{query}", path_of(case));
+        send(world.request_to(case, &case.method, &path)).await
+    };
+    let by_query = with(&format!("access_token={token}")).await;
+    let by_header = send(present(world_request(world, case), Kind::AccessToken, token)).await;
+    let anonymous = send(world_request(world, case)).await;
+    let taken = told(&by_query) == told(&by_header) && told(&by_query) != told(&anonymous);
+    let makes_no_difference = told(&by_header) == told(&anonymous);
+    assert!(
+        makes_no_difference || taken == case.takes("queryToken"),
+        "{name}: a token in the query is {}, and the document says otherwise",
+        if taken { "taken" } else { "not taken" }
+    );
+    let by_link = with("link=none").await;
+    let refused = by_link.status == 401 && anonymous.status != 401;
+    assert!(
+        anonymous.status == 401 || refused == case.takes("downloadLink"),
+        "{name}: a bad link gives {}",
+        by_link.status
+    );
 }
 
 #[tokio::test]
 async fn head_is_answered_as_get_without_a_body() {
-    let world = World::build().await;
-    let owner = &world.callers["owner"];
-    for case in world.cases.iter().filter(|case| case.method == Method::HEAD) {
-        for token in [None, Some(&owner.session)] {
-            let ask = async |method: Method| {
-                let request = world.request_as(case, &method);
-                send(match token {
-                    Some(token) => present(request, Kind::AccessToken, token),
-                    None => request,
-                })
-                .await
-            };
-            let (head, get) = (ask(Method::HEAD).await, ask(Method::GET).await);
-            let name = case.name();
-            assert_eq!(head.status, get.status, "{name}");
-            assert!(head.bytes.is_empty(), "{name} has a body");
-            for header in ["content-type", "content-length", "etag", "accept-ranges"] {
-                // what is made anew for each request: the server's numbers, and a link with its time
-                if !["read_metrics", "read_download_link"].contains(&&*case.id) {
-                    assert_eq!(head.header(header), get.header(header), "{header} of {name}");
-                }
-            }
+    let world = &World::build().await;
+    let heads = world.cases.iter().filter(|case| case.method == Method::HEAD);
+    at_once(heads.flat_map(|case| {
+        [None, Some(&*world.callers["owner"].session)].map(|token| head_of(world, case, token))
+    }))
+    .await;
+}
+
+async fn head_of(world: &World, case: &Case, token: Option<&str>) {
+    let ask = async |method: Method| send(with(world.request_as(case, &method), token)).await;
+    let (head, get) = (ask(Method::HEAD).await, ask(Method::GET).await);
+    let name = case.name();
+    assert_eq!(head.status, get.status, "{name}");
+    assert!(head.bytes.is_empty(), "{name} has a body");
+    for header in ["content-type", "content-length", "etag", "accept-ranges"] {
+        // what is made anew for each request: the server's numbers, and a link with its time
+        if !["read_metrics", "read_download_link"].contains(&&*case.id) {
+            assert_eq!(head.header(header), get.header(header), "{header} of {name}");
         }
     }
 }
 
 #[tokio::test]
 async fn what_may_not_be_known_answers_as_what_does_not_exist() {
-    let world = World::build().await;
-    let world = &world;
-    let stranger = &world.callers["stranger"];
-    let mut compared = 0;
-    for case in &world.cases {
-        for token in [None, Some(&stranger.session)] {
-            let ask = async |request: RequestBuilder| {
-                send(match token {
-                    Some(token) => present(request, Kind::AccessToken, token),
-                    None => request,
-                })
-                .await
-            };
-            let hidden = ask(world_request(world, case)).await;
-            if hidden.status != 404 || case.method == Method::HEAD {
-                continue;
-            }
-            for (there, absent) in case.twins() {
-                let path = path_of(case).replace(there, absent);
-                let missing = ask(world.request_to(case, &case.method, &path)).await;
-                let name = format!("{} {path}", case.name());
-                assert_eq!(missing.status, 404, "{name}: {}", missing.text());
-                let mut expected = hidden.json();
-                let mut found = missing.json();
-                for body in [&mut expected, &mut found] {
-                    if let Some(error) = body.get_mut("error").and_then(Value::as_object_mut) {
-                        error.remove("request_id");
-                    }
-                }
-                let expected = expected.to_string().replace(there.trim_matches('/'), "*");
-                let found = found.to_string().replace(absent.trim_matches('/'), "*");
-                assert_eq!(found, expected, "{name}");
-                assert_eq!(missing.bytes.len(), hidden.bytes.len(), "{name}");
-                let names = |reply: &Reply| {
-                    reply.headers.keys().map(ToString::to_string).collect::<Vec<_>>()
-                };
-                assert_eq!(names(&missing), names(&hidden), "{name}");
-                compared += 1;
-            }
-        }
-    }
+    let world = &World::build().await;
+    let cases = world.cases.iter().filter(|it| it.method != Method::HEAD && !ends_sessions(it));
+    let jobs = cases.flat_map(|case| {
+        [None, Some(&*world.callers["stranger"].session)]
+            .map(|token| Box::pin(twins_of(world, case, token)))
+    });
+    let compared: usize = at_once(jobs).await.into_iter().sum();
     assert!(compared > 100, "only {compared} answers were compared");
+}
+
+/// How many answers about what does not exist were the same as the one about what is hidden.
+async fn twins_of(world: &World, case: &Case, token: Option<&str>) -> usize {
+    let ask = async |request: RequestBuilder| send(with(request, token)).await;
+    let hidden = ask(world_request(world, case)).await;
+    if hidden.status != 404 {
+        return 0;
+    }
+    for (there, absent) in case.twins() {
+        let path = path_of(case).replace(there, absent);
+        let missing = ask(world.request_to(case, &case.method, &path)).await;
+        let name = format!("{} {path}", case.name());
+        assert_eq!(missing.status, 404, "{name}: {}", missing.text());
+        let body_of = |reply: &Reply, names: &str| {
+            let mut body = reply.json();
+            if let Some(error) = body.get_mut("error").and_then(Value::as_object_mut) {
+                error.remove("request_id");
+            }
+            body.to_string().replace(names.trim_matches('/'), "*")
+        };
+        assert_eq!(body_of(&missing, absent), body_of(&hidden, there), "{name}");
+        assert_eq!(missing.bytes.len(), hidden.bytes.len(), "{name}");
+        let names =
+            |reply: &Reply| reply.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names(&missing), names(&hidden), "{name}");
+    }
+    case.twins().len()
+}
+
+/// Does some work, a part of it at a time.
+async fn at_once<T>(jobs: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    stream::iter(jobs).buffer_unordered(PARALLEL).collect().await
+}
+
+fn with(request: RequestBuilder, token: Option<&str>) -> RequestBuilder {
+    match token {
+        Some(token) => present(request, Kind::AccessToken, token),
+        None => request,
+    }
 }
 
 fn world_request(world: &World, case: &Case) -> RequestBuilder {
@@ -323,12 +320,8 @@ fn world_request(world: &World, case: &Case) -> RequestBuilder {
 }
 
 async fn world_ask(world: &World, case: &Case, caller: &str) -> Reply {
-    let request = world_request(world, case);
-    send(match world.token_for(case, caller).await {
-        Some(token) => present(request, Kind::AccessToken, &token),
-        None => request,
-    })
-    .await
+    let token = world.token_for(case, caller).await;
+    send(with(world_request(world, case), token.as_deref())).await
 }
 
 fn table(rows: &BTreeMap<String, BTreeMap<&str, String>>) -> String {

@@ -268,8 +268,12 @@ async fn every_write_of_the_document_looks_at_if_match() {
             let example = operation.pointer("/requestBody/content/application~1json/example");
             let body = example.cloned().unwrap_or_else(|| json!({}));
             let reply = send(held(&admin, method.clone(), &path, "\"never\"", &body)).await;
-            // a value that is not allowed is found before anything is looked up
-            let told = [(412, "PRECONDITION_FAILED"), (400, "INVALID_INPUT")];
+            // a value that is not allowed is found before anything is looked up; stock clients are told without a code
+            let told = if path.starts_with("/api/v1/") || path.starts_with("/api/v2/") {
+                [(412, ""), (422, "")]
+            } else {
+                [(412, "PRECONDITION_FAILED"), (400, "INVALID_INPUT")]
+            };
             let found = (reply.status, &*reply.code());
             assert!(told.contains(&found), "{method} {path}: {}", reply.text());
             looked += usize::from(reply.status == 412);

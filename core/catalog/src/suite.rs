@@ -8,6 +8,7 @@ mod box_search;
 mod boxes;
 mod conditions;
 mod connection;
+mod contents;
 mod credentials;
 mod deadlocks;
 mod files;

@@ -63,7 +63,7 @@ pub(crate) async fn read_cloud_organization(
         ("provider" = Option<ProviderName>, Query, description = "Only boxes with a released file for it."),
         ("architecture" = Option<ArchitectureName>, Query, description = "Only boxes with a released file for it."),
         ("sort" = Option<String>, Query, description = "`downloads`, `created` or `updated`; `downloads` when absent."),
-        ("order" = Option<Order>, Query, description = "`desc` when absent."),
+        ("order" = inline(Option<Order>), Query, description = "`desc` when absent."),
         ("limit" = Option<u64>, Query, description = "How many at most: 10 when absent, never more than 100."),
         ("page" = Option<u64>, Query, description = "Counted from 1."),
     ),

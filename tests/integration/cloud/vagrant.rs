@@ -1,0 +1,130 @@
+//! The real `vagrant cloud …`.
+
+use boxvault_tests::{
+    Vagrant,
+    bytes::{BoxBuilder, DISK_NAME},
+    server::ADMIN_NAME,
+    skip,
+};
+use reqwest::Method;
+use serde_json::json;
+
+use super::{ask, good, read, server, write_box};
+
+#[tokio::test]
+async fn stock_vagrant_manages_boxes_versions_and_providers() {
+    let (server, client) = server().await;
+    let Some(vagrant) = Vagrant::new(&server.url()) else {
+        skip(
+            "cloud::vagrant::stock_vagrant_manages_boxes_versions_and_providers",
+            "vagrant is not installed",
+        );
+        return;
+    };
+    let token = client.token().unwrap().to_owned();
+    let bad = vagrant.run(&["cloud", "auth", "login", "--token", "nonsense"]).await;
+    bad.expect_failure();
+    vagrant.run(&["cloud", "auth", "login", "--token", &token]).await.expect_success();
+    let who = vagrant.run(&["cloud", "auth", "whoami"]).await;
+    assert!(who.expect_success().output.contains(ADMIN_NAME), "{}", who.output);
+
+    let create = ["cloud", "box", "create", "acme/web", "-s", "short text", "-d", "Long *text*"];
+    vagrant.run(&create).await.expect_success();
+    vagrant.run(&create).await.expect_failure();
+    let shown = vagrant.run(&["cloud", "box", "show", "acme/web"]).await;
+    assert!(shown.expect_success().output.contains("acme/web"), "{}", shown.output);
+    vagrant.run(&["cloud", "box", "update", "acme/web", "-s", "other"]).await.expect_success();
+    let web = good(&client, Method::GET, "/api/v2/box/acme/web", None).await;
+    assert_eq!(
+        (&web["short_description"], &web["description"]),
+        (&json!("other"), &json!("Long *text*"))
+    );
+
+    let version = ["cloud", "version", "create", "acme/web", "1.0.0", "-d", "first"];
+    vagrant.run(&version).await.expect_success();
+    vagrant.run(&version).await.expect_failure();
+    vagrant
+        .run(&["cloud", "version", "update", "acme/web", "1.0.0", "-d", "edited"])
+        .await
+        .expect_success();
+    let provider = ["cloud", "provider", "create", "acme/web", "virtualbox", "1.0.0"];
+    vagrant.run(&provider).await.expect_success();
+    let empty = vagrant.run(&["cloud", "version", "release", "acme/web", "1.0.0", "-f"]).await;
+    empty.expect_failure();
+    assert!(empty.output.contains("upload one"), "{}", empty.output);
+    vagrant
+        .run(&["cloud", "provider", "delete", "acme/web", "virtualbox", "1.0.0", "-f"])
+        .await
+        .expect_success();
+    vagrant.run(&["cloud", "version", "delete", "acme/web", "1.0.0", "-f"]).await.expect_success();
+    vagrant.run(&["cloud", "box", "delete", "acme/web", "-f"]).await.expect_success();
+    assert_eq!(ask(&client, Method::GET, "/api/v2/box/acme/web", None).await.0, 404);
+}
+
+#[tokio::test]
+async fn stock_vagrant_publishes_and_installs_what_it_published() {
+    let (server, client) = server().await;
+    let Some(vagrant) = Vagrant::new(&server.url()) else {
+        skip(
+            "cloud::vagrant::stock_vagrant_publishes_and_installs_what_it_published",
+            "vagrant is not installed",
+        );
+        return;
+    };
+    let vagrant = vagrant.token(client.token().unwrap());
+    let (one, two) = (
+        BoxBuilder::new("virtualbox").seed(1).build(),
+        BoxBuilder::new("virtualbox").seed(2).build(),
+    );
+    let first = write_box(vagrant.home(), "one.box", &one);
+    let second = write_box(vagrant.home(), "two.box", &two);
+    let publish = async |version: &str, file: &str, more: &[&str]| {
+        let mut all = vec!["cloud", "publish", "acme/debian", version, "virtualbox", file, "-f"];
+        all.extend(more);
+        vagrant.run(&all).await
+    };
+    // a new box, then a known one, then a known version
+    publish("1.0.0", &first, &["-r", "--no-private"]).await.expect_success();
+    publish("1.1.0", &first, &["--no-direct-upload"]).await.expect_success();
+    publish("1.1.0", &second, &["-r"]).await.expect_success();
+    for (version, file) in [("1.0.0", &one), ("1.1.0", &two)] {
+        let add = ["box", "add", "acme/debian", "--box-version", version];
+        vagrant.run(&add).await.expect_success();
+        let folder = vagrant.installed("acme", "debian", version, "virtualbox").unwrap();
+        assert!(read(&folder.join(DISK_NAME)) == file.disk, "{version}");
+    }
+    // piece by piece, in both ways
+    for command in [
+        ["cloud", "version", "create", "acme/debian", "2.0.0"].as_slice(),
+        &["cloud", "provider", "create", "acme/debian", "virtualbox", "2.0.0"],
+        &["cloud", "provider", "upload", "acme/debian", "virtualbox", "2.0.0", &first],
+        &[
+            "cloud",
+            "provider",
+            "upload",
+            "acme/debian",
+            "virtualbox",
+            "2.0.0",
+            &second,
+            "--no-direct",
+        ],
+        &["cloud", "version", "release", "acme/debian", "2.0.0", "-f"],
+        &["cloud", "version", "revoke", "acme/debian", "2.0.0", "-f"],
+    ] {
+        vagrant.run(command).await.expect_success();
+    }
+    let found = vagrant.run(&["cloud", "search", "debian"]).await;
+    assert!(found.expect_success().output.contains("acme/debian"), "{}", found.output);
+    // what cannot be published leaves what is there as it was
+    let wrong = "0".repeat(64);
+    for (version, file, more) in
+        [("1.0.0", &*second, [].as_slice()), ("3.0.0", &*second, &["-c", &wrong, "-C", "sha256"])]
+    {
+        publish(version, file, more).await.expect_failure();
+    }
+    let catalogue = server.anonymous().get("/acme/debian").await.json();
+    let versions: Vec<_> =
+        catalogue["versions"].as_array().unwrap().iter().map(|it| it["version"].clone()).collect();
+    assert_eq!(versions, ["1.1.0", "1.0.0"]);
+    assert!(!server.log().contains("ticket="), "an upload address is in the log");
+}
