@@ -42,7 +42,7 @@ struct Replay {
 }
 
 impl Replay {
-    /// Alice, who owns acme and has the token of the recordings, and Bob, who has a second factor.
+    /// Alice, who owns acme and has the token of the recordings, Carol, who has one, and Bob, who has a second factor.
     async fn start(recorded_base: &str) -> Self {
         let server = TestServer::start().await;
         server.admin().await;
@@ -50,6 +50,8 @@ impl Replay {
         let reply = alice.post("/api/organization", &json!({ "name": "acme" })).await;
         assert_eq!(reply.status, 201, "{}", reply.text());
         let token = server.api_token("alice").await;
+        server.user("carol").await;
+        let carol = server.api_token("carol").await;
         let bob = server.user("bob2fa").await;
         let begun =
             bob.post("/api/user/second-factor", &json!({ "currentPassword": PASSWORD })).await;
@@ -67,6 +69,7 @@ impl Replay {
             (recorded_base.to_owned(), server.url()),
             ("\"secret\"".to_owned(), format!("\"{PASSWORD}\"")),
             ("testtoken".to_owned(), token),
+            ("caroltoken".to_owned(), carol),
             (
                 "652e527ab08d5f18856cc21aa44b887add8980eddf1b0965245523503d74db7a".to_owned(),
                 small.sha256.clone(),
