@@ -1,10 +1,10 @@
-//! The whole server over a store that is not a disk: a real S3 server.
+//! The whole server over stores that are not a disk: real servers, one of each kind.
 
 use std::time::Duration;
 
-use boxvault_plugin_conformance::servers::S3Server;
+use boxvault_plugin_conformance::servers::{AzblobServer, S3Server};
 use boxvault_plugin_host::LoadedStorage;
-use boxvault_plugin_sdk::StorageBackend as _;
+use boxvault_plugin_sdk::{Capabilities, StorageBackend as _};
 use boxvault_tests::{
     Publication, TestServer, Vagrant,
     bytes::BoxBuilder,
@@ -13,37 +13,71 @@ use boxvault_tests::{
     server::TestServerBuilder,
     skip, wait_for,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(20);
 /// The smallest that S3 takes, so that small boxes have several.
 const PART_BYTES: usize = 5 << 20;
 
+/// A store, and the server behind it.
+struct Remote<S> {
+    _server: S,
+    plugin: &'static str,
+    /// The plugin's table.
+    config: Value,
+    /// What no log may show.
+    secret: String,
+}
+
 /// An S3 server, or a word about why there is none.
-fn s3(test: &str) -> Option<S3Server> {
-    S3Server::start().map_err(|reason| skip(&format!("object_stores::{test}"), &reason)).ok()
-}
-
-/// A server that keeps its boxes there.
-fn server_on(s3: &S3Server) -> TestServerBuilder {
-    TestServer::builder()
-        .set("stores.main.plugin", "s3")
-        .set("stores.main.endpoint", &s3.endpoint)
-        .set("stores.main.bucket", &s3.bucket)
-        .set("stores.main.prefix", "boxvault")
-        .set("stores.main.part_bytes", &PART_BYTES.to_string())
-        .set("stores.main.access_key_id", &s3.access_key_id)
-        .set("stores.main.secret_access_key", &s3.secret_access_key)
-        .set("boxes.restorable_for", "0 s")
-}
-
-/// The same store, to look into it.
-async fn look_into(s3: &S3Server) -> LoadedStorage {
+fn s3(test: &str) -> Option<Remote<S3Server>> {
+    let server = found(test, S3Server::start())?;
     let config = json!({
-        "endpoint": s3.endpoint, "bucket": s3.bucket, "prefix": "boxvault",
-        "access_key_id": s3.access_key_id, "secret_access_key": s3.secret_access_key,
+        "endpoint": server.endpoint, "bucket": server.bucket, "prefix": "boxvault", "part_bytes": PART_BYTES,
+        "access_key_id": server.access_key_id, "secret_access_key": server.secret_access_key,
     });
-    host().open_storage("s3", config).await.unwrap()
+    let secret = server.secret_access_key.clone();
+    Some(Remote { _server: server, plugin: "s3", config, secret })
+}
+
+/// One of Azure's kind.
+fn azblob(test: &str) -> Option<Remote<AzblobServer>> {
+    let server = found(test, AzblobServer::start())?;
+    let config = json!({
+        "endpoint": server.endpoint, "container": server.container, "prefix": "boxvault",
+        "block_bytes": PART_BYTES, "account_name": server.account_name, "account_key": server.account_key,
+    });
+    let secret = server.account_key.clone();
+    Some(Remote { _server: server, plugin: "azblob", config, secret })
+}
+
+fn found<S>(test: &str, server: Result<S, String>) -> Option<S> {
+    server.map_err(|reason| skip(&format!("object_stores::{test}"), &reason)).ok()
+}
+
+impl<S> Remote<S> {
+    /// The keys of the store's table, as arguments of the server.
+    fn settings(&self) -> Vec<(String, String)> {
+        let table = self.config.as_object().unwrap().iter();
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let keys = table.map(|(key, value)| (format!("stores.main.{key}"), text(value)));
+        [("stores.main.plugin".to_owned(), self.plugin.to_owned())]
+            .into_iter()
+            .chain(keys)
+            .collect()
+    }
+
+    /// A server that keeps its boxes there.
+    fn server(&self) -> TestServerBuilder {
+        let settings = self.settings().into_iter();
+        let builder = TestServer::builder().set("boxes.restorable_for", "0 s");
+        settings.fold(builder, |builder, (key, value)| builder.set(&key, &value))
+    }
+
+    /// The same store, to look into it.
+    async fn look_into(&self) -> LoadedStorage {
+        host().open_storage(self.plugin, self.config.clone()).await.unwrap()
+    }
 }
 
 async fn sweep(server: &TestServer) {
@@ -53,8 +87,20 @@ async fn sweep(server: &TestServer) {
 
 #[tokio::test]
 async fn a_box_lives_in_a_bucket_from_its_upload_to_the_sweep_after_its_deletion() {
-    let Some(s3) = s3("a_box_lives_in_a_bucket") else { return };
-    let server = server_on(&s3).start().await;
+    let test = "a_box_lives_in_a_bucket";
+    let Some(s3) = s3(test) else { return };
+    a_box_lives_there(&s3, test).await;
+}
+
+#[tokio::test]
+async fn a_box_lives_in_a_container_from_its_upload_to_the_sweep_after_its_deletion() {
+    let test = "a_box_lives_in_a_container";
+    let Some(azblob) = azblob(test) else { return };
+    a_box_lives_there(&azblob, test).await;
+}
+
+async fn a_box_lives_there<S>(remote: &Remote<S>, test: &str) {
+    let server = remote.server().start().await;
     let admin = server.admin().await;
     let file = BoxBuilder::new("virtualbox").disk_bytes(12 << 20).build();
     let publication = Publication::new("acme", "debian", &file.bytes);
@@ -73,29 +119,41 @@ async fn a_box_lives_in_a_bucket_from_its_upload_to_the_sweep_after_its_deletion
             vagrant.run(&add).await.expect_success();
             assert!(vagrant.installed("acme", "debian", "1.0.0", "virtualbox").is_some());
         }
-        None => skip("object_stores::a_box_lives_in_a_bucket", "vagrant is not installed"),
+        None => skip(&format!("object_stores::{test}"), "vagrant is not installed"),
     }
 
-    let store = look_into(&s3).await;
+    let store = remote.look_into().await;
     let objects = store.list("blobs/", None, 10).await.unwrap();
     assert_eq!(objects.len(), 1, "{objects:?}");
     assert_eq!(objects[0].size, file.bytes.len() as u64);
     assert_eq!(admin.delete("/api/organization/acme/box/debian").await.status, 200);
     sweep(&server).await;
     assert_eq!(store.list("", None, 10).await.unwrap(), []);
-    assert_eq!(store.list_unfinished("", None, 10).await.unwrap(), []);
-    assert!(!server.log().contains(&s3.secret_access_key), "the log shows the secret");
+    if store.capabilities().contains(Capabilities::LIST_UNFINISHED) {
+        assert_eq!(store.list_unfinished("", None, 10).await.unwrap(), []);
+    }
+    assert!(!server.log().contains(&remote.secret), "the log shows the secret");
 }
 
 #[tokio::test]
-async fn what_a_killed_server_has_begun_to_upload_is_swept_and_what_runs_is_not() {
-    let Some(s3) = s3("what_a_killed_server_has_begun") else { return };
-    let mut server = server_on(&s3).start().await;
+async fn parts_that_a_killed_server_has_sent_are_swept_and_those_of_an_upload_that_runs_are_not() {
+    let Some(s3) = s3("parts_that_a_killed_server_has_sent") else { return };
+    what_was_begun_is_swept(&s3).await;
+}
+
+#[tokio::test]
+async fn blocks_that_a_killed_server_has_sent_are_swept_and_those_of_an_upload_that_runs_are_not() {
+    let Some(azblob) = azblob("blocks_that_a_killed_server_has_sent") else { return };
+    what_was_begun_is_swept(&azblob).await;
+}
+
+async fn what_was_begun_is_swept<S>(remote: &Remote<S>) {
+    let mut server = remote.server().start().await;
     let admin = server.admin().await;
     let publication = Publication::new("acme", "web", &[]);
     admin.prepare(&publication).await;
     let file = BoxBuilder::new("virtualbox").disk_bytes(24 << 20).build();
-    let store = look_into(&s3).await;
+    let store = remote.look_into().await;
 
     let length = format!("Content-Length: {}", file.bytes.len());
     let mut connection = RawConnection::open(server.http()).await;
@@ -121,19 +179,24 @@ async fn what_a_killed_server_has_begun_to_upload_is_swept_and_what_runs_is_not(
 
 #[tokio::test]
 async fn a_server_says_what_is_wrong_with_its_bucket_and_does_not_start() {
-    let Some(s3) = s3("a_server_says_what_is_wrong_with_its_bucket") else { return };
+    let Some(mut s3) = s3("a_server_says_what_is_wrong_with_its_bucket") else { return };
+    s3.config["bucket"] = "no-such-bucket".into();
+    does_not_start(&s3, "create the bucket, or correct bucket").await;
+}
+
+#[tokio::test]
+async fn a_server_says_what_is_wrong_with_its_container_and_does_not_start() {
+    let Some(mut azblob) = azblob("a_server_says_what_is_wrong_with_its_container") else { return };
+    azblob.config["container"] = "no-such-container".into();
+    does_not_start(&azblob, "create the container, or correct container").await;
+}
+
+async fn does_not_start<S>(remote: &Remote<S>, words: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let refused = boxvault_tests::faults::refused_start(
-        folder.path(),
-        &[
-            ("stores.main.plugin", "s3"),
-            ("stores.main.endpoint", &s3.endpoint),
-            ("stores.main.bucket", "no-such-bucket"),
-            ("stores.main.access_key_id", &s3.access_key_id),
-            ("stores.main.secret_access_key", &s3.secret_access_key),
-        ],
-    )
-    .await;
-    assert!(refused.output.contains("create the bucket, or correct bucket"), "{}", refused.output);
-    assert!(!refused.output.contains(&s3.secret_access_key), "{}", refused.output);
+    let settings = remote.settings();
+    let settings: Vec<_> =
+        settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let refused = boxvault_tests::faults::refused_start(folder.path(), &settings).await;
+    assert!(refused.output.contains(words), "{}", refused.output);
+    assert!(!refused.output.contains(&remote.secret), "{}", refused.output);
 }

@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use boxvault_plugin_conformance::{Outcome, auth, servers::S3Server, storage};
+use boxvault_plugin_conformance::{
+    Outcome, Report, auth,
+    servers::{AzblobServer, S3Server},
+    storage,
+};
 use boxvault_plugin_host::{
     Deadlines, HostOptions, LoadError, LoadedStorage, PluginHost, PluginKind, PluginSource,
 };
@@ -106,29 +110,50 @@ async fn memory_passes_the_storage_suite_through_its_library() {
 
 #[tokio::test]
 async fn s3_passes_the_storage_suite_through_its_library() {
-    let test = "s3_passes_the_storage_suite_through_its_library";
     let server = match S3Server::start() {
         Ok(server) => server,
-        Err(reason) => return skip(test, &reason),
+        Err(reason) => return skip("s3_passes_the_storage_suite_through_its_library", &reason),
     };
-    let host = host();
     let config = json!({
         "bucket": server.bucket, "endpoint": server.endpoint, "part_bytes": 5 << 20,
         "access_key_id": server.access_key_id, "secret_access_key": server.secret_access_key,
     });
+    let report = passes_through_its_library("s3", config).await;
+    let case = report.outcome("what_was_begun_is_listed_and_can_be_removed");
+    assert_eq!(case, Some(&Outcome::Passed));
+}
+
+#[tokio::test]
+async fn azblob_passes_the_storage_suite_through_its_library() {
+    let server = match AzblobServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip("azblob_passes_the_storage_suite_through_its_library", &reason),
+    };
+    let config = json!({
+        "container": server.container, "endpoint": server.endpoint, "block_bytes": 1 << 20,
+        "account_name": server.account_name, "account_key": server.account_key,
+    });
+    let report = passes_through_its_library("azblob", config).await;
+    let case = report.outcome("what_was_begun_is_listed_and_can_be_removed");
+    assert_eq!(case, Some(&Outcome::Passed));
+}
+
+/// Runs the suite on a store behind a network, and the probe.
+async fn passes_through_its_library(plugin: &str, config: Value) -> Report {
+    let host = host();
     let make = || async {
-        let store = host.open_storage("s3", config.clone()).await.map_err(|error| plain(&error))?;
+        let store =
+            host.open_storage(plugin, config.clone()).await.map_err(|error| plain(&error))?;
         Ok(Arc::new(store) as Arc<dyn StorageBackend>)
     };
     let report = storage::run(make).await;
     println!("{report}");
     assert!(report.passed(), "{report}");
-    let case = report.outcome("what_was_begun_is_listed_and_can_be_removed");
-    assert_eq!(case, Some(&Outcome::Passed));
-    let probed = host.open_storage("s3", config).await.unwrap().probe().await.unwrap();
+    let probed = host.open_storage(plugin, config.clone()).await.unwrap().probe().await.unwrap();
     assert_eq!(probed.switched_off, []);
     let (_, counters) = &host.plugins()[0];
     assert_eq!((counters.panics, counters.violations), (0, 0), "{counters:?}");
+    report
 }
 
 #[tokio::test]

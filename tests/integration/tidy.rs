@@ -75,6 +75,37 @@ const FENCES: &[(&str, &[&str])] = &[
     ("clap", &["boxvault"]),
     ("lettre", &["boxvault"]),
     ("opendal", &["boxvault-storage-fs", "boxvault-storage-memory", "boxvault-storage-opendal"]),
+    // what signs and reads for OpenDAL, and for what it has no words for
+    (
+        "quick-xml",
+        &[
+            "boxvault-storage-opendal",
+            "opendal-core",
+            "opendal-service-azblob",
+            "opendal-service-s3",
+            "reqsign-aws-core",
+            "reqsign-aws-v4",
+        ],
+    ),
+    ("reqsign-aws-v4", &["boxvault-storage-s3", "opendal-service-s3"]),
+    ("reqsign-azure-storage", &["boxvault-storage-azblob", "opendal-service-azblob"]),
+    (
+        "reqsign-core",
+        &[
+            "boxvault-storage-opendal",
+            "opendal-core",
+            "opendal-service-azblob",
+            "opendal-service-s3",
+            "reqsign-aws-core",
+            "reqsign-aws-v4",
+            "reqsign-azure-storage",
+            "reqsign-file-read-tokio",
+        ],
+    ),
+    (
+        "reqsign-file-read-tokio",
+        &["boxvault-storage-opendal", "opendal-service-azblob", "opendal-service-s3"],
+    ),
 ];
 
 /// Licenses that ask for nothing but their notice, or, for MPL, the source of changed files.

@@ -11,6 +11,9 @@ use std::{
     time::SystemTime,
 };
 
+/// The storage plugins that a build of the workspace's default members leaves beside the program.
+const STORES: [&str; 4] = ["azblob", "fs", "memory", "s3"];
+
 /// The root of the checkout.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root").to_owned()
@@ -32,13 +35,8 @@ pub fn boxvault() -> &'static Path {
             return PathBuf::from(path);
         }
         let dir = profile_dir();
-        let built = [
-            dir.join("boxvault"),
-            dir.join("libboxvault_storage_fs.so"),
-            dir.join("libboxvault_storage_memory.so"),
-            dir.join("libboxvault_storage_s3.so"),
-        ];
-        if built.iter().any(|file| is_stale(file)) {
+        let plugins = STORES.map(|name| dir.join(format!("libboxvault_storage_{name}.so")));
+        if is_stale(&dir.join("boxvault")) || plugins.iter().any(|file| is_stale(file)) {
             build(&dir);
         }
         dir.join("boxvault")

@@ -43,6 +43,40 @@ impl S3Server {
     }
 }
 
+/// A server of Azure's kind, with a container that holds nothing.
+#[derive(Debug)]
+pub struct AzblobServer {
+    /// Where the account is.
+    pub endpoint: String,
+    /// The account.
+    pub account_name: String,
+    /// Its key.
+    pub account_key: String,
+    /// The container.
+    pub container: String,
+    _process: Process,
+}
+
+impl AzblobServer {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Why there is none on this machine.
+    pub fn start() -> Result<Self, String> {
+        let (process, words) = Process::start("azblob.mjs")?;
+        let [endpoint, account_name, account_key, container] = words.as_slice() else {
+            return Err(format!("azblob.mjs said {} words instead of four", words.len()));
+        };
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            account_name: account_name.clone(),
+            account_key: account_key.clone(),
+            container: container.clone(),
+            _process: process,
+        })
+    }
+}
+
 /// Notes that a test of a backend cannot run on this machine, as `boxvault_tests::skip` does for those from outside.
 ///
 /// # Panics
@@ -68,14 +102,19 @@ struct Process(Child);
 impl Process {
     /// Starts it and waits for the line that it prints when it is ready.
     fn start(script: &str) -> Result<(Self, Vec<String>), String> {
-        let python = folder()?.join("bin/python");
-        if !python.is_file() {
+        let folder = folder()?;
+        if !folder.join("installed.txt").is_file() {
             let install = "plugins/conformance/servers/install";
-            return Err(format!("{} is missing; run {install}", python.display()));
+            return Err(format!("there are no servers in {}; run {install}", folder.display()));
         }
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("servers").join(script);
-        let mut child = Command::new(python)
+        let interpreter = match script.extension() {
+            Some(end) if end == "mjs" => PathBuf::from("node"),
+            _ => folder.join("bin/python"),
+        };
+        let mut child = Command::new(interpreter)
             .arg(&script)
+            .arg(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

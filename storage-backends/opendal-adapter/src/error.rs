@@ -13,10 +13,26 @@ const ADVICE: &[(&str, Kind, &str)] = &[
         "give the access key the rights to list the bucket, and to read, write and delete objects",
     ),
     (
+        "AuthenticationFailed",
+        Kind::PermissionDenied,
+        "correct account_key or sas_token, and look at this machine's clock",
+    ),
+    (
+        "AuthorizationFailure",
+        Kind::PermissionDenied,
+        "correct account_key or sas_token, or allow this machine in the account's firewall",
+    ),
+    (
         "AuthorizationHeaderMalformed",
         Kind::InvalidConfig,
         "the bucket is in another region: correct region",
     ),
+    (
+        "AuthorizationPermissionMismatch",
+        Kind::PermissionDenied,
+        "give the identity the role Storage Blob Data Contributor, or the sas_token the rights racwdl",
+    ),
+    ("ContainerNotFound", Kind::InvalidConfig, "create the container, or correct container"),
     ("ExpiredToken", Kind::PermissionDenied, "the session token has expired: set another one"),
     ("InvalidAccessKeyId", Kind::PermissionDenied, "correct access_key_id"),
     ("NoSuchBucket", Kind::InvalidConfig, "create the bucket, or correct bucket"),
@@ -67,7 +83,9 @@ pub fn from_opendal(error: Error) -> PluginError {
 ///
 /// `kind` is what the rest of the answer says; a code that is known says it better.
 pub fn answered(kind: Kind, code: &str, text: &str) -> PluginError {
-    let text = text.trim_end_matches('.');
+    // Azure adds lines that help nobody but Azure
+    let text = text.split(['\n', '\r']).next().unwrap_or(text);
+    let text = text.split(" RequestId:").next().unwrap_or(text).trim_end_matches('.');
     match ADVICE.iter().find(|(known, ..)| *known == code) {
         Some((_, kind, advice)) => PluginError::new(*kind, format!("{text} ({code}); {advice}")),
         None => PluginError::new(kind, format!("{text} ({code})")),
@@ -86,7 +104,8 @@ pub(crate) fn from_io(error: io::Error) -> PluginError {
 fn words(message: &str) -> Option<(&str, &str)> {
     let field = |name: &str| {
         let (_, rest) = message.split_once(name)?;
-        rest.split_once("\", ").map(|(value, _)| value).filter(|value| !value.is_empty())
+        let (value, _) = rest.split_once("\", ").or_else(|| rest.split_once("\" }"))?;
+        (!value.is_empty()).then_some(value)
     };
     let code = field("code: \"")?;
     let text = field("message: \"").unwrap_or("the store refused");
@@ -138,6 +157,17 @@ mod tests {
             (other.kind, other.message.as_str()),
             (Kind::PermissionDenied, "As it is (MethodNotAllowed)")
         );
+    }
+
+    #[test]
+    fn of_what_azure_says_the_sentence_is_told() {
+        let text = "AzblobError { code: \"ContainerNotFound\", message: \"It does not exist. RequestId:1 Time:2\" }";
+        let error = from_opendal(Error::new(ErrorKind::NotFound, text));
+        let expected =
+            "It does not exist (ContainerNotFound); create the container, or correct container";
+        assert_eq!((error.kind, error.message.as_str()), (Kind::InvalidConfig, expected));
+        let error = answered(Kind::AlreadyExists, "BlobAlreadyExists", "It is there.\nRequestId:1");
+        assert_eq!(error.message, "It is there (BlobAlreadyExists)");
     }
 
     #[test]

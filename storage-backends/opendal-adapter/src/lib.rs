@@ -10,6 +10,8 @@ mod http;
 mod list;
 mod parts;
 mod patience;
+#[cfg(feature = "signed")]
+mod signed;
 mod stream;
 
 pub use backend::OpendalBackend;
@@ -19,3 +21,7 @@ pub use http::{HttpOptions, http_transport};
 pub use opendal::{Buffer, HttpTransporter, OperationContext, Operator, services};
 pub use parts::Parts;
 pub use patience::Patience;
+#[cfg(feature = "signed")]
+pub use reqsign_core::{ProvideCredential, ProvideCredentialChain};
+#[cfg(feature = "signed")]
+pub use signed::{SignedRequests, find_credentials, read_xml};

@@ -17,13 +17,13 @@ pub struct Parts {
 
 impl Parts {
     /// The size of a part of an object of this length.
-    pub(crate) fn bytes(&self, size_hint: Option<u64>) -> usize {
+    pub fn bytes(&self, size_hint: Option<u64>) -> usize {
         let needed = size_hint.unwrap_or(UNDECLARED_BYTES).div_ceil(self.count_max);
         self.bytes.max(usize::try_from(needed).unwrap_or(usize::MAX))
     }
 
     /// The longest object of parts of this size.
-    pub(crate) fn object_bytes_max(&self, part_bytes: usize) -> u64 {
+    pub fn object_bytes_max(&self, part_bytes: usize) -> u64 {
         self.count_max.saturating_mul(part_bytes as u64)
     }
 }

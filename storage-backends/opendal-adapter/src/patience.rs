@@ -1,11 +1,13 @@
 //! How long to wait for a service, and how often to ask again.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
+use boxvault_plugin_sdk::Result;
 use opendal::{
     Operator,
     layers::{RetryLayer, TimeoutLayer},
 };
+use tokio::time::sleep;
 
 /// The pause after the first failure; each is twice as long as the one before, give or take.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -35,5 +37,25 @@ impl Patience {
             .with_factor(2.0)
             .with_jitter();
         operator.layer(deadlines).layer(retries)
+    }
+
+    /// Does what is not done by an operator, and again while it fails for a reason that may pass.
+    ///
+    /// # Errors
+    /// That of the last attempt.
+    pub async fn again<T, F>(self, work: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut pause = PAUSE;
+        for _ in 0..self.retries {
+            match work().await {
+                Err(error) if error.retry => {}
+                result => return result,
+            }
+            sleep(pause).await;
+            pause = PAUSE_MAX.min(pause * 2);
+        }
+        work().await
     }
 }

@@ -19,9 +19,9 @@ use boxvault_plugin_sdk::{
     StorageBackend, StoragePlugin, WriteOptions, async_trait, export_storage_backend,
 };
 use boxvault_storage_opendal::{
-    HttpOptions, OpendalBackend, OperationContext, Operator, from_opendal, http_transport, services,
+    HttpOptions, OpendalBackend, OperationContext, Operator, ProvideCredentialChain, from_opendal,
+    http_transport, services,
 };
-use reqsign_core::ProvideCredentialChain;
 
 pub use config::{Config, Encryption};
 use uploads::Uploads;

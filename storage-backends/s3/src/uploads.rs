@@ -3,27 +3,16 @@
 //! S3 keeps the parts until somebody completes or aborts the upload, and shows them in no listing of objects. OpenDAL
 //! has no words for them, so the two requests are made here.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, time::SystemTime};
 
-use boxvault_plugin_sdk::{
-    ObjectEntry, PluginError, PluginErrorKind, Result,
-    serde::{Deserialize, de::DeserializeOwned},
-};
-use boxvault_storage_opendal::{Buffer, HttpTransporter, answered, from_opendal};
+use boxvault_plugin_sdk::{ObjectEntry, PluginError, PluginErrorKind, Result, serde::Deserialize};
+use boxvault_storage_opendal::{Buffer, HttpTransporter, SignedRequests, read_xml};
 use chrono::DateTime;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqsign_aws_v4::{Credential, RequestSigner};
-use reqsign_core::Signer;
-use tokio::time::timeout;
 
-use crate::{
-    Config,
-    credentials::{self, Credentials},
-};
+use crate::{Config, credentials::Credentials};
 
 /// Left as they are in a path, whose slashes stay too; in a query they do not.
 const PATH: &AsciiSet =
@@ -33,13 +22,11 @@ const QUERY: &AsciiSet = &PATH.add(b'/');
 /// The unfinished uploads of a bucket, below the store's own prefix.
 #[derive(Debug)]
 pub(crate) struct Uploads {
-    transport: HttpTransporter,
-    signer: Signer<Credential>,
+    requests: SignedRequests<Credential>,
     /// The bucket's URL, without a slash at its end.
     bucket_url: String,
     /// What all keys begin with: nothing, or a text with a slash at its end.
     root: String,
-    timeout: Duration,
 }
 
 /// One page of the store's answer.
@@ -62,21 +49,14 @@ struct Upload {
     initiated: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(crate = "boxvault_plugin_sdk::serde", default, rename_all = "PascalCase")]
-struct Refusal {
-    code: String,
-    message: String,
-}
-
 impl Uploads {
     pub(crate) fn new(
         config: &Config,
         transport: HttpTransporter,
         credentials: Credentials,
     ) -> Self {
-        let context = credentials::context(transport.clone());
-        let signer = Signer::new(context, credentials, RequestSigner::new("s3", &config.region));
+        let signer = RequestSigner::new("s3", &config.region);
+        let requests = SignedRequests::new(transport, credentials, signer, config.patience());
         let endpoint = config.endpoint();
         let bucket_url = match endpoint.split_once("://") {
             Some((scheme, host)) if config.virtual_host_style() => {
@@ -88,8 +68,7 @@ impl Uploads {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         };
-        let timeout = Duration::from_secs(config.request_timeout_s);
-        Self { transport, signer, bucket_url, root, timeout }
+        Self { requests, bucket_url, root }
     }
 
     /// The keys under a prefix that uploads were begun for, those after `after` in their order.
@@ -164,48 +143,16 @@ impl Uploads {
         let query = query.iter().map(pair).collect::<Vec<_>>().join("&");
         let url = format!("{}/?uploads=&{query}", self.bucket_url);
         let answer = self.send(Method::GET, &url).await?;
-        xml(&answer).map_err(|error| {
-            PluginError::unexpected(format!(
-                "the list of unfinished uploads cannot be read: {error}"
-            ))
-        })
+        read_xml("the list of unfinished uploads", &answer)
     }
 
     /// Sends a signed request without a body; gives what a good answer holds.
     async fn send(&self, method: Method, url: &str) -> Result<Vec<u8>> {
-        let request = Request::builder().method(method).uri(url).body(());
-        let (mut head, ()) = request
-            .map_err(|error| PluginError::invalid_config(format!("endpoint: {error}")))?
-            .into_parts();
-        self.signer.sign(&mut head, None).await.map_err(|error| {
-            PluginError::new(PluginErrorKind::PermissionDenied, format!("no signature: {error}"))
-        })?;
-        let sent = self.transport.send(Request::from_parts(head, Buffer::new()));
-        let answer = timeout(self.timeout, sent)
-            .await
-            .map_err(|_| PluginError::unavailable(format!("no answer within {:?}", self.timeout)))?
-            .map_err(from_opendal)?;
-        let (status, body) = (answer.status(), answer.into_body().to_vec());
-        if status.is_success() { Ok(body) } else { Err(refused(status, &body)) }
+        let request = Request::builder().method(method).uri(url).body(Buffer::new());
+        let request =
+            request.map_err(|error| PluginError::invalid_config(format!("endpoint: {error}")))?;
+        Ok(self.requests.ask(request).await?.into_body())
     }
-}
-
-fn refused(status: StatusCode, body: &[u8]) -> PluginError {
-    let kind = match status {
-        StatusCode::NOT_FOUND => PluginErrorKind::NotFound,
-        StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => PluginErrorKind::PermissionDenied,
-        StatusCode::TOO_MANY_REQUESTS => PluginErrorKind::Unavailable,
-        status if status.is_server_error() => PluginErrorKind::Unavailable,
-        _ => PluginErrorKind::Unexpected,
-    };
-    match xml::<Refusal>(body) {
-        Ok(Refusal { code, message }) if !code.is_empty() => answered(kind, &code, &message),
-        _ => PluginError::new(kind, format!("the store answers {status}")),
-    }
-}
-
-fn xml<T: DeserializeOwned>(body: &[u8]) -> Result<T, quick_xml::DeError> {
-    quick_xml::de::from_reader(body)
 }
 
 fn moment(text: &str) -> Option<SystemTime> {
@@ -218,7 +165,8 @@ mod tests {
 
     #[test]
     fn a_page_is_read_with_all_its_uploads_also_when_there_are_none() {
-        let page: Page = xml(
+        let page: Page = read_xml(
+            "the page",
             br#"<?xml version="1.0" encoding="UTF-8"?>
             <ListMultipartUploadsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
               <Bucket>b</Bucket><KeyMarker/><NextKeyMarker>a/2</NextKeyMarker>
@@ -239,17 +187,8 @@ mod tests {
         assert!(moment(&page.upload[0].initiated) > moment("2026-11-30T01:02:02Z"));
         assert_eq!(moment(&page.upload[1].initiated), None);
         let empty: Page =
-            xml(b"<ListMultipartUploadsResult></ListMultipartUploadsResult>").unwrap();
+            read_xml("the page", b"<ListMultipartUploadsResult></ListMultipartUploadsResult>")
+                .unwrap();
         assert!(empty.upload.is_empty() && !empty.is_truncated);
-    }
-
-    #[test]
-    fn a_refusal_is_told_in_the_words_of_the_store() {
-        let body = b"<Error><Code>RequestTimeTooSkewed</Code><Message>Too far.</Message></Error>";
-        let error = refused(StatusCode::FORBIDDEN, body);
-        assert_eq!(error.kind, PluginErrorKind::PermissionDenied);
-        assert!(error.message.contains("set this machine's clock"), "{error}");
-        let error = refused(StatusCode::BAD_GATEWAY, b"<html>");
-        assert!(error.retry && error.message.contains("502"), "{error}");
     }
 }
