@@ -23,7 +23,7 @@ use boxvault_plugin_sdk::{
 };
 use boxvault_tests::{
     plugins::{CPlugin, host, host_with, log},
-    skip, wait_for,
+    skip, wait_for, workspace,
 };
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -336,12 +336,51 @@ async fn a_pinned_plugin_loads_and_a_changed_one_does_not() {
 }
 
 #[tokio::test]
+async fn config_check_asks_each_plugin_about_its_own_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let check = async |stores: &str| {
+        tokio::fs::write(&file, stores).await.unwrap();
+        let mut command = tokio::process::Command::new(workspace::boxvault());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("BOXVAULT_") {
+                command.env_remove(name);
+            }
+        }
+        let command = command.args(["config", "check"]).current_dir(folder.path());
+        let output = command.output().await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let good = "[stores.main]\nplugin = \"s3\"\nbucket = \"b\"\n";
+    let (code, answer, errors) = check(good).await;
+    assert!(code == Some(0) && answer.contains("OK: "), "{answer}{errors}");
+
+    let canary = "secret_access_key = \"canary\"\n";
+    let two = "[stores.old]\nplugin = \"fs\"\n";
+    let (code, answer, errors) = check(&format!("{good}bukcet = 1\n{canary}{two}")).await;
+    assert_eq!((code, answer.as_str()), (Some(2), ""), "{errors}");
+    assert!(errors.contains("stores.main.bukcet: unknown key; known here are "), "{errors}");
+    assert!(errors.contains(", bucket, ") && errors.contains("stores.old: "), "{errors}");
+    assert!(!errors.contains("canary"), "{errors}");
+    // what no schema says, the plugin does
+    let (code, _, errors) = check(&format!("{good}{canary}")).await;
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(errors.contains("stores.main: access_key_id: set it together"), "{errors}");
+
+    let elsewhere = "[stores.main]\nplugin = \"tape\"\nreel = 7\n";
+    let (code, answer, errors) = check(elsewhere).await;
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(answer.contains("not on this machine: stores.main"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_wrong_configuration_is_named_by_its_keys_and_shows_no_value() {
     let refused = async |config: Value| {
         host().open_storage("faulty", config).await.map(drop).unwrap_err().to_string()
     };
     let text = refused(json!({ "creat": "works" })).await;
-    assert!(text.contains("creat: unknown key"), "{text}");
+    assert!(text.contains("creat: unknown key; known here are create"), "{text}");
     let text = refused(json!({ "password": 123_454_321 })).await;
     assert!(text.contains("password: ") && !text.contains("123454321"), "{text}");
     let text = refused(json!("not a table")).await;

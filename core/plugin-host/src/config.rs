@@ -21,15 +21,27 @@ pub(crate) fn problems(schema: &Value, config: &Value) -> Vec<ConfigProblem> {
         let key = dotted(error.instance_path().as_str());
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
+                let message = match known(schema, error.schema_path().as_str()) {
+                    Some(known) => format!("unknown key; known here are {known}"),
+                    None => "unknown key; the table has none".to_owned(),
+                };
                 for name in unexpected {
                     let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-                    problems.push(ConfigProblem { key, message: "unknown key".into() });
+                    problems.push(ConfigProblem { key, message: message.clone() });
                 }
             }
             _ => problems.push(ConfigProblem { key, message: error.masked().to_string() }),
         }
     }
     problems
+}
+
+/// The keys that the table may have which the keyword at this place of the schema is about.
+fn known(schema: &Value, keyword: &str) -> Option<String> {
+    let (table, _) = keyword.rsplit_once('/')?;
+    let properties = schema.pointer(table)?.get("properties")?.as_object()?;
+    let names: Vec<_> = properties.keys().map(String::as_str).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// A JSON pointer as a path with dots.
@@ -75,8 +87,14 @@ mod tests {
     #[test]
     fn every_unknown_key_is_named_by_its_path() {
         let text = text(&json!({ "root": "/x", "rooot": 1, "parts": { "sice": 3 } }));
-        assert!(text.contains("rooot: unknown key\n"), "{text}");
-        assert!(text.contains("parts.sice: unknown key\n"), "{text}");
+        assert!(
+            text.contains("rooot: unknown key; known here are parts, password, root\n"),
+            "{text}"
+        );
+        assert!(text.contains("parts.sice: unknown key; known here are size\n"), "{text}");
+        let none = json!({ "additionalProperties": false });
+        let found = problems(&none, &json!({ "x": 1 }));
+        assert_eq!(found[0].to_string(), "x: unknown key; the table has none");
     }
 
     #[test]

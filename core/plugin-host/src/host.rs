@@ -14,7 +14,7 @@ use crate::{
     auth::LoadedAuthProvider,
     config,
     counters::PluginCounters,
-    error::LoadError,
+    error::{ConfigProblem, LoadError},
     library::{Library, PluginInfo, PluginKind},
     options::{HostOptions, PluginSource},
     search,
@@ -85,7 +85,8 @@ impl PluginHost {
         Ok(self.library(source.into(), kind).await?.info.clone())
     }
 
-    /// Checks a configuration against the plugin's schema, without making an instance.
+    /// Checks a configuration against the plugin's schema, and asks the plugin what the schema cannot say; makes no
+    /// instance.
     ///
     /// # Errors
     /// Everything in [`LoadError`] but `Create`.
@@ -96,7 +97,11 @@ impl PluginHost {
         config: &Value,
     ) -> Result<(), LoadError> {
         let library = self.library(source.into(), kind).await?;
-        checked(&library, config).map(drop)
+        let text = checked(&library, config)?;
+        library.validate(&text, self.options.deadlines.create).await.map_err(|error| {
+            let problem = ConfigProblem { key: String::new(), message: error.message };
+            LoadError::InvalidConfig { plugin: library.info.name.clone(), problems: vec![problem] }
+        })
     }
 
     /// Every loaded plugin and what it has done so far, sorted by path.

@@ -134,6 +134,19 @@ impl Library {
         self.configure("create", create, config, deadline).await?.into_handle()
     }
 
+    /// Asks the plugin about a configuration, without making an instance.
+    pub(crate) async fn validate(
+        &self,
+        config: &str,
+        deadline: Duration,
+    ) -> Result<(), PluginError> {
+        let validate = match self.table {
+            Table::Storage { table, .. } => table.validate,
+            Table::Auth(table) => table.validate,
+        };
+        self.configure("validate", validate, config, deadline).await.map(drop)
+    }
+
     async fn configure(
         &self,
         operation: &'static str,

@@ -25,7 +25,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::server::ServerCommand;
 use crate::{
-    config::{Config, ConfigError, Inputs, Loaded, Setting},
+    config::{Config, ConfigError, Inputs, Loaded, PluginEntry, Setting},
     error::AppError,
     http,
     startup::StartupError,
@@ -74,6 +74,9 @@ pub enum CliError {
     /// A plugin cannot be used.
     #[error(transparent)]
     Plugin(#[from] boxvault_plugin_host::LoadError),
+    /// Plugins refuse what the configuration says to them, a line for each problem.
+    #[error("{0}")]
+    PluginTables(String),
     /// A part of the server could not be opened.
     #[error(transparent)]
     Startup(#[from] StartupError),
@@ -102,6 +105,7 @@ impl CliError {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Config(_)
+            | Self::PluginTables(_)
             | Self::PolicyUnusable(_)
             | Self::Policy(PolicyError::Unreadable { .. } | PolicyError::Unwritable { .. })
             | Self::Question(_)
@@ -256,7 +260,7 @@ impl Cli {
 /// When it could not be done. What a command found wrong (`policy check`) is an exit code instead.
 pub async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command.unwrap_or(Command::Server(ServerCommand::Serve)) {
-        Command::Config(command) => configuration::run(&command, cli.options.load()),
+        Command::Config(command) => configuration::run(&command, cli.options.load()).await,
         Command::Policy(arguments) => policies::run(*arguments, &cli.options.load()?.config).await,
         Command::Plugin(command) => plugins::run(&command, &cli.options.load()?.config).await,
         Command::Openapi => {
@@ -276,16 +280,15 @@ fn answer(text: impl Display) -> Result<(), CliError> {
     }
 }
 
-/// The names of all entries of the configuration that use a plugin, with the plugin's kind.
-fn plugin_entries(config: &Config) -> impl Iterator<Item = (String, Kind, &str)> {
-    let stores = config
-        .stores
+/// All entries of the configuration that use a plugin, by their keys, with the plugin's kind.
+fn plugin_entries(config: &Config) -> impl Iterator<Item = (String, Kind, &PluginEntry)> {
+    let stores =
+        config.stores.iter().map(|(name, entry)| (format!("stores.{name}"), Kind::Storage, entry));
+    let providers = config
+        .auth
+        .providers
         .iter()
-        .map(|(name, entry)| (format!("stores.{name}"), Kind::Storage, entry.plugin.as_str()));
-    let providers =
-        config.auth.providers.iter().map(|(name, entry)| {
-            (format!("auth.providers.{name}"), Kind::Auth, entry.plugin.as_str())
-        });
+        .map(|(name, entry)| (format!("auth.providers.{name}"), Kind::Auth, entry));
     stores.chain(providers)
 }
 

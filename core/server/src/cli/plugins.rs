@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{CliError, EXIT_FAILED, Kind, answer, plugin_entries};
-use crate::config::Config;
+use crate::config::{Config, PluginEntry};
 
 /// What can be asked about plugins.
 #[derive(Debug, Subcommand)]
@@ -71,7 +71,7 @@ pub(super) async fn run(command: &PluginCommand, config: &Config) -> Result<Exit
 
 async fn list(host: &PluginHost, config: &Config) -> Result<ExitCode, CliError> {
     let mut code = ExitCode::SUCCESS;
-    for (entry, kind, plugin) in plugin_entries(config) {
+    for (entry, kind, PluginEntry { plugin, .. }) in plugin_entries(config) {
         if kind == Kind::Auth && plugin == "local" {
             answer(format_args!("{entry}: {plugin}, built in"))?;
             continue;
