@@ -75,6 +75,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("clap", &["boxvault"]),
     ("lettre", &["boxvault"]),
     ("opendal", &["boxvault-storage-fs", "boxvault-storage-memory", "boxvault-storage-opendal"]),
+    ("openssh-sftp-client", &["boxvault-storage-sftp"]),
     // what signs and reads for OpenDAL, and for what it has no words for
     (
         "quick-xml",

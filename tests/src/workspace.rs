@@ -12,7 +12,7 @@ use std::{
 };
 
 /// The storage plugins that a build of the workspace's default members leaves beside the program.
-const STORES: [&str; 4] = ["azblob", "fs", "memory", "s3"];
+const STORES: [&str; 5] = ["azblob", "fs", "memory", "s3", "sftp"];
 
 /// The root of the checkout.
 pub fn root() -> PathBuf {

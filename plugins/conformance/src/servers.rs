@@ -6,7 +6,7 @@ use std::{
     fs::OpenOptions,
     io::{BufRead as _, BufReader, Write as _},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 /// A server with a bucket that holds nothing.
@@ -77,6 +77,51 @@ impl AzblobServer {
     }
 }
 
+/// An SFTP server with an empty folder.
+#[derive(Debug)]
+pub struct SftpServer {
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
+    /// Who may sign in.
+    pub user: String,
+    /// The user's private key; the public one lies beside it.
+    pub identity_file: String,
+    /// The server's key, as clients keep it.
+    pub known_hosts_file: String,
+    /// The folder.
+    pub root: String,
+    process: Process,
+}
+
+impl SftpServer {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Why there is none on this machine.
+    pub fn start() -> Result<Self, String> {
+        let (process, words) = Process::start("sftp.py")?;
+        let [port, user, identity_file, known_hosts_file, root] = words.as_slice() else {
+            return Err(format!("sftp.py said {} words instead of five", words.len()));
+        };
+        Ok(Self {
+            port: port.parse().map_err(|_| format!("sftp.py said that {port} is a port"))?,
+            user: user.clone(),
+            identity_file: identity_file.clone(),
+            known_hosts_file: known_hosts_file.clone(),
+            root: root.clone(),
+            process,
+        })
+    }
+
+    /// Ends what serves the connections that there are.
+    ///
+    /// # Errors
+    /// When the server does not do so.
+    pub fn cut_connections(&mut self) -> Result<(), String> {
+        self.process.tell("cut")
+    }
+}
+
 /// Notes that a test of a backend cannot run on this machine, as `boxvault_tests::skip` does for those from outside.
 ///
 /// # Panics
@@ -97,7 +142,10 @@ pub fn skip(test: &str, reason: &str) {
 
 /// A script of `plugins/conformance/servers`. It ends with its standard input, so also when this process is killed.
 #[derive(Debug)]
-struct Process(Child);
+struct Process {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
 
 impl Process {
     /// Starts it and waits for the line that it prints when it is ready.
@@ -121,20 +169,30 @@ impl Process {
             .spawn()
             .map_err(|error| format!("{} did not start: {error}", script.display()))?;
         let output = child.stdout.take().ok_or("its output is not piped")?;
-        let process = Self(child);
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
-        if line.is_empty() {
-            return Err(format!("{} ended before it was ready", script.display()));
-        }
+        let mut process = Self { child, output: BufReader::new(output) };
+        let line = process.line()?;
         Ok((process, line.split_whitespace().map(ToOwned::to_owned).collect()))
+    }
+
+    /// Tells it to do something, and waits until it says that it has.
+    fn tell(&mut self, what: &str) -> Result<(), String> {
+        let input = self.child.stdin.as_mut().ok_or("its input is not piped")?;
+        writeln!(input, "{what}").map_err(|error| error.to_string())?;
+        self.line().map(drop)
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line).map_err(|error| error.to_string())?;
+        if line.is_empty() { Err("the server has ended".to_owned()) } else { Ok(line) }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+        // it ends with its input, and removes what it has made
+        drop(self.child.stdin.take());
+        drop(self.child.wait());
     }
 }
 
