@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use boxvault_plugin_conformance::servers::{AzblobServer, S3Server, SftpServer};
+use boxvault_plugin_conformance::servers::{AzblobServer, S3Server, SftpServer, WebdavServer};
 use boxvault_plugin_host::LoadedStorage;
 use boxvault_plugin_sdk::{Capabilities, StorageBackend as _};
 use boxvault_tests::{
@@ -59,6 +59,16 @@ fn sftp(test: &str) -> Option<Remote<SftpServer>> {
         "identity_file": server.identity_file, "known_hosts_file": server.known_hosts_file,
     });
     Some(Remote { _server: server, plugin: "sftp", config, secret: None })
+}
+
+/// One that speaks WebDAV.
+fn webdav(test: &str) -> Option<Remote<WebdavServer>> {
+    let server = found(test, WebdavServer::start())?;
+    let config = json!({
+        "endpoint": server.endpoint, "username": server.username, "password": server.password, "root": "boxvault",
+    });
+    let secret = Some(server.password.clone());
+    Some(Remote { _server: server, plugin: "webdav", config, secret })
 }
 
 fn found<S>(test: &str, server: Result<S, String>) -> Option<S> {
@@ -118,6 +128,13 @@ async fn a_box_lives_on_an_sftp_server_from_its_upload_to_the_sweep_after_its_de
     let test = "a_box_lives_on_an_sftp_server";
     let Some(sftp) = sftp(test) else { return };
     a_box_lives_there(&sftp, test).await;
+}
+
+#[tokio::test]
+async fn a_box_lives_on_a_webdav_server_from_its_upload_to_the_sweep_after_its_deletion() {
+    let test = "a_box_lives_on_a_webdav_server";
+    let Some(webdav) = webdav(test) else { return };
+    a_box_lives_there(&webdav, test).await;
 }
 
 async fn a_box_lives_there<S>(remote: &Remote<S>, test: &str) {
@@ -226,6 +243,13 @@ async fn a_server_does_not_start_with_a_store_that_has_another_key_than_it_shoul
     // what lies there is no list of hosts
     sftp.config["known_hosts_file"] = sftp.config["identity_file"].clone();
     does_not_start(&sftp, "known_hosts_file").await;
+}
+
+#[tokio::test]
+async fn a_server_does_not_start_with_a_wrong_password_for_its_store() {
+    let Some(mut webdav) = webdav("a_server_does_not_start_with_a_wrong_password") else { return };
+    webdav.config["password"] = "wrong".into();
+    does_not_start(&webdav, "correct username and password").await;
 }
 
 async fn does_not_start<S>(remote: &Remote<S>, words: &str) {

@@ -11,7 +11,7 @@ use std::{
 
 use boxvault_plugin_conformance::{
     Outcome, Report, auth,
-    servers::{AzblobServer, S3Server, SftpServer},
+    servers::{AzblobServer, S3Server, SftpServer, WebdavServer},
     storage,
 };
 use boxvault_plugin_host::{
@@ -149,6 +149,20 @@ async fn sftp_passes_the_storage_suite_through_its_library() {
         "identity_file": server.identity_file, "known_hosts_file": server.known_hosts_file,
     });
     let report = passes_through_its_library("sftp", config).await;
+    let case = report.outcome("what_was_begun_is_listed_and_can_be_removed");
+    assert_eq!(case, Some(&Outcome::Passed));
+}
+
+#[tokio::test]
+async fn webdav_passes_the_storage_suite_through_its_library() {
+    let server = match WebdavServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip("webdav_passes_the_storage_suite_through_its_library", &reason),
+    };
+    let config = json!({
+        "endpoint": server.endpoint, "username": server.username, "password": server.password,
+    });
+    let report = passes_through_its_library("webdav", config).await;
     let case = report.outcome("what_was_begun_is_listed_and_can_be_removed");
     assert_eq!(case, Some(&Outcome::Passed));
 }

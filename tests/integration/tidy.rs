@@ -84,6 +84,7 @@ const FENCES: &[(&str, &[&str])] = &[
             "opendal-core",
             "opendal-service-azblob",
             "opendal-service-s3",
+            "opendal-service-webdav",
             "reqsign-aws-core",
             "reqsign-aws-v4",
         ],

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// The storage plugins that a build of the workspace's default members leaves beside the program.
-const STORES: [&str; 5] = ["azblob", "fs", "memory", "s3", "sftp"];
+const STORES: [&str; 6] = ["azblob", "fs", "memory", "s3", "sftp", "webdav"];
 
 /// The root of the checkout.
 pub fn root() -> PathBuf {

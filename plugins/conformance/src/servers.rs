@@ -122,6 +122,37 @@ impl SftpServer {
     }
 }
 
+/// A WebDAV server that holds nothing.
+#[derive(Debug)]
+pub struct WebdavServer {
+    /// Where it is.
+    pub endpoint: String,
+    /// Who may sign in.
+    pub username: String,
+    /// The user's password.
+    pub password: String,
+    _process: Process,
+}
+
+impl WebdavServer {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Why there is none on this machine.
+    pub fn start() -> Result<Self, String> {
+        let (process, words) = Process::start("webdav.py")?;
+        let [endpoint, username, password] = words.as_slice() else {
+            return Err(format!("webdav.py said {} words instead of three", words.len()));
+        };
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            username: username.clone(),
+            password: password.clone(),
+            _process: process,
+        })
+    }
+}
+
 /// Notes that a test of a backend cannot run on this machine, as `boxvault_tests::skip` does for those from outside.
 ///
 /// # Panics

@@ -18,8 +18,8 @@ mod stream;
 pub use backend::OpendalBackend;
 pub use error::{answered, from_opendal};
 #[cfg(feature = "http")]
-pub use http::{HttpOptions, http_transport};
-pub use list::{Found, Page};
+pub use http::{HttpOptions, http_client, http_transport};
+pub use list::{Found, Page, rows_of};
 pub use opendal::{Buffer, HttpTransporter, OperationContext, Operator, services};
 pub use parts::Parts;
 pub use patience::Patience;
