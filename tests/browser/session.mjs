@@ -32,8 +32,9 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
       kept.accessTokenExpiresAt = new Date(0).toISOString();
       localStorage.setItem("boxvault.session", JSON.stringify(kept));
     });
-    // the first one stays, so that the browser is not one that was closed
+    // the first one stays until the others are there, so that the browser is not one that was closed
     await Promise.all(tabs.slice(1).map((tab) => tab.goto("/acme/debian")));
+    for (const tab of tabs.slice(1)) await tab.getByRole("button", { name: `Account of ${username}` }).waitFor();
     await page.goto("/acme/debian");
     for (const tab of tabs) await tab.getByRole("button", { name: `Account of ${username}` }).waitFor();
     for (const tab of tabs) await tab.getByRole("link", { name: "Settings" }).waitFor();
