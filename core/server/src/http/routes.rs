@@ -336,6 +336,10 @@ fn list_error_codes(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     }
 }
 
+/// Ends of paths that are a name, and the word that means something else in its place: with it, another route is meant
+/// whatever the method.
+const WORDS_FOR_NAMES: [(&str, &str); 1] = [("/provider/{provider}/{architecture}", "upload")];
+
 /// A route behind its decision. One whose path begins with a name leaves the server's own words to others.
 fn mount(mounted: &Mounted, manner: Manner) -> Router {
     let Mounted { method, path, permission, operation } = mounted;
@@ -360,6 +364,13 @@ fn mount(mounted: &Mounted, manner: Manner) -> Router {
     }
     if is_change(method) {
         route = route.hoop(Hold(held_to));
+    }
+    for (end, word) in WORDS_FOR_NAMES {
+        if path.ends_with(end) {
+            route = route.filter_fn(|req, _| {
+                extract::plain_path(req.uri().path()).rsplit('/').next() != Some(word)
+            });
+        }
     }
     if !path.starts_with("/{") {
         return route;

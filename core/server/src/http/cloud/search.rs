@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// How many boxes a search answers with, where the client does not say.
-const LIMIT_DEFAULT: u64 = 10;
-/// The most that a client can ask for.
-const LIMIT_MAX: u64 = 100;
+const LIMIT_DEFAULT: u16 = 10;
+/// The most that it answers with, whatever a client asks for.
+const LIMIT_MAX: u16 = 100;
 
 /// Lists the boxes of an organization that the caller may see: every command of clients begins with this.
 #[utoipa::path(
@@ -64,7 +64,7 @@ pub(crate) async fn read_cloud_organization(
         ("architecture" = Option<ArchitectureName>, Query, description = "Only boxes with a released file for it."),
         ("sort" = Option<String>, Query, description = "`downloads`, `created` or `updated`; `downloads` when absent."),
         ("order" = inline(Option<Order>), Query, description = "`desc` when absent."),
-        ("limit" = Option<u64>, Query, description = "How many at most: 10 when absent, never more than 100."),
+        ("limit" = Option<u16>, Query, maximum = 65535, description = "How many at most: 10 when absent, never more than 100."),
         ("page" = Option<u64>, Query, description = "Counted from 1."),
     ),
     responses(
@@ -79,9 +79,9 @@ pub(crate) async fn search_cloud(
     call: Call,
     query: Query,
 ) -> Result<Plain<CloudSearchView>> {
-    let limit = from_query::<u64>(req, "limit")?.unwrap_or(LIMIT_DEFAULT);
+    let limit = from_query::<u16>(req, "limit")?.unwrap_or(LIMIT_DEFAULT);
     let query = ListQuery {
-        per_page: Some(limit.clamp(1, LIMIT_MAX)),
+        per_page: Some(limit.clamp(1, LIMIT_MAX).into()),
         sort: query.0.sort.or_else(|| Some("downloads".to_owned())),
         order: query.0.order.or(Some(Order::Desc)),
         ..query.0

@@ -101,10 +101,7 @@ pub(crate) async fn put_cloud_file(
     depot: &mut Depot,
     call: Call,
 ) -> Result<()> {
-    let held = held(req, depot, &call).await?;
-    receive(req, &call, held).await?;
-    res.status_code(StatusCode::OK);
-    Ok(())
+    take(req, res, depot, &call).await
 }
 
 /// Takes the file; the same as PUT.
@@ -133,8 +130,12 @@ pub(crate) async fn post_cloud_file(
     depot: &mut Depot,
     call: Call,
 ) -> Result<()> {
-    let held = held(req, depot, &call).await?;
-    receive(req, &call, held).await?;
+    take(req, res, depot, &call).await
+}
+
+async fn take(req: &mut Request, res: &mut Response, depot: &Depot, call: &Call) -> Result<()> {
+    let held = held(req, depot, call).await?;
+    receive(req, call, held).await?;
     res.status_code(StatusCode::OK);
     Ok(())
 }
