@@ -19,8 +19,10 @@ const KEY = "boxvault.session";
 const TAB_KEY = "boxvault.session.tab";
 /** A token that ends sooner than this is exchanged before it is used. */
 const FRESH_MS = 30_000;
-/** How long a page takes to be there again when it is loaded anew. */
-const RELOAD_MS = 400;
+/** When the last page went that was part of it. */
+const LEFT_KEY = "boxvault.session.left";
+/** How long a page may take to be there again when it is loaded anew. */
+const RELOAD_MS = 10_000;
 
 const listeners = new Set<() => void>();
 let seen: { text: string | null; session: Session | undefined } | undefined;
@@ -69,11 +71,15 @@ export function forget(): void {
 export async function endIfLeftBehind(): Promise<void> {
   const left = session();
   if (left && !left.stayLoggedIn && !sessionStorage.getItem(TAB_KEY) && navigator.locks) {
-    // a page that is just being loaded anew holds nothing for a moment
-    if (!(await isElsewhere())) await new Promise((resolve) => setTimeout(resolve, RELOAD_MS));
-    if (!(await isElsewhere())) forget();
+    // a page that is being loaded anew holds nothing until it is there again
+    if (!wasLeftJustNow() && !(await isElsewhere())) forget();
   }
   if (session()) holdTab();
+}
+
+function wasLeftJustNow(): boolean {
+  const ago = Date.now() - Number(localStorage.getItem(LEFT_KEY));
+  return ago >= 0 && ago < RELOAD_MS;
 }
 
 async function isElsewhere(): Promise<boolean> {
@@ -124,6 +130,7 @@ function holdTab(): void {
   isHeld = true;
   sessionStorage.setItem(TAB_KEY, "here");
   navigator.locks?.request(TAB_KEY, { mode: "shared" }, () => new Promise(() => {}));
+  window.addEventListener("pagehide", () => localStorage.setItem(LEFT_KEY, String(Date.now())));
 }
 
 function tell(): void {
