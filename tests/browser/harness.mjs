@@ -8,7 +8,7 @@ const AXE = createRequire(import.meta.url)("axe-core").source;
 /** A phone, a tablet, a desk. */
 const WIDTHS = [360, 768, 1440];
 const SERIOUS = ["serious", "critical"];
-const WAIT_MS = 45_000;
+const WAIT_MS = 20_000;
 
 /** Starts the browser, does `journey`, and ends with a failure if anything was wrong. */
 export async function walk(journey) {

@@ -21,7 +21,7 @@ use super::*;
 const POLICIES: u32 = 1_000;
 const QUESTIONS: usize = 100;
 /// Every so many questions plain Casbin is asked, too. It looks at every line, so it takes its time.
-const CASBIN_EVERY: usize = 25;
+const CASBIN_EVERY: usize = 18;
 
 const ORGANIZATIONS: &[&str] = &["acme", "beta"];
 const ROLES: &[&str] = &["role:r1", "role:r2", "role:r3"];
@@ -349,7 +349,8 @@ fn askers(asked: &Asked) -> Vec<Vec<String>> {
             .pattern
             .as_ref()
             .is_some_and(|pattern| !lies_within(&segments(&object), &segments(pattern.as_str())))
-        || (limited && own.contains(&segments(&object)[0]) && action != Action::Read);
+        || (limited && own.contains(&segments(&object)[0]) && action != Action::Read)
+        || (limited && object == "rules" && action == Action::Update);
     if outside {
         let seen = asked.public && matches!(action, Action::Read | Action::Download);
         return if seen { vec![everybody] } else { Vec::new() };
@@ -496,7 +497,7 @@ proptest! {
                 first, &text, &own, what.object(), what.domain(), asked
             );
             prop_assert_eq!(&ask(&policy, who, what, *action, relations), &first);
-            if number % CASBIN_EVERY == 0 && own.is_empty() {
+            if number % CASBIN_EVERY == 0 && (own.is_empty() || what.domain() != "acme") {
                 let plainly = runtime.block_on(casbin_allows(&mut plain, ties, asked));
                 prop_assert_eq!(plainly, expected.0, "plain Casbin\n{}\n{:?}", &text, asked);
             }

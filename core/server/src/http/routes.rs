@@ -13,7 +13,11 @@ use boxvault_types::{
     names::RESERVED_NAMES,
     views::{ErrorEnvelope, VagrantErrorEnvelope},
 };
-use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, async_trait, http::Method};
+use salvo::{
+    Depot, FlowCtrl, Handler, Request, Response, Router, async_trait,
+    http::Method,
+    routing::{Filter, PathState},
+};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -336,9 +340,30 @@ fn list_error_codes(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     }
 }
 
-/// Ends of paths that are a name, and the word that means something else in its place: with it, another route is meant
-/// whatever the method.
-const WORDS_FOR_NAMES: [(&str, &str); 1] = [("/provider/{provider}/{architecture}", "upload")];
+/// The end of a path that is a name, and the word that means something else in its place: with that, another route is
+/// meant, whatever the method.
+const NAME_BESIDE_A_WORD: (&str, &str) = ("/provider/{provider}/{architecture}", "upload");
+
+/// That a path does not end with a word. A filter of its own, since Salvo does not ask a closure which methods a path
+/// takes, and would leave its routes out of `Allow`.
+#[derive(Debug)]
+struct EndsOtherwise(&'static str);
+
+#[async_trait]
+impl Filter for EndsOtherwise {
+    async fn filter(&self, req: &mut Request, _: &mut PathState<'_>) -> bool {
+        extract::plain_path(req.uri().path()).rsplit('/').next() != Some(self.0)
+    }
+
+    async fn filter_for_method(
+        &self,
+        req: &mut Request,
+        state: &mut PathState<'_>,
+        _: &Method,
+    ) -> Option<bool> {
+        Some(self.filter(req, state).await)
+    }
+}
 
 /// A route behind its decision. One whose path begins with a name leaves the server's own words to others.
 fn mount(mounted: &Mounted, manner: Manner) -> Router {
@@ -365,12 +390,9 @@ fn mount(mounted: &Mounted, manner: Manner) -> Router {
     if is_change(method) {
         route = route.hoop(Hold(held_to));
     }
-    for (end, word) in WORDS_FOR_NAMES {
-        if path.ends_with(end) {
-            route = route.filter_fn(|req, _| {
-                extract::plain_path(req.uri().path()).rsplit('/').next() != Some(word)
-            });
-        }
+    let (end, word) = NAME_BESIDE_A_WORD;
+    if path.ends_with(end) {
+        route = route.filter(EndsOtherwise(word));
     }
     if !path.starts_with("/{") {
         return route;

@@ -4,7 +4,8 @@
 // all tabs share does it: whoever still finds their own mark after a moment has it.
 
 const LEASE_MS = 10_000;
-const SETTLE_MS = 40;
+/** Longer than a busy machine takes to show one tab what another has stored. It is waited once in a token's life. */
+const SETTLE_MS = 400;
 const POLL_MS = 60;
 
 export async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {

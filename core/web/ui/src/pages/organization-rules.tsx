@@ -8,10 +8,10 @@ import { api, ok, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
 import type { Schemas } from "../api/types.ts";
 import { CodeEditor } from "../ui/code-editor.tsx";
-import { FormDialog, filled } from "../ui/dialog.tsx";
-import { Bones, Button, Notice, ProblemNotice, TextField } from "../ui/parts.tsx";
+import { filled } from "../ui/dialog.tsx";
+import { Bones, Notice, ProblemNotice } from "../ui/parts.tsx";
 import { OrganizationPage } from "./organization-page.tsx";
-import { DecisionChanges } from "./policy-changes.tsx";
+import { DecisionChanges, SaveRules } from "./policy-changes.tsx";
 import { Findings, findingsOf, useCheck } from "./policy-check.tsx";
 
 const POLICY = "/api/organization/{organization}/policy";
@@ -78,20 +78,7 @@ function Editor({ organization, current, tag }: EditorProps) {
       <Findings found={found} isValid={check?.valid} />
       {isChanged && check?.valid && <DecisionChanges changes={check.changes} isComplete={check.changesComplete} />}
       <div>
-        <FormDialog
-          trigger={(open) => (
-            <Button look="main" disabled={!isChanged || !check?.valid} onClick={open}>
-              {t("policy.review")}
-            </Button>
-          )}
-          title={t("policy.review")}
-          description={t("policy.reviewText")}
-          submit={t("policy.save")}
-          onSubmit={save}
-        >
-          {check && <DecisionChanges changes={check.changes} isComplete={check.changesComplete} />}
-          <TextField label={t("policy.message")} name="message" autoComplete="off" required />
-        </FormDialog>
+        <SaveRules check={check} isChanged={isChanged} onSave={save} />
       </div>
     </div>
   );

@@ -1,7 +1,8 @@
 import { Minus, Plus } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "../api/types.ts";
-import { Badge } from "../ui/parts.tsx";
+import { FormDialog } from "../ui/dialog.tsx";
+import { Badge, Button, TextField } from "../ui/parts.tsx";
 
 /** More than this is not read, only counted. */
 const SHOWN = 60;
@@ -39,5 +40,32 @@ export function DecisionChanges({ changes, isComplete }: DecisionChangesProps) {
       )}
       {changes.length > SHOWN && <p className="soft small">{t("policy.more", { count: changes.length - SHOWN })}</p>}
     </section>
+  );
+}
+
+interface SaveRulesProps {
+  check: Schemas["PolicyCheckView"] | undefined;
+  isChanged: boolean;
+  onSave: (form: FormData) => Promise<unknown>;
+}
+
+/** Shows once more what a text changes, and asks why, before it comes into force. */
+export function SaveRules({ check, isChanged, onSave }: SaveRulesProps) {
+  const { t } = useTranslation();
+  return (
+    <FormDialog
+      trigger={(open) => (
+        <Button look="main" disabled={!isChanged || !check?.valid} onClick={open}>
+          {t("policy.review")}
+        </Button>
+      )}
+      title={t("policy.review")}
+      description={t("policy.reviewText")}
+      submit={t("policy.save")}
+      onSubmit={onSave}
+    >
+      {check && <DecisionChanges changes={check.changes} isComplete={check.changesComplete} />}
+      <TextField label={t("policy.message")} name="message" autoComplete="off" required />
+    </FormDialog>
   );
 }

@@ -13,7 +13,7 @@ import { FormDialog, filled } from "../ui/dialog.tsx";
 import { Badge, Button, Empty, PageBones, ProblemNotice, TextField } from "../ui/parts.tsx";
 import { useTitle } from "../ui/title.ts";
 import { ReadProblem } from "./not-found.tsx";
-import { DecisionChanges } from "./policy-changes.tsx";
+import { DecisionChanges, SaveRules } from "./policy-changes.tsx";
 import { Findings, findingsOf, marksOf, useCheck } from "./policy-check.tsx";
 import { PolicyHistory } from "./policy-history.tsx";
 import { RulesTable } from "./policy-rules.tsx";
@@ -142,20 +142,7 @@ function Editor({ files: saved, tag }: { files: File[]; tag: string | undefined 
               {t("policy.discard")}
             </Button>
           )}
-          <FormDialog
-            trigger={(open) => (
-              <Button look="main" disabled={!isChanged || !check?.valid} onClick={open}>
-                {t("policy.review")}
-              </Button>
-            )}
-            title={t("policy.review")}
-            description={t("policy.reviewText")}
-            submit={t("policy.save")}
-            onSubmit={save}
-          >
-            {check && <DecisionChanges changes={check.changes} isComplete={check.changesComplete} />}
-            <TextField label={t("policy.message")} name="message" autoComplete="off" required />
-          </FormDialog>
+          <SaveRules check={check} isChanged={isChanged} onSave={save} />
         </div>
       </div>
       {file && (
