@@ -5,7 +5,7 @@
 
 const LEASE_MS = 10_000;
 /** Longer than a busy machine takes to show one tab what another has stored. It is waited once in a token's life. */
-const SETTLE_MS = 400;
+export const SEEN_ELSEWHERE_MS = 400;
 const POLL_MS = 60;
 
 export async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -26,7 +26,7 @@ async function lease(key: string, mark: string): Promise<void> {
     if (held?.mark === mark) return;
     if (!held || held.until < Date.now()) {
       localStorage.setItem(key, JSON.stringify({ mark, until: Date.now() + LEASE_MS }));
-      await pause(SETTLE_MS);
+      await pause(SEEN_ELSEWHERE_MS);
     } else {
       await pause(POLL_MS);
     }

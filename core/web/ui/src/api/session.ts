@@ -3,7 +3,7 @@
 // The API gives a short access token and a refresh token that works once; a second use of it ends the session. So they
 // lie where every tab sees them, and only one tab at a time exchanges them. See README.md for why they lie there.
 import { useSyncExternalStore } from "react";
-import { exclusively } from "./lock.ts";
+import { exclusively, SEEN_ELSEWHERE_MS } from "./lock.ts";
 import type { Schemas } from "./types.ts";
 
 export interface Session {
@@ -104,8 +104,10 @@ export function renew(stale: string): Promise<Session | undefined> {
       body: JSON.stringify({ refreshToken: current.refreshToken }),
     });
     if (reply.status === 401) {
-      forget();
-      return undefined;
+      // another tab may have exchanged the same token, which is no reason to throw away what it got for it
+      await new Promise((resolve) => setTimeout(resolve, SEEN_ELSEWHERE_MS));
+      if (session()?.refreshToken === current.refreshToken) forget();
+      return session();
     }
     // out of reach or too busy: the session is as good as before
     if (!reply.ok) return current;
