@@ -107,6 +107,15 @@ async fn a_visitor_finds_boxes_and_meets_no_barrier() {
 }
 
 #[tokio::test]
+async fn tabs_share_a_session_until_it_ends_everywhere() {
+    let test = "tabs_share_a_session_until_it_ends_everywhere";
+    let server = TestServer::start().await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    published(&server).await;
+    browser.walk("session.mjs", &[&server.url(), ADMIN_NAME, PASSWORD]).await;
+}
+
+#[tokio::test]
 async fn an_upload_is_paused_and_goes_on_after_the_page_was_closed() {
     let test = "an_upload_is_paused_and_goes_on_after_the_page_was_closed";
     let server = TestServer::start().await;

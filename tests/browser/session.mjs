@@ -1,0 +1,72 @@
+// One session in several tabs: its token is exchanged once, and its end is noticed by all.
+// Arguments: the server's URL, a user name, a password.
+import { assert, look, signIn, walk, watch } from "./harness.mjs";
+
+await walk(async ({ url, enter, rest: [username, password], problems }) => {
+  const page = await enter();
+  await page.goto("/login");
+  await page.getByLabel("User name or e-mail address").fill(username);
+  await page.getByLabel("Password", { exact: true }).fill("wrong horse battery");
+  await page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("alert").waitFor();
+  await look(page, "refused sign-in", problems);
+  await signIn(page, username, password);
+  await look(page, "home, signed in", problems);
+  await page.getByRole("button", { name: `Account of ${username}` }).click();
+  await page.getByRole("menuitem", { name: "Sign out" }).waitFor();
+  await look(page, "account menu", problems);
+  await page.keyboard.press("Escape");
+
+  // a token that has to be exchanged is exchanged once, however many tabs find it so; without the browser's locks as well
+  const tabs = [page, await page.context().newPage(), await page.context().newPage()];
+  for (const tab of tabs.slice(1)) watch(tab, problems);
+  let exchanges = 0;
+  page.context().on("request", (request) => {
+    if (request.url().endsWith("/api/auth/refresh-token")) exchanges += 1;
+  });
+  for (const locks of [true, false]) {
+    if (!locks) await page.context().addInitScript(() => Object.defineProperty(navigator, "locks", { value: undefined }));
+    exchanges = 0;
+    await page.evaluate(() => {
+      const kept = JSON.parse(localStorage.getItem("boxvault.session"));
+      kept.accessTokenExpiresAt = new Date(0).toISOString();
+      localStorage.setItem("boxvault.session", JSON.stringify(kept));
+    });
+    // the first one stays, so that the browser is not one that was closed
+    await Promise.all(tabs.slice(1).map((tab) => tab.goto("/acme/debian")));
+    await page.goto("/acme/debian");
+    for (const tab of tabs) await tab.getByRole("button", { name: `Account of ${username}` }).waitFor();
+    for (const tab of tabs) await tab.getByRole("link", { name: "Settings" }).waitFor();
+    assert(exchanges === 1, `${exchanges} exchanges in three tabs (locks: ${locks})`);
+  }
+
+  // a session that is ended elsewhere ends in every tab
+  const kept = await page.evaluate(() => JSON.parse(localStorage.getItem("boxvault.session")));
+  const ended = await fetch(`${url}/api/auth/signout`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${kept.accessToken}` },
+  });
+  assert(ended.ok, `signing out elsewhere: ${ended.status}`);
+  await page.getByRole("link", { name: "Organizations" }).click();
+  await page.getByText("Your session has ended").waitFor();
+  for (const tab of tabs) await tab.getByRole("link", { name: "Sign in" }).waitFor();
+
+  // signing in leads back to where somebody wanted to go
+  await page.goto("/acme/debian/settings");
+  await page.waitForURL(/\/login\?next=/);
+  await page.getByLabel("User name or e-mail address").fill(username);
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL("/acme/debian/settings");
+  await look(page, "box settings", problems);
+  await page.reload();
+  await page.getByRole("button", { name: `Account of ${username}` }).waitFor();
+
+  // who did not ask to stay is signed out when the browser was closed
+  const storageState = await page.context().storageState();
+  await page.context().close();
+  const later = await enter({ storageState });
+  await later.clock.setSystemTime(Date.now() + 60_000);
+  await later.goto("/");
+  await later.getByRole("link", { name: "Sign in" }).waitFor();
+});
