@@ -11,7 +11,7 @@ use std::{
 
 use boxvault_plugin_conformance::{
     Outcome, Report, auth,
-    servers::{AzblobServer, LdapServer, S3Server},
+    servers::{AzblobServer, LdapServer, S3Server, SftpServer, WebdavServer},
     storage,
 };
 use boxvault_plugin_host::{
@@ -134,6 +134,35 @@ async fn azblob_passes_the_storage_suite_through_its_library() {
         "account_name": server.account_name, "account_key": server.account_key,
     });
     let report = passes_through_its_library("azblob", config).await;
+    let case = report.outcome("what_was_begun_is_listed_and_can_be_removed");
+    assert_eq!(case, Some(&Outcome::Passed));
+}
+
+#[tokio::test]
+async fn sftp_passes_the_storage_suite_through_its_library() {
+    let server = match SftpServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip("sftp_passes_the_storage_suite_through_its_library", &reason),
+    };
+    let config = json!({
+        "host": "127.0.0.1", "port": server.port, "user": server.user, "root": server.root, "connections": 1,
+        "identity_file": server.identity_file, "known_hosts_file": server.known_hosts_file,
+    });
+    let report = passes_through_its_library("sftp", config).await;
+    let case = report.outcome("what_was_begun_is_listed_and_can_be_removed");
+    assert_eq!(case, Some(&Outcome::Passed));
+}
+
+#[tokio::test]
+async fn webdav_passes_the_storage_suite_through_its_library() {
+    let server = match WebdavServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip("webdav_passes_the_storage_suite_through_its_library", &reason),
+    };
+    let config = json!({
+        "endpoint": server.endpoint, "username": server.username, "password": server.password,
+    });
+    let report = passes_through_its_library("webdav", config).await;
     let case = report.outcome("what_was_begun_is_listed_and_can_be_removed");
     assert_eq!(case, Some(&Outcome::Passed));
 }

@@ -75,6 +75,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("clap", &["boxvault"]),
     ("lettre", &["boxvault"]),
     ("opendal", &["boxvault-storage-fs", "boxvault-storage-memory", "boxvault-storage-opendal"]),
+    ("openssh-sftp-client", &["boxvault-storage-sftp"]),
     // what signs and reads for OpenDAL, and for what it has no words for
     (
         "quick-xml",
@@ -83,6 +84,7 @@ const FENCES: &[(&str, &[&str])] = &[
             "opendal-core",
             "opendal-service-azblob",
             "opendal-service-s3",
+            "opendal-service-webdav",
             "reqsign-aws-core",
             "reqsign-aws-v4",
         ],

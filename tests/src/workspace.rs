@@ -12,8 +12,15 @@ use std::{
 };
 
 /// The plugins that a build of the workspace's default members leaves beside the program.
-const PLUGINS: [&str; 5] =
-    ["auth_ldap", "storage_azblob", "storage_fs", "storage_memory", "storage_s3"];
+const PLUGINS: [&str; 7] = [
+    "auth_ldap",
+    "storage_azblob",
+    "storage_fs",
+    "storage_memory",
+    "storage_s3",
+    "storage_sftp",
+    "storage_webdav",
+];
 
 /// The root of the checkout.
 pub fn root() -> PathBuf {

@@ -121,6 +121,79 @@ impl LdapServer {
     }
 }
 
+/// An SFTP server with an empty folder.
+#[derive(Debug)]
+pub struct SftpServer {
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
+    /// Who may sign in.
+    pub user: String,
+    /// The user's private key; the public one lies beside it.
+    pub identity_file: String,
+    /// The server's key, as clients keep it.
+    pub known_hosts_file: String,
+    /// The folder.
+    pub root: String,
+    process: Process,
+}
+
+impl SftpServer {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Why there is none on this machine.
+    pub fn start() -> Result<Self, String> {
+        let (process, words) = Process::start("sftp.py")?;
+        let [port, user, identity_file, known_hosts_file, root] = words.as_slice() else {
+            return Err(format!("sftp.py said {} words instead of five", words.len()));
+        };
+        Ok(Self {
+            port: port.parse().map_err(|_| format!("sftp.py said that {port} is a port"))?,
+            user: user.clone(),
+            identity_file: identity_file.clone(),
+            known_hosts_file: known_hosts_file.clone(),
+            root: root.clone(),
+            process,
+        })
+    }
+
+    /// Ends what serves the connections that there are.
+    pub fn cut_connections(&mut self) {
+        self.process.tell("cut");
+    }
+}
+
+/// A WebDAV server that holds nothing.
+#[derive(Debug)]
+pub struct WebdavServer {
+    /// Where it is.
+    pub endpoint: String,
+    /// Who may sign in.
+    pub username: String,
+    /// The user's password.
+    pub password: String,
+    _process: Process,
+}
+
+impl WebdavServer {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Why there is none on this machine.
+    pub fn start() -> Result<Self, String> {
+        let (process, words) = Process::start("webdav.py")?;
+        let [endpoint, username, password] = words.as_slice() else {
+            return Err(format!("webdav.py said {} words instead of three", words.len()));
+        };
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            username: username.clone(),
+            password: password.clone(),
+            _process: process,
+        })
+    }
+}
+
 /// Notes that a test of a backend cannot run on this machine, as `boxvault_tests::skip` does for those from outside.
 ///
 /// # Panics

@@ -72,7 +72,8 @@ pub fn from_opendal(error: Error) -> PluginError {
     }
     match words(error.message()) {
         Some((code, text)) => answered(kind, code, text).with_retry(retry),
-        None if error.message().is_empty() => {
+        // some answer with a page for people
+        None if error.message().trim_start().starts_with('<') || error.message().is_empty() => {
             PluginError::new(kind, "the store says no more than that").with_retry(retry)
         }
         None => PluginError::new(kind, error.message()).with_retry(retry),

@@ -17,21 +17,32 @@ const CA_FILE_BYTES_MAX: u64 = 4 << 20;
 pub struct HttpOptions {
     /// How long it may take to get a connection.
     pub connect_timeout: Duration,
-    /// The longest wait for an answer, and between two pieces of it.
-    pub silence_timeout: Duration,
+    /// The longest wait for an answer, and between two pieces of it; none for requests that are themselves sent for
+    /// as long as it takes.
+    pub silence_timeout: Option<Duration>,
     /// Certificates, PEM, that are trusted besides those of the system.
     pub ca_file: Option<PathBuf>,
+}
+
+/// A client with these options, for OpenDAL.
+///
+/// # Errors
+/// Those of [`http_client`].
+pub fn http_transport(options: &HttpOptions) -> Result<HttpTransporter> {
+    Ok(HttpTransporter::new(ReqwestTransport::new(http_client(options)?)))
 }
 
 /// A client with these options.
 ///
 /// # Errors
 /// `InvalidConfig`, naming `ca_file`, when it holds no certificates.
-pub fn http_transport(options: &HttpOptions) -> Result<HttpTransporter> {
+pub fn http_client(options: &HttpOptions) -> Result<Client> {
     let mut client = Client::builder()
         .user_agent(concat!("boxvault/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(options.connect_timeout)
-        .read_timeout(options.silence_timeout);
+        .connect_timeout(options.connect_timeout);
+    if let Some(silence_timeout) = options.silence_timeout {
+        client = client.read_timeout(silence_timeout);
+    }
     if let Some(path) = &options.ca_file {
         let bad = |problem: &dyn std::fmt::Display| {
             PluginError::invalid_config(format!("ca_file: {}: {problem}", path.display()))
@@ -45,10 +56,9 @@ pub fn http_transport(options: &HttpOptions) -> Result<HttpTransporter> {
         }
         client = client.tls_certs_merge(certificates);
     }
-    let client = client.build().map_err(|error| {
+    client.build().map_err(|error| {
         PluginError::invalid_config(format!("no HTTPS with these certificates: {}", causes(&error)))
-    })?;
-    Ok(HttpTransporter::new(ReqwestTransport::new(client)))
+    })
 }
 
 fn causes(error: &dyn std::error::Error) -> String {

@@ -12,12 +12,14 @@ mod parts;
 mod patience;
 #[cfg(feature = "signed")]
 mod signed;
+mod staged;
 mod stream;
 
 pub use backend::OpendalBackend;
 pub use error::{answered, from_opendal};
 #[cfg(feature = "http")]
-pub use http::{HttpOptions, http_transport};
+pub use http::{HttpOptions, http_client, http_transport};
+pub use list::{Found, Page, rows_of};
 pub use opendal::{Buffer, HttpTransporter, OperationContext, Operator, services};
 pub use parts::Parts;
 pub use patience::Patience;
@@ -25,3 +27,4 @@ pub use patience::Patience;
 pub use reqsign_core::{ProvideCredential, ProvideCredentialChain};
 #[cfg(feature = "signed")]
 pub use signed::{SignedRequests, find_credentials, read_xml};
+pub use staged::{STAGING, list_staged, staged, staged_of};

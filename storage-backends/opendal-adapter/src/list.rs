@@ -7,7 +7,7 @@
 //!
 //! A service whose listings have the order of the keys anyway is asked for the page itself.
 
-use std::time::SystemTime;
+use std::{future::Future, time::SystemTime};
 
 use boxvault_plugin_sdk::{
     ObjectEntry, Result,
@@ -19,34 +19,88 @@ use opendal::{Entry, EntryMode, Operator};
 use crate::error::from_opendal;
 
 /// One page of a listing.
-pub(crate) struct Page<'a> {
-    pub(crate) prefix: &'a str,
-    pub(crate) after: &'a str,
-    pub(crate) limit: u32,
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// What all keys begin with.
+    pub prefix: &'a str,
+    /// A key that all of them come after.
+    pub after: &'a str,
+    /// How many keys at most.
+    pub limit: u32,
     /// A first segment that is not shown.
-    pub(crate) hidden: Option<&'a str>,
+    pub hidden: Option<&'a str>,
+}
+
+/// One row of a folder, with its whole key.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// A folder; its key ends with a slash.
+    Folder(String),
+    /// An object.
+    Object(ObjectEntry),
+}
+
+impl Found {
+    fn key(&self) -> &str {
+        match self {
+            Self::Folder(key) => key,
+            Self::Object(entry) => &entry.key,
+        }
+    }
 }
 
 impl Page<'_> {
-    pub(crate) async fn read(&self, operator: &Operator) -> Result<Vec<ObjectEntry>> {
+    /// Walks folders. `folder` gives what is in one, whose key ends with a slash, or is empty at the top; in any order,
+    /// and nothing if there is no such folder.
+    ///
+    /// # Errors
+    /// Those of `folder`.
+    pub async fn walk<F>(&self, folder: impl Fn(String) -> F) -> Result<Vec<ObjectEntry>>
+    where
+        F: Future<Output = Result<Vec<Found>>>,
+    {
         let limit = self.limit.min(LIST_LIMIT_MAX) as usize;
         if self.hidden.is_some()
             && self.prefix.split_once('/').map(|(first, _)| first) == self.hidden
         {
             return Ok(Vec::new());
         }
-        let start = self.prefix.rfind('/').map_or("/", |slash| &self.prefix[..=slash]);
-        let mut found = Vec::new();
-        // Entries that are still to be looked at, the next one last.
-        let mut waiting = self.folder(operator, start).await?;
-        while found.len() < limit {
-            let Some((path, entry)) = waiting.pop() else { break };
-            match entry {
-                Some(entry) => found.push(entry),
-                None => waiting.extend(self.folder(operator, &path).await?),
+        let start = self.start();
+        if !start.is_empty() && check_key(start.trim_end_matches('/')).is_err() {
+            // no key lies there, and what does may be another's
+            return Ok(Vec::new());
+        }
+        let mut page = Vec::new();
+        // What is still to be looked at, the next one last.
+        let mut waiting = self.matching(folder(start.to_owned()).await?);
+        while page.len() < limit {
+            match waiting.pop() {
+                Some(Found::Object(entry)) => page.push(entry),
+                Some(Found::Folder(key)) => waiting.extend(self.matching(folder(key).await?)),
+                None => break,
             }
         }
-        Ok(found)
+        Ok(page)
+    }
+
+    /// The folder that all keys of the page lie in.
+    pub fn start(&self) -> &str {
+        self.prefix.rfind('/').map_or("", |slash| &self.prefix[..=slash])
+    }
+
+    /// What matters in one folder, in reverse order.
+    fn matching(&self, mut rows: Vec<Found>) -> Vec<Found> {
+        rows.retain(|row| match row {
+            Found::Folder(key) => self.may_hold(key),
+            Found::Object(entry) => self.holds(&entry.key),
+        });
+        rows.sort_by(|a, b| b.key().cmp(a.key()));
+        rows
+    }
+
+    /// The page of a service of OpenDAL's.
+    pub(crate) async fn read(&self, operator: &Operator) -> Result<Vec<ObjectEntry>> {
+        self.walk(|folder| rows_of(operator, folder)).await
     }
 
     /// The same from a service that lists everything below a prefix in the order of the keys.
@@ -67,28 +121,6 @@ impl Page<'_> {
         Ok(found)
     }
 
-    /// What matters in one folder, in reverse order; folders have no entry.
-    async fn folder(
-        &self,
-        operator: &Operator,
-        folder: &str,
-    ) -> Result<Vec<(String, Option<ObjectEntry>)>> {
-        let mut rows = Vec::new();
-        for entry in operator.list(folder).await.map_err(from_opendal)? {
-            let path = entry.path().to_owned();
-            if path == folder {
-                continue;
-            }
-            match entry.metadata().mode() {
-                EntryMode::DIR if self.may_hold(&path) => rows.push((path, None)),
-                EntryMode::FILE if self.holds(&path) => rows.push((path, Some(object(entry)))),
-                _ => {}
-            }
-        }
-        rows.sort_by(|(a, _), (b, _)| b.cmp(a));
-        Ok(rows)
-    }
-
     fn holds(&self, key: &str) -> bool {
         key.starts_with(self.prefix) && key > self.after && check_key(key).is_ok()
     }
@@ -100,6 +132,24 @@ impl Page<'_> {
         let later = folder > self.after || self.after.starts_with(folder);
         shown && prefixed && later
     }
+}
+
+/// What is in a folder of an operator's.
+///
+/// # Errors
+/// What the service says.
+pub async fn rows_of(operator: &Operator, folder: String) -> Result<Vec<Found>> {
+    // OpenDAL's name for the top
+    let path = if folder.is_empty() { "/" } else { &folder };
+    let entries = operator.list(path).await.map_err(from_opendal)?;
+    let found = entries.into_iter().filter(|entry| entry.path() != path).filter_map(|entry| {
+        match entry.metadata().mode() {
+            EntryMode::DIR => Some(Found::Folder(entry.path().to_owned())),
+            EntryMode::FILE => Some(Found::Object(object(entry))),
+            EntryMode::Unknown => None,
+        }
+    });
+    Ok(found.collect())
 }
 
 fn object(entry: Entry) -> ObjectEntry {

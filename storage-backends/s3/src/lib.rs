@@ -44,7 +44,7 @@ impl StoragePlugin for S3 {
         config.check()?;
         let transport = http_transport(&HttpOptions {
             connect_timeout: CONNECT_TIMEOUT,
-            silence_timeout: Duration::from_secs(config.transfer_timeout_s),
+            silence_timeout: Some(Duration::from_secs(config.transfer_timeout_s)),
             ca_file: config.ca_file.clone(),
         })?;
         let credentials = credentials::find(&config, &transport).await?;
