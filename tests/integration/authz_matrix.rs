@@ -167,7 +167,7 @@ async fn a_bad_credential_is_401_on_every_route_of_the_api_and_nothing_to_stock_
         } else {
             assert_eq!(reply.status, 401, "{name} with {why}: {}", reply.text());
             assert!(reply.header("www-authenticate").is_some(), "{name} with {why}");
-            if case.method != Method::HEAD {
+            if case.method != Method::HEAD && case.path.starts_with("/api/") {
                 assert_eq!(reply.code(), "CREDENTIALS_INVALID", "{name} with {why}");
             }
         }

@@ -1,9 +1,13 @@
 //! The Vagrant Cloud API, with the real `vagrant cloud …` and Packer, and by the shapes that other versions of them send.
 
 mod accounts;
+mod authority;
 mod boxes;
+mod oauth;
 mod packer;
+mod pitfalls;
 mod providers;
+mod replay;
 mod uploads;
 mod vagrant;
 
@@ -23,12 +27,16 @@ const BASES: [&str; 2] = ["/api/v1", "/api/v2"];
 /// A server with an organization, and its admin with a token as clients have one.
 async fn server() -> (TestServer, Client) {
     let server = TestServer::start().await;
+    let client = owner_of_acme(&server).await;
+    (server, client)
+}
+
+async fn owner_of_acme(server: &TestServer) -> Client {
     let admin = server.admin().await;
     let reply = admin.post("/api/organization", &json!({ "name": "acme" })).await;
     assert_eq!(reply.status, 201, "{}", reply.text());
     let token = server.api_token(ADMIN_NAME).await;
-    let client = server.anonymous().with_token(&token);
-    (server, client)
+    server.anonymous().with_token(&token)
 }
 
 async fn ask(client: &Client, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {

@@ -271,6 +271,8 @@ async fn every_write_of_the_document_looks_at_if_match() {
             // a value that is not allowed is found before anything is looked up; stock clients are told without a code
             let told = if path.starts_with("/api/v1/") || path.starts_with("/api/v2/") {
                 [(412, ""), (422, "")]
+            } else if path.starts_with("/vagrant/") {
+                [(412, ""), (400, "")]
             } else {
                 [(412, "PRECONDITION_FAILED"), (400, "INVALID_INPUT")]
             };

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use recorder::Recorder;
 use walk::{
-    accounts, cloud, first_admin, invitations, join_requests, links, own_account, policy, publish,
-    read, remove, watch,
+    accounts, cloud, first_admin, hcp, invitations, join_requests, links, own_account, policy,
+    publish, read, remove, watch,
 };
 
 /// What is promised and not called here, with the reason. This list only shrinks.
@@ -35,6 +35,7 @@ async fn every_operation_succeeds_as_documented() {
     own_account(&server, &mut recorder, &admin).await;
     publish(&mut recorder, &admin).await;
     cloud(&mut recorder, &anonymous).await;
+    hcp(&mut recorder, &anonymous, &admin).await;
     read(&mut recorder, &admin, &anonymous).await;
     invitations(&server, &mut recorder, &admin).await;
     join_requests(&server, &mut recorder, &admin).await;

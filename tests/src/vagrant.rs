@@ -45,6 +45,8 @@ pub struct Vagrant {
     home: TempDir,
     server_url: String,
     token: Option<String>,
+    /// A certificate authority of the house.
+    authority: Option<PathBuf>,
 }
 
 impl Vagrant {
@@ -52,13 +54,26 @@ impl Vagrant {
     pub fn new(server_url: &str) -> Option<Self> {
         let program = find_program("vagrant")?;
         let home = tempfile::Builder::new().prefix("vagrant-home-").tempdir().ok()?;
-        Some(Self { program, home, server_url: server_url.to_owned(), token: None })
+        Some(Self {
+            program,
+            home,
+            server_url: server_url.to_owned(),
+            token: None,
+            authority: None,
+        })
     }
 
     /// Presents a token, as `VAGRANT_CLOUD_TOKEN` does.
     #[must_use]
     pub fn token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
+        self
+    }
+
+    /// Trusts a certificate authority besides those of the system, as people are told to: for its API and for curl.
+    #[must_use]
+    pub fn trusting(mut self, authority: &Path) -> Self {
+        self.authority = Some(authority.to_owned());
         self
     }
 
@@ -91,6 +106,9 @@ impl Vagrant {
             .kill_on_drop(true);
         if let Some(token) = &self.token {
             command.env("VAGRANT_CLOUD_TOKEN", token);
+        }
+        if let Some(authority) = &self.authority {
+            command.env("SSL_CERT_FILE", authority).env("CURL_CA_BUNDLE", authority);
         }
         let output = command.output().await.expect("vagrant starts");
         let text =

@@ -38,6 +38,7 @@ pub(crate) mod sealing;
 pub(crate) mod second_factor;
 pub(crate) mod secrets;
 pub(crate) mod service_accounts;
+pub(crate) mod service_tokens;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod storage;
@@ -84,6 +85,7 @@ pub struct App {
     pub(crate) identities: identify::IdentityCache,
     pub(crate) catalogues: catalogue::CatalogueCache,
     pub(crate) download_links: download_links::DownloadLinks,
+    pub(crate) refused_uploads: upload_tickets::RefusedUploads,
     pub(crate) renderings: markdown::Renderings,
     pub(crate) downloads: downloads::DownloadCounter,
     pub(crate) refusals: audit::Refusals,

@@ -1,15 +1,15 @@
 //! The real `vagrant cloud …`.
 
 use boxvault_tests::{
-    Vagrant,
-    bytes::{BoxBuilder, DISK_NAME},
+    Publication, Vagrant,
+    bytes::{BoxBuilder, BoxFile, DISK_NAME},
     server::ADMIN_NAME,
     skip,
 };
 use reqwest::Method;
 use serde_json::json;
 
-use super::{ask, good, read, server, write_box};
+use super::{ask, authority::Authority, good, read, server, write_box};
 
 #[tokio::test]
 async fn stock_vagrant_manages_boxes_versions_and_providers() {
@@ -127,4 +127,111 @@ async fn stock_vagrant_publishes_and_installs_what_it_published() {
         catalogue["versions"].as_array().unwrap().iter().map(|it| it["version"].clone()).collect();
     assert_eq!(versions, ["1.1.0", "1.0.0"]);
     assert!(!server.log().contains("ticket="), "an upload address is in the log");
+}
+
+#[tokio::test]
+async fn wrong_publishes_say_why_and_leave_what_is_there() {
+    let (server, client) = server().await;
+    let Some(vagrant) = Vagrant::new(&server.url()) else {
+        skip(
+            "cloud::vagrant::wrong_publishes_say_why_and_leave_what_is_there",
+            "vagrant is not installed",
+        );
+        return;
+    };
+    let vagrant = vagrant.token(client.token().unwrap());
+    let admin = server.admin().await;
+    let good_file = BoxBuilder::new("virtualbox").build();
+    admin.publish(&Publication::new("acme", "web", &good_file.bytes)).await;
+    let before = server.anonymous().get("/acme/web").await.json();
+
+    let other = BoxBuilder::new("libvirt").build();
+    let no_box = BoxFile { bytes: b"this is a text".to_vec(), ..other.clone() };
+    let good_path = write_box(vagrant.home(), "good.box", &good_file);
+    let wrong = "0".repeat(64);
+    for (number, file, more, why) in [
+        ("2.0.0", &good_file, ["-c", &*wrong, "-C", "sha256"].as_slice(), "sha256"),
+        ("3.0.0", &no_box, &[], "archive"),
+        ("4.0.0", &other, &[], "libvirt"),
+    ] {
+        let path = write_box(vagrant.home(), "wrong.box", file);
+        let publish = ["cloud", "publish", "acme/web", number, "virtualbox", &path, "-f", "-r"];
+        let run = vagrant.run(&[&publish[..], more].concat()).await;
+        run.expect_failure();
+        assert!(run.output.contains(why), "{number}: {}", run.output);
+        assert_eq!(server.anonymous().get("/acme/web").await.json(), before, "{number}");
+        let version = format!("/api/v2/box/acme/web/version/{number}");
+        let left = good(&client, Method::GET, &version, None).await;
+        assert_eq!(left["status"], "unreleased");
+        // the same once more, and right: this client leaves a known provider as it is, with what was declared of it
+        let sum = ["-c", &*good_file.sha256, "-C", "sha256"];
+        let update = ["cloud", "provider", "update", "acme/web", "virtualbox", number];
+        vagrant.run(&[&update[..], &sum].concat()).await.expect_success();
+        let mut again =
+            ["cloud", "publish", "acme/web", number, "virtualbox", &*good_path].to_vec();
+        again.extend(["-f", "-r"]);
+        vagrant.run(&again).await.expect_success();
+        let left = good(&client, Method::GET, &version, None).await;
+        assert_eq!(left["status"], "active", "{left}");
+        good(&client, Method::PUT, &format!("{version}/revoke"), None).await;
+    }
+}
+
+#[tokio::test]
+async fn stock_vagrant_searches_with_every_option() {
+    let (server, client) = server().await;
+    let Some(vagrant) = Vagrant::new(&server.url()) else {
+        skip(
+            "cloud::vagrant::stock_vagrant_searches_with_every_option",
+            "vagrant is not installed",
+        );
+        return;
+    };
+    let admin = server.admin().await;
+    for (name, provider) in [("alpha", "virtualbox"), ("beta", "virtualbox"), ("gamma", "libvirt")]
+    {
+        let file = BoxBuilder::new(provider).build();
+        let at = Publication { provider, ..Publication::new("acme", name, &file.bytes) };
+        admin.publish(&at).await;
+    }
+    let vagrant = vagrant.token(client.token().unwrap());
+    let search = async |options: &[&str]| {
+        let run = vagrant.run(&[&["cloud", "search", "acme"], options].concat()).await;
+        run.expect_success();
+        let mut found: Vec<_> = ["alpha", "beta", "gamma"]
+            .into_iter()
+            .filter_map(|name| Some((run.output.find(&format!("acme/{name}"))?, name)))
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+    };
+    let by_time = ["--sort-by", "created", "--order"];
+    let all = ["alpha", "beta", "gamma"];
+    assert_eq!(search(&[&by_time[..], &["asc"]].concat()).await, all);
+    assert_eq!(search(&[&by_time[..], &["desc"]].concat()).await, ["gamma", "beta", "alpha"]);
+    assert_eq!(search(&["--provider", "libvirt"]).await, ["gamma"]);
+    let second = ["asc", "--limit", "1", "--page", "2", "--short"];
+    assert_eq!(search(&[&by_time[..], &second].concat()).await, ["beta"]);
+    assert_eq!(search(&[&by_time[..], &["asc", "--json"]].concat()).await, all);
+}
+
+#[tokio::test]
+async fn stock_vagrant_works_over_tls_of_an_authority_of_ones_own() {
+    let test = "cloud::vagrant::stock_vagrant_works_over_tls_of_an_authority_of_ones_own";
+    let Some(authority) = Authority::new() else { return skip(test, "openssl is not installed") };
+    let (server, client) = authority.server().await;
+    let url = format!("https://{}", server.https());
+    let token = client.token().unwrap();
+    let (Some(stranger), Some(vagrant)) = (Vagrant::new(&url), Vagrant::new(&url)) else {
+        return skip(test, "vagrant is not installed");
+    };
+    stranger.token(token).run(&["cloud", "auth", "whoami"]).await.expect_failure();
+    let vagrant = vagrant.token(token).trusting(&authority.certificate());
+    let file = BoxBuilder::new("virtualbox").build();
+    let path = write_box(vagrant.home(), "web.box", &file);
+    let publish = ["cloud", "publish", "acme/web", "1.0.0", "virtualbox", &path, "-f", "-r"];
+    vagrant.run(&publish).await.expect_success();
+    vagrant.run(&["box", "add", "acme/web"]).await.expect_success();
+    let folder = vagrant.installed("acme", "web", "1.0.0", "virtualbox").unwrap();
+    assert!(read(&folder.join(DISK_NAME)) == file.disk);
 }

@@ -487,3 +487,65 @@ async fn lives(recorder: &mut Recorder, admin: &Client) {
     assert_eq!(list.json()["page"]["total"], 1);
     recorder.call(admin, "restore_organization", 200, nothing()).await;
 }
+
+/// A box that a client of the HCP registry makes.
+pub(super) async fn hcp(recorder: &mut Recorder, anonymous: &Client, owner: &Client) {
+    let service = json!({ "name": "hcp", "role": "admin" });
+    let made = owner.post("/api/organization/acme/service-accounts", &service).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let secret = made.data()["token"].as_str().unwrap().to_owned();
+    let form = format!("grant_type=client_credentials&client_id=acme%2Fhcp&client_secret={secret}");
+    let with = With {
+        headers: &[("content-type", "application/x-www-form-urlencoded")],
+        body: Some(What::Bytes(form.into_bytes())),
+        ..With::default()
+    };
+    let token = recorder.call(anonymous, "create_service_token", 200, with).await.json();
+    let client = anonymous.with_token(token["access_token"].as_str().unwrap());
+    let names = [("box", "hcp"), ("since", "0")];
+    let with = |value| With { names: &names, ..body(value) };
+    let new = json!({ "name": "hcp", "is_private": true });
+    let made = recorder.call(&client, "create_hcp_box", 200, with(new)).await.json();
+    let id = made["operation"]["id"].as_str().unwrap();
+    recorder.call(&client, "wait_for_hcp_operation", 200, at(&[("id", id)])).await;
+    let change = json!({ "short_description": "s" });
+    recorder.call(&client, "update_hcp_box", 200, with(change)).await;
+    recorder.call(&client, "create_hcp_version", 200, with(json!({ "name": "1.0.0" }))).await;
+    let change = json!({ "description": "d" });
+    recorder.call(&client, "update_hcp_version", 200, with(change)).await;
+    let new = json!({ "name": "virtualbox" });
+    recorder.call(&client, "create_hcp_provider", 200, with(new.clone())).await;
+    recorder.call(&client, "delete_hcp_provider", 200, at(&names)).await;
+    recorder.call(&client, "create_hcp_provider", 200, with(new)).await;
+    let new = json!({ "architecture_type": "amd64" });
+    recorder.call(&client, "create_hcp_architecture", 200, with(new.clone())).await;
+    recorder.call(&client, "delete_hcp_architecture", 200, at(&names)).await;
+    recorder.call(&client, "create_hcp_architecture", 200, with(new)).await;
+    let change = json!({ "default": true });
+    recorder.call(&client, "update_hcp_architecture", 200, with(change)).await;
+    recorder.call(&client, "read_hcp_upload", 200, at(&names)).await;
+    let given = recorder.call(&client, "read_hcp_direct_upload", 200, at(&names)).await.json();
+    let address = given["url"].as_str().unwrap();
+    let path = &address[address.find("/api/").unwrap()..];
+    let file = BoxBuilder::new("virtualbox").build().bytes;
+    assert_eq!(anonymous.upload(path, file, &[]).await.status, 200);
+    for operation in [
+        "finish_hcp_upload",
+        "read_hcp_box",
+        "list_hcp_versions",
+        "read_hcp_version",
+        "list_hcp_providers",
+        "read_hcp_provider",
+        "list_hcp_architectures",
+        "read_hcp_architecture",
+        "read_hcp_download",
+        "release_hcp_version",
+        "revoke_hcp_version",
+        "delete_hcp_version",
+        "delete_hcp_box",
+    ] {
+        recorder.call(&client, operation, 200, at(&names)).await;
+    }
+    let gone = owner.delete("/api/organization/acme/service-accounts/hcp").await;
+    assert_eq!(gone.status, 200, "{}", gone.text());
+}

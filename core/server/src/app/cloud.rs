@@ -7,6 +7,7 @@
 mod boxes;
 mod changes;
 mod checksums;
+mod hcp;
 mod providers;
 mod versions;
 

@@ -23,7 +23,7 @@ use boxvault_types::{
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 
-use super::{App, secrets, secrets::TokenKind, tokens::Used};
+use super::{App, secrets, secrets::TokenKind, service_tokens, tokens::Used};
 use crate::error::{AppError, Result};
 
 /// How long an identity may be used without asking the catalog again.
@@ -75,6 +75,8 @@ impl App {
             self.identify_api_token(&key).await?
         } else if token.starts_with(TokenKind::Service.prefix()) {
             self.identify_service_account(&key).await?
+        } else if let Some(statement) = token.strip_prefix(service_tokens::PREFIX) {
+            self.identify_service_token(statement).await?
         } else {
             self.identify_session(token).await?
         };

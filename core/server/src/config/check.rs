@@ -312,6 +312,7 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
         ("limits.uploads_abandoned_after", limits.uploads_abandoned_after),
         ("limits.download_link_ttl", limits.download_link_ttl),
         ("limits.upload_ticket_ttl", limits.upload_ticket_ttl),
+        ("limits.service_token_ttl", limits.service_token_ttl),
         ("limits.download_write_timeout", limits.download_write_timeout),
         ("limits.header_timeout", limits.header_timeout),
         ("limits.request_timeout", limits.request_timeout),

@@ -59,6 +59,8 @@ pub struct LimitsConfig {
     pub download_link_ttl: HumanDuration,
     /// How long a ticket for an upload works: until its first byte. Default 12 h.
     pub upload_ticket_ttl: HumanDuration,
+    /// How long the token works that a service account gets by OAuth. Default 1 h.
+    pub service_token_ttl: HumanDuration,
     /// The longest time a client may take no byte of an answer. Default 60 s.
     pub download_write_timeout: HumanDuration,
     /// The time to send a request's head. Default 30 s.
@@ -109,12 +111,13 @@ impl Default for LimitsConfig {
             uploads_abandoned_after: HumanDuration::from_days(1),
             download_link_ttl: HumanDuration::from_hours(1),
             upload_ticket_ttl: HumanDuration::from_hours(12),
+            service_token_ttl: HumanDuration::from_hours(1),
             download_write_timeout: HumanDuration::from_mins(1),
             header_timeout: HumanDuration::from_secs(30),
             request_timeout: HumanDuration::from_secs(30),
             connection_idle_timeout: HumanDuration::from_mins(2),
             requests_per_minute: 1200,
-            requests_burst: 300,
+            requests_burst: 600,
             sign_in_requests_per_minute: 30,
             archive_decompressed_bytes_max: ByteCount(TIB),
             archive_check: ArchiveCheck::Metadata,

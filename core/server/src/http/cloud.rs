@@ -7,6 +7,7 @@
 
 pub(crate) mod authentication;
 pub(crate) mod boxes;
+pub(crate) mod hcp;
 pub(crate) mod owner;
 pub(crate) mod providers;
 pub(crate) mod search;

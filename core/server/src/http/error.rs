@@ -4,7 +4,10 @@
 
 use boxvault_types::{
     error::ErrorKind,
-    views::{ErrorEnvelope, ErrorView, VagrantErrorEnvelope},
+    views::{
+        ErrorEnvelope, ErrorView, VagrantErrorEnvelope,
+        hcp::{HcpErrorEnvelope, OAuthErrorView},
+    },
 };
 use salvo::{
     Depot, Request, Response, Writer, async_trait,
@@ -15,7 +18,7 @@ use salvo::{
 };
 use tracing::{debug, error, warn};
 
-use super::{call::RequestFacts, language};
+use super::{call::RequestFacts, cloud::hcp, language};
 use crate::error::AppError;
 
 /// Whose shapes a route answers in.
@@ -27,6 +30,27 @@ pub(crate) enum Dialect {
     /// Vagrant's: `{"errors": [...], "success": false}`; what cannot be done as asked is 422; stale credentials count as
     /// none.
     Vagrant,
+    /// HCP's: `{"code": 5, "message": "...", "details": []}`.
+    Hcp,
+    /// RFC 6749's: `{"error": "...", "error_description": "..."}`.
+    OAuth,
+}
+
+impl Dialect {
+    /// Of a route, or of a path whether or not there is a route.
+    pub(crate) fn of(path: &str) -> Self {
+        let path = path.trim_start_matches('/');
+        if hcp::is_of_dialect(path) {
+            return Self::Hcp;
+        }
+        let is_ours = match path.split('/').next().unwrap_or_default() {
+            "oauth2" => return Self::OAuth,
+            "api" => !(path.starts_with("api/v1/") || path.starts_with("api/v2/")),
+            "health" | "metrics" | "api-docs" | "assets" | "badge" | "" => true,
+            _ => false,
+        };
+        if is_ours { Self::Api } else { Self::Vagrant }
+    }
 }
 
 /// The status of a class of failures.
@@ -87,6 +111,15 @@ pub(crate) fn write(
             success: false,
             errors: vec![error.message().to_owned()],
         }),
+        Dialect::Hcp => serde_json::to_vec(&HcpErrorEnvelope {
+            code: number_of_grpc(error.kind()),
+            message: error.message().to_owned(),
+            details: Vec::new(),
+        }),
+        Dialect::OAuth => serde_json::to_vec(&OAuthErrorView {
+            error: word_of_oauth(error.kind()).to_owned(),
+            error_description: error.message().to_owned(),
+        }),
     };
     let body = body.unwrap_or_default();
     let allow = res.headers().get(ALLOW).cloned();
@@ -107,6 +140,32 @@ pub(crate) fn write(
     }
     res.status_code(status);
     res.body(body);
+}
+
+/// The number that gRPC has for a class of failures.
+fn number_of_grpc(kind: ErrorKind) -> i32 {
+    match kind {
+        ErrorKind::NotFound => 5,
+        ErrorKind::Conflict => 6,
+        ErrorKind::Forbidden => 7,
+        ErrorKind::TooManyRequests | ErrorKind::OverQuota | ErrorKind::StorageFull => 8,
+        ErrorKind::PreconditionFailed | ErrorKind::Locked => 9,
+        ErrorKind::Internal => 13,
+        ErrorKind::Unavailable => 14,
+        ErrorKind::Unauthenticated => 16,
+        _ => 3,
+    }
+}
+
+/// The word that RFC 6749 has for a class of failures.
+fn word_of_oauth(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Unauthenticated => "invalid_client",
+        ErrorKind::Forbidden => "unauthorized_client",
+        ErrorKind::Internal => "server_error",
+        ErrorKind::Unavailable | ErrorKind::TooManyRequests => "temporarily_unavailable",
+        _ => "invalid_request",
+    }
 }
 
 /// What went wrong on our side is logged here, with its causes. A plain refusal is part of the request's own line.

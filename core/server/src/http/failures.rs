@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use boxvault_types::{
     action::Action,
     error::{ErrorCode, ErrorKind},
-    views::{ErrorEnvelope, VagrantErrorEnvelope},
+    views::{
+        ErrorEnvelope, VagrantErrorEnvelope,
+        hcp::{HcpErrorEnvelope, OAuthErrorView},
+    },
 };
 use serde_json::json;
 use utoipa::{
@@ -25,7 +28,6 @@ use utoipa::{
 use super::{
     error::{self, Dialect},
     routes::{Permission, is_change},
-    vagrant,
 };
 
 /// Where a handler's description names the codes that are its own. The document has them as the names of the examples of
@@ -141,8 +143,7 @@ fn before_the_handler(
 
 /// Adds a code to the answers of its status.
 fn add(operation: &mut Operation, code: ErrorCode, path: &str) {
-    let of_vagrant = vagrant::is_of_dialect(path);
-    let dialect = if of_vagrant { Dialect::Vagrant } else { Dialect::Api };
+    let dialect = Dialect::of(path);
     let status = error::status(code.kind(), dialect).as_u16().to_string();
     let response =
         operation.responses.responses.entry(status).or_insert_with(|| {
@@ -150,10 +151,10 @@ fn add(operation: &mut Operation, code: ErrorCode, path: &str) {
         });
     let RefOr::T(response) = response else { return };
     let content = response.content.entry("application/json".to_owned()).or_insert_with(|| {
-        let schema = if of_vagrant { vagrant_failure() } else { failure() };
+        let schema = failure_in(dialect);
         RefOr::T(Content::new(Some(schema)))
     });
-    if let (RefOr::T(content), false) = (content, of_vagrant) {
+    if let (RefOr::T(content), Dialect::Api) = (content, dialect) {
         // where the handler itself answers so, with a body of its own
         if let Some(own) = content.schema.take_if(|own| *own != failure()) {
             let either = match own {
@@ -169,12 +170,18 @@ fn add(operation: &mut Operation, code: ErrorCode, path: &str) {
 }
 
 fn failure() -> RefOr<Schema> {
-    RefOr::Ref(Ref::from_schema_name(ErrorEnvelope::name()))
+    failure_in(Dialect::Api)
 }
 
-/// Failures look otherwise where stock Vagrant reads them.
-fn vagrant_failure() -> RefOr<Schema> {
-    RefOr::Ref(Ref::from_schema_name(VagrantErrorEnvelope::name()))
+/// Failures look otherwise to each kind of client.
+fn failure_in(dialect: Dialect) -> RefOr<Schema> {
+    let name = match dialect {
+        Dialect::Api => ErrorEnvelope::name(),
+        Dialect::Vagrant => VagrantErrorEnvelope::name(),
+        Dialect::Hcp => HcpErrorEnvelope::name(),
+        Dialect::OAuth => OAuthErrorView::name(),
+    };
+    RefOr::Ref(Ref::from_schema_name(name))
 }
 
 /// What a status says where the handler has no better words.

@@ -25,6 +25,10 @@ const TAGS: &[(&str, &str)] = &[
         "Vagrant Cloud",
         "Its API, for `vagrant cloud` and Packer: v2 and v1, which knows no architectures.",
     ),
+    (
+        "HCP Vagrant Registry",
+        "Its API of 2022-09-30, for Packer's `vagrant-registry`, and the token that OAuth clients begin with.",
+    ),
 ];
 
 /// The document without any path.

@@ -16,8 +16,12 @@ use super::{
         watches,
     },
     cloud::{
-        authentication, boxes as cloud_boxes, providers as cloud_providers, search,
-        uploads as cloud_uploads, versions as cloud_versions,
+        authentication, boxes as cloud_boxes,
+        hcp::{
+            architectures as hcp_architectures, boxes as hcp_boxes, operations,
+            providers as hcp_providers, uploads as hcp_uploads, versions as hcp_versions,
+        },
+        providers as cloud_providers, search, uploads as cloud_uploads, versions as cloud_versions,
     },
     hoops::{authorize::Asker, hold::HeldTo},
     routes::{ApiRouter, endpoint},
@@ -224,6 +228,33 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add_cloud(Read,    On::Architecture, endpoint!(cloud_providers::read_cloud_provider).of_default_architecture())
         .add_cloud(Update,  On::Architecture, endpoint!(cloud_providers::update_cloud_provider).of_default_architecture())
         .add_cloud(Delete,  On::Architecture, endpoint!(cloud_providers::delete_cloud_provider).of_default_architecture())
+        // the HCP Vagrant Registry API
+        .add(Read,     On::System,       endpoint!(operations::create_service_token).held_to(HeldTo::Nothing))
+        .add(Read,     On::System,       endpoint!(operations::wait_for_hcp_operation))
+        .add(Create,   On::Box,          endpoint!(hcp_boxes::create_hcp_box))
+        .add(Read,     On::Box,          endpoint!(hcp_boxes::read_hcp_box))
+        .add(Update,   On::Box,          endpoint!(hcp_boxes::update_hcp_box))
+        .add(Delete,   On::Box,          endpoint!(hcp_boxes::delete_hcp_box))
+        .add(Read,     On::Version,      endpoint!(hcp_versions::list_hcp_versions))
+        .add(Create,   On::Version,      endpoint!(hcp_versions::create_hcp_version))
+        .add(Read,     On::Version,      endpoint!(hcp_versions::read_hcp_version))
+        .add(Update,   On::Version,      endpoint!(hcp_versions::update_hcp_version))
+        .add(Delete,   On::Version,      endpoint!(hcp_versions::delete_hcp_version))
+        .add(Release,  On::Version,      endpoint!(hcp_versions::release_hcp_version))
+        .add(Revoke,   On::Version,      endpoint!(hcp_versions::revoke_hcp_version))
+        .add(Read,     On::Provider,     endpoint!(hcp_providers::list_hcp_providers))
+        .add(Create,   On::Provider,     endpoint!(hcp_providers::create_hcp_provider))
+        .add(Read,     On::Provider,     endpoint!(hcp_providers::read_hcp_provider))
+        .add(Delete,   On::Provider,     endpoint!(hcp_providers::delete_hcp_provider))
+        .add(Read,     On::Architecture, endpoint!(hcp_architectures::list_hcp_architectures))
+        .add(Create,   On::Architecture, endpoint!(hcp_architectures::create_hcp_architecture))
+        .add(Read,     On::Architecture, endpoint!(hcp_architectures::read_hcp_architecture))
+        .add(Update,   On::Architecture, endpoint!(hcp_architectures::update_hcp_architecture))
+        .add(Delete,   On::Architecture, endpoint!(hcp_architectures::delete_hcp_architecture))
+        .add(Download, On::File,         endpoint!(hcp_uploads::read_hcp_download))
+        .add(Upload,   On::File,         endpoint!(hcp_uploads::read_hcp_upload).gives_access())
+        .add(Upload,   On::File,         endpoint!(hcp_uploads::read_hcp_direct_upload).gives_access())
+        .add(Upload,   On::File,         endpoint!(hcp_uploads::finish_hcp_upload).held_to(HeldTo::Nothing))
         // stock Vagrant; last, since its paths begin with a name
         .add(Read,     On::Box,          endpoint!(vagrant::read_catalogue))
         .add(Download, On::File,         endpoint!(vagrant::download_box))

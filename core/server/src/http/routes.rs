@@ -11,7 +11,10 @@ use boxvault_types::{
     error::ErrorCode,
     identity::Identity,
     names::RESERVED_NAMES,
-    views::{ErrorEnvelope, VagrantErrorEnvelope},
+    views::{
+        ErrorEnvelope, VagrantErrorEnvelope,
+        hcp::{HcpErrorEnvelope, OAuthErrorView},
+    },
 };
 use salvo::{
     Depot, FlowCtrl, Handler, Request, Response, Router, async_trait,
@@ -259,9 +262,13 @@ impl ApiRouter {
         ErrorEnvelope::schemas(&mut schemas);
         components.schemas.extend(schemas);
         components.schemas.insert(ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema());
-        components
-            .schemas
-            .insert(VagrantErrorEnvelope::name().into_owned(), VagrantErrorEnvelope::schema());
+        for (name, schema) in [
+            (VagrantErrorEnvelope::name(), VagrantErrorEnvelope::schema()),
+            (HcpErrorEnvelope::name(), HcpErrorEnvelope::schema()),
+            (OAuthErrorView::name(), OAuthErrorView::schema()),
+        ] {
+            components.schemas.insert(name.into_owned(), schema);
+        }
         components.examples.extend(failures::examples());
         let shipped = Policy::embedded().expect("a test builds the shipped rules");
         Self { document: Some(Document { api: document, shipped }), ..Self::default() }

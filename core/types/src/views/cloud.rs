@@ -20,6 +20,14 @@ pub struct CloudUserView {
     /// Its name, or `service:<organization>/<name>`.
     #[schema(example = "alice")]
     pub username: String,
+    /// Nothing, as the rest: clients know these fields and look at none of them.
+    pub avatar_url: String,
+    /// Nothing.
+    pub profile_html: Option<String>,
+    /// Nothing.
+    pub profile_markdown: Option<String>,
+    /// None.
+    pub boxes: Vec<CloudBoxView>,
 }
 
 /// A new API token.
@@ -61,6 +69,12 @@ pub struct CloudOrganizationView {
     /// The organization's name.
     #[schema(example = "acme")]
     pub username: String,
+    /// Nothing.
+    pub avatar_url: String,
+    /// Nothing.
+    pub profile_html: Option<String>,
+    /// Nothing.
+    pub profile_markdown: Option<String>,
     /// Its boxes, without their versions.
     pub boxes: Vec<CloudBoxView>,
 }

@@ -94,7 +94,8 @@ impl App {
         Ok(all)
     }
 
-    /// One page of the boxes that a search finds, as far as they have a released version.
+    /// One page of the boxes that a search finds, as far as they have a released version. The words of boxes go first;
+    /// where they find nothing, `organization` and `organization/box` are looked for.
     pub(crate) async fn cloud_search(
         &self,
         place: &Place,
@@ -102,7 +103,13 @@ impl App {
         wanted: BoxQuery,
         query: ListQuery,
     ) -> Result<(Vec<CloudBoxView>, PageView)> {
-        let (items, page) = self.list_boxes(identity, None, wanted, query).await?;
+        let by_words = self.list_boxes(identity, None, wanted.clone(), query.clone()).await?;
+        let (items, page) = match owner_in(&query) {
+            Some((owner, query)) if by_words.1.total == 0 => {
+                self.discover_boxes(identity, Some(owner), wanted, query).await?
+            }
+            _ => by_words,
+        };
         let mut boxes = self.cloud_list(place, items).await?;
         // clients break on a box that has none
         boxes.retain(|found| found.current_version.is_some());
@@ -143,4 +150,13 @@ impl App {
         }
         Ok(views)
     }
+}
+
+/// The organization that somebody searches for, and what they look for in it.
+fn owner_in(query: &ListQuery) -> Option<(OrganizationName, ListQuery)> {
+    let text = query.q.as_deref()?.trim();
+    let (owner, rest) =
+        text.split_once('/').map_or((text, None), |(owner, rest)| (owner, Some(rest)));
+    let rest = rest.filter(|rest| !rest.is_empty()).map(ToOwned::to_owned);
+    Some((OrganizationName::parse(owner).ok()?, ListQuery { q: rest, ..query.clone() }))
 }

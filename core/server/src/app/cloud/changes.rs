@@ -84,12 +84,18 @@ impl App {
             self.update_provider(found, &slot.version, &slot.provider, change).await?;
             slot.provider = name;
         }
+        let is_default = self.architecture(found, &slot).await?.default_architecture;
         let change = UpdateArchitectureParams {
             name: params.architecture.filter(|name| name.key() != slot.architecture.key()),
-            default_box: params.default_architecture.filter(|is_default| *is_default),
+            default_box: params.default_architecture.filter(|wanted| *wanted && !is_default),
         };
         let name = change.name.clone();
-        self.update_architecture(found, &slot, change).await?;
+        let says_nothing = name.is_none() && change.default_box.is_none();
+        match self.update_architecture(found, &slot, change).await {
+            // clients send back what they read before they ask for what they want
+            Err(error) if says_nothing && error.code() == ErrorCode::VersionReleased => {}
+            changed => drop(changed?),
+        }
         slot.architecture = name.unwrap_or(slot.architecture);
         self.expect_checksum(found, &slot, expected).await?;
         Ok(slot)

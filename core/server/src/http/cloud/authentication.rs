@@ -103,7 +103,14 @@ fn second_factor(message: &str) -> CloudSecondFactorView {
 #[boxed]
 pub(crate) async fn read_cloud_identity(call: Call) -> Result<Plain<CloudIdentityView>> {
     let username = call.caller()?.actor();
-    Ok(Plain(CloudIdentityView { user: CloudUserView { username } }))
+    let user = CloudUserView {
+        username,
+        avatar_url: String::new(),
+        profile_html: None,
+        profile_markdown: None,
+        boxes: Vec::new(),
+    };
+    Ok(Plain(CloudIdentityView { user }))
 }
 
 /// Ends the token, or the session, that asks.

@@ -189,7 +189,7 @@ fn provider_of(call: &Call, slot: &Slot) -> Result<Resource> {
 }
 
 /// Files lie here and nowhere else.
-fn refuse_other_places(params: &CloudProviderParams) -> Result<()> {
+pub(super) fn refuse_other_places(params: &CloudProviderParams) -> Result<()> {
     if params.url.as_ref().is_none_or(String::is_empty) {
         return Ok(());
     }

@@ -50,7 +50,13 @@ pub(crate) async fn read_cloud_organization(
             .await?
             .ok_or_else(|| not_found(&Resource::Organization(Some(name))))?,
     };
-    Ok(Plain(CloudOrganizationView { username, boxes }))
+    Ok(Plain(CloudOrganizationView {
+        username,
+        avatar_url: String::new(),
+        profile_html: None,
+        profile_markdown: None,
+        boxes,
+    }))
 }
 
 /// Searches boxes that have a released version, among those that the caller may see.
@@ -59,7 +65,7 @@ pub(crate) async fn read_cloud_organization(
     path = "/api/v2/search",
     tag = "Vagrant Cloud",
     params(
-        ("q" = Option<String>, Query, description = "Words of the name, the tags or the short description, or their beginnings."),
+        ("q" = Option<String>, Query, description = "Words of the name, the tags or the short description, or their beginnings; or an organization, or `organization/box`."),
         ("provider" = Option<ProviderName>, Query, description = "Only boxes with a released file for it."),
         ("architecture" = Option<ArchitectureName>, Query, description = "Only boxes with a released file for it."),
         ("sort" = Option<String>, Query, description = "`downloads`, `created` or `updated`; `downloads` when absent."),

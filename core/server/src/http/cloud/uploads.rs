@@ -1,17 +1,18 @@
 //! Uploads: an address for the file, the file, and the word that it arrived.
 //!
 //! The file comes to us in either way that clients know, so that both begin and end alike; what they call direct has one
-//! more request at its end. Its state is in its path, of which clients keep nothing else.
+//! more request at its end. Its state is in its path, of which clients keep nothing else, and it is where they are told what
+//! is wrong with a file: of the upload's own answer they print a number at most.
 
-use boxvault_types::{
-    digest::Checksum,
-    views::cloud::{CloudDirectUploadView, CloudUploadView, CloudUploadedView},
-};
+use boxvault_types::views::cloud::{CloudDirectUploadView, CloudUploadView, CloudUploadedView};
 use salvo::{Depot, Request, Response, Writer as _, handler, http::StatusCode};
 
 use super::{Plain, place, providers::slot};
 use crate::{
-    app::upload_tickets::{FileMark, TicketGrant},
+    app::{
+        artifacts::Slot,
+        upload_tickets::{FileMark, TicketGrant, Verdict},
+    },
     error::Result,
     http::{
         api::{
@@ -40,7 +41,7 @@ pub(crate) async fn read_cloud_upload(
     req: &mut Request,
     call: Call,
 ) -> Result<Plain<CloudUploadView>> {
-    let CloudDirectUploadView { upload_path, .. } = invite(req, &call).await?;
+    let CloudDirectUploadView { upload_path, .. } = invite(req, &call, Verdict::AtOnce).await?;
     Ok(Plain(CloudUploadView { upload_path }))
 }
 
@@ -60,19 +61,28 @@ pub(crate) async fn read_cloud_direct_upload(
     req: &mut Request,
     call: Call,
 ) -> Result<Plain<CloudDirectUploadView>> {
-    Ok(Plain(invite(req, &call).await?))
+    Ok(Plain(invite(req, &call, Verdict::ByCallback).await?))
 }
 
-async fn invite(req: &Request, call: &Call) -> Result<CloudDirectUploadView> {
+async fn invite(req: &Request, call: &Call, verdict: Verdict) -> Result<CloudDirectUploadView> {
     let slot = slot(req, call).await?;
-    require_replace(call, &slot).await?;
+    let (upload_path, was) = ticket_address(req, call, &slot, verdict).await?;
+    let here = place(req, call).of_slot(call.target.vagrant_box()?, &slot);
+    Ok(CloudDirectUploadView { upload_path, callback: format!("{here}/upload/direct/{}", was.0) })
+}
+
+/// An address that takes the file of an architecture, and which file that has now.
+pub(super) async fn ticket_address(
+    req: &Request,
+    call: &Call,
+    slot: &Slot,
+    verdict: Verdict,
+) -> Result<(String, FileMark)> {
+    require_replace(call, slot).await?;
     let found = call.target.vagrant_box()?;
-    let (ticket, was) = call.app.upload_ticket(&call.identity, found, &slot).await?;
-    let here = place(req, call).of_slot(found, &slot);
-    Ok(CloudDirectUploadView {
-        upload_path: format!("{here}/upload/file?ticket={ticket}"),
-        callback: format!("{here}/upload/direct/{}", was.0),
-    })
+    let (ticket, was) = call.app.upload_ticket(&call.identity, found, slot, verdict).await?;
+    let here = place(req, call).of_slot(found, slot);
+    Ok((format!("{here}/upload/file?ticket={ticket}"), was))
 }
 
 /// Takes the file. It may be sent again from its first byte; once it arrived, nothing but the same bytes.
@@ -85,7 +95,7 @@ async fn invite(req: &Request, call: &Call) -> Result<CloudDirectUploadView> {
     ),
     request_body(content = String, content_type = "application/octet-stream", description = "The file."),
     responses(
-        (status = 200, description = "It is stored, durably."),
+        (status = 200, description = "It is stored, durably; or of a direct upload that it came, and the callback says what became of it."),
     ),
     extensions(("x-error-codes" = json!([
         "UPLOAD_NOT_FOUND", "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH",
@@ -101,7 +111,9 @@ pub(crate) async fn put_cloud_file(
     depot: &mut Depot,
     call: Call,
 ) -> Result<()> {
-    take(req, res, depot, &call).await
+    take(req, depot, &call).await?;
+    res.status_code(StatusCode::OK);
+    Ok(())
 }
 
 /// Takes the file; the same as PUT.
@@ -114,7 +126,7 @@ pub(crate) async fn put_cloud_file(
     ),
     request_body(content = String, content_type = "application/octet-stream", description = "The file."),
     responses(
-        (status = 200, description = "It is stored, durably."),
+        (status = 200, description = "It is stored, durably; or of a direct upload that it came, and the callback says what became of it."),
     ),
     extensions(("x-error-codes" = json!([
         "UPLOAD_NOT_FOUND", "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH",
@@ -130,20 +142,24 @@ pub(crate) async fn post_cloud_file(
     depot: &mut Depot,
     call: Call,
 ) -> Result<()> {
-    take(req, res, depot, &call).await
-}
-
-async fn take(req: &mut Request, res: &mut Response, depot: &Depot, call: &Call) -> Result<()> {
-    let held = held(req, depot, call).await?;
-    receive(req, call, held).await?;
+    take(req, depot, &call).await?;
     res.status_code(StatusCode::OK);
     Ok(())
 }
 
-async fn held(req: &Request, depot: &Depot, call: &Call) -> Result<Option<Checksum>> {
-    let Ok(grant) = depot.get_typed::<TicketGrant>() else { return Ok(None) };
+async fn take(req: &mut Request, depot: &Depot, call: &Call) -> Result<()> {
     let found = call.target.vagrant_box()?;
-    call.app.held_by_ticket(grant, found, &architectures::slot(req)?).await
+    let grant = depot.get_typed::<TicketGrant>().ok();
+    let held = match grant {
+        Some(grant) => call.app.held_by_ticket(grant, found, &architectures::slot(req)?).await?,
+        None => None,
+    };
+    let is_first = held.is_none();
+    let Err(error) = receive(req, call, held).await else { return Ok(()) };
+    match grant {
+        Some(grant) if is_first && call.app.tells_later(grant, &error) => Ok(()),
+        _ => Err(error),
+    }
 }
 
 /// Says that the file was sent: it is looked for. It may be said again.
@@ -154,7 +170,9 @@ async fn held(req: &Request, depot: &Depot, call: &Call) -> Result<Option<Checks
     responses(
         (status = 200, description = "It is there.", body = CloudUploadedView),
     ),
-    extensions(("x-error-codes" = json!(["VERSION_EMPTY", "ARCHITECTURE_NOT_FOUND"])))
+    extensions(("x-error-codes" = json!([
+        "VERSION_EMPTY", "ARCHITECTURE_NOT_FOUND", "NOT_A_BOX", "CHECKSUM_MISMATCH", "PROVIDER_MISMATCH"
+    ])))
 )]
 #[handler]
 #[boxed]

@@ -97,7 +97,7 @@ impl Authenticate {
         }
         match refusal {
             Some(error)
-                if facts.dialect == Dialect::Api
+                if facts.dialect != Dialect::Vagrant
                     || error.kind() != boxvault_types::error::ErrorKind::Unauthenticated =>
             {
                 Err(error)

@@ -74,7 +74,7 @@ impl Authorize {
                 Dialect::Vagrant => {
                     AppError::new(ErrorCode::PathNotFound, error.message().to_owned())
                 }
-                Dialect::Api => error,
+                _ => error,
             }
         })?;
         let mut target = Target::find(&app, resource, action).await?;

@@ -49,7 +49,7 @@ impl Handler for Observe {
         let facts = RequestFacts {
             request_id: request_id(req),
             address: self.address(req),
-            dialect: dialect(&path),
+            dialect: Dialect::of(&path),
             language: language_of(req, &path),
             path: path.into(),
         };
@@ -94,22 +94,11 @@ impl Observe {
     }
 }
 
-/// The dialect that a path speaks, also where no route matches.
-fn dialect(path: &str) -> Dialect {
-    let first = path.split('/').next().unwrap_or_default();
-    let ours = match first {
-        "api" => !(path.starts_with("api/v1/") || path.starts_with("api/v2/")),
-        "health" | "metrics" | "api-docs" | "assets" | "badge" | "" => true,
-        _ => false,
-    };
-    if ours { Dialect::Api } else { Dialect::Vagrant }
-}
-
 /// The language that is asked for. Some stock clients look for English words.
 fn language_of(req: &Request, path: &str) -> Language {
-    match dialect(path) {
+    match Dialect::of(path) {
         Dialect::Api => language::wanted_by(req),
-        Dialect::Vagrant => Language::ENGLISH,
+        _ => Language::ENGLISH,
     }
 }
 
@@ -215,9 +204,11 @@ mod tests {
             ("/acme/web", Dialect::Vagrant),
             ("/%61pi/user", Dialect::Api),
             ("/health/ready", Dialect::Api),
+            ("/vagrant/2022-09-30/registry/acme/boxes", Dialect::Hcp),
+            ("/oauth2/token", Dialect::OAuth),
             ("/", Dialect::Api),
         ] {
-            assert_eq!(dialect(&extract::plain_path(path)), expected, "{path}");
+            assert_eq!(Dialect::of(&extract::plain_path(path)), expected, "{path}");
         }
     }
 }

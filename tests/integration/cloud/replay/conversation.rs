@@ -1,0 +1,88 @@
+//! The recordings, as they are read.
+//!
+//! A scene begins with `===`. An exchange is a line with method and path, headers, `> ` and the body; then the status with
+//! the type, and `< ` with the body of the answer.
+
+use serde_json::Value;
+
+/// A request, and what was answered.
+#[derive(Debug, Clone)]
+pub(super) struct Exchange {
+    pub(super) scene: String,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Option<String>,
+    pub(super) status: u16,
+    /// The type of the answer.
+    pub(super) kind: Option<String>,
+    pub(super) answer: Option<Value>,
+}
+
+impl Exchange {
+    /// The same without the address of a file elsewhere and its checksum, if it has one: files lie here alone.
+    pub(super) fn without_place_elsewhere(&self) -> Option<Self> {
+        let mut body: Value = serde_json::from_str(self.body.as_deref()?).ok()?;
+        let (noun, key) = if body.get("box_data").is_some() {
+            ("box_data", "download_url")
+        } else {
+            ("provider", "url")
+        };
+        let noun = body.get_mut(noun)?.as_object_mut()?;
+        noun.get(key)?.as_str()?;
+        noun.insert(key.to_owned(), Value::Null);
+        noun.remove("checksum");
+        let mut answer = self.answer.clone();
+        // what the client learns of the file elsewhere it cannot learn here
+        for key in ["hosted", "original_url", "checksum", "checksum_type"] {
+            if let Some(answer) = answer.as_mut().and_then(Value::as_object_mut) {
+                answer.entry(key).and_modify(|value| *value = Value::Null);
+            }
+        }
+        if let Some(data) =
+            answer.as_mut().and_then(|answer| answer.pointer_mut("/architecture/box_data"))
+        {
+            *data = Value::Null;
+        }
+        Some(Self { body: Some(body.to_string()), answer, ..self.clone() })
+    }
+}
+
+pub(super) fn parse(recording: &str) -> Vec<Exchange> {
+    let mut scene = String::new();
+    let mut all = Vec::new();
+    for block in recording.split("\n\n") {
+        let mut lines: Vec<&str> = block.lines().filter(|line| !line.starts_with('#')).collect();
+        if let Some(title) = lines.first().and_then(|line| line.strip_prefix("=== ")) {
+            title.clone_into(&mut scene);
+            lines.remove(0);
+        }
+        if !lines.is_empty() {
+            all.push(exchange(&scene, &lines));
+        }
+    }
+    all
+}
+
+fn exchange(scene: &str, lines: &[&str]) -> Exchange {
+    let (method, path) = lines[0].split_once(' ').expect("method and path");
+    let is_status = |line: &&str| line.starts_with(|first: char| first.is_ascii_digit());
+    let end = lines.iter().position(is_status).expect("a status");
+    let headers = lines[1..end].iter().filter(|line| !line.starts_with("> "));
+    let headers = headers.map(|line| line.split_once(": ").expect("a header"));
+    let (status, kind) = match lines[end].split_once(' ') {
+        Some((status, kind)) => (status, Some(kind.to_owned())),
+        None => (lines[end], None),
+    };
+    let after = |mark: &str| lines.iter().find_map(|line| line.strip_prefix(mark));
+    Exchange {
+        scene: scene.to_owned(),
+        method: method.to_owned(),
+        path: path.to_owned(),
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        body: after("> ").map(ToOwned::to_owned),
+        status: status.parse().expect("a number"),
+        kind,
+        answer: after("< ").map(|text| serde_json::from_str(text).expect("JSON")),
+    }
+}
