@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use boxvault_plugin_conformance::servers::{AzblobServer, S3Server, SftpServer, WebdavServer};
+use boxvault_plugin_conformance::servers::{
+    AzblobServer, GcsServer, S3Server, SftpServer, WebdavServer,
+};
 use boxvault_plugin_host::LoadedStorage;
 use boxvault_plugin_sdk::{Capabilities, StorageBackend as _};
 use boxvault_tests::{
@@ -49,6 +51,17 @@ fn azblob(test: &str) -> Option<Remote<AzblobServer>> {
     });
     let secret = Some(server.account_key.clone());
     Some(Remote { _server: server, plugin: "azblob", config, secret })
+}
+
+/// One of Google's kind.
+fn gcs(test: &str) -> Option<Remote<GcsServer>> {
+    let server = found(test, GcsServer::start())?;
+    let config = json!({
+        "endpoint": server.endpoint, "bucket": server.bucket, "prefix": "boxvault", "chunk_bytes": PART_BYTES,
+        "credential_file": server.credential_file,
+    });
+    let secret = std::fs::read_to_string(&server.credential_file).unwrap();
+    Some(Remote { _server: server, plugin: "gcs", config, secret: Some(secret) })
 }
 
 /// One that speaks SFTP.
@@ -121,6 +134,13 @@ async fn a_box_lives_in_a_container_from_its_upload_to_the_sweep_after_its_delet
     let test = "a_box_lives_in_a_container";
     let Some(azblob) = azblob(test) else { return };
     a_box_lives_there(&azblob, test).await;
+}
+
+#[tokio::test]
+async fn a_box_lives_in_a_bucket_of_google_from_its_upload_to_the_sweep_after_its_deletion() {
+    let test = "a_box_lives_in_a_bucket_of_google";
+    let Some(gcs) = gcs(test) else { return };
+    a_box_lives_there(&gcs, test).await;
 }
 
 #[tokio::test]
@@ -233,6 +253,15 @@ async fn a_server_says_what_is_wrong_with_its_container_and_does_not_start() {
     let Some(mut azblob) = azblob("a_server_says_what_is_wrong_with_its_container") else { return };
     azblob.config["container"] = "no-such-container".into();
     does_not_start(&azblob, "create the container, or correct container").await;
+}
+
+#[tokio::test]
+async fn a_server_says_what_is_wrong_with_its_bucket_at_google_and_does_not_start() {
+    let Some(mut gcs) = gcs("a_server_says_what_is_wrong_with_its_bucket_at_google") else {
+        return;
+    };
+    gcs.config["bucket"] = "no-such-bucket".into();
+    does_not_start(&gcs, "create the bucket, or correct bucket").await;
 }
 
 #[tokio::test]

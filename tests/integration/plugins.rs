@@ -11,7 +11,7 @@ use std::{
 
 use boxvault_plugin_conformance::{
     Outcome, Report, auth,
-    servers::{AzblobServer, LdapServer, S3Server, SftpServer, WebdavServer},
+    servers::{AzblobServer, GcsServer, LdapServer, S3Server, SftpServer, WebdavServer},
     storage,
 };
 use boxvault_plugin_host::{
@@ -136,6 +136,19 @@ async fn azblob_passes_the_storage_suite_through_its_library() {
     let report = passes_through_its_library("azblob", config).await;
     let case = report.outcome("what_was_begun_is_listed_and_can_be_removed");
     assert_eq!(case, Some(&Outcome::Passed));
+}
+
+#[tokio::test]
+async fn gcs_passes_the_storage_suite_through_its_library() {
+    let server = match GcsServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip("gcs_passes_the_storage_suite_through_its_library", &reason),
+    };
+    let config = json!({
+        "bucket": server.bucket, "endpoint": server.endpoint, "chunk_bytes": 1 << 20,
+        "credential_file": server.credential_file,
+    });
+    passes_through_its_library("gcs", config).await;
 }
 
 #[tokio::test]

@@ -91,22 +91,30 @@ const FENCES: &[(&str, &[&str])] = &[
     ),
     ("reqsign-aws-v4", &["boxvault-storage-s3", "opendal-service-s3"]),
     ("reqsign-azure-storage", &["boxvault-storage-azblob", "opendal-service-azblob"]),
+    ("reqsign-google", &["boxvault-storage-gcs", "opendal-service-gcs"]),
     (
         "reqsign-core",
         &[
             "boxvault-storage-opendal",
             "opendal-core",
             "opendal-service-azblob",
+            "opendal-service-gcs",
             "opendal-service-s3",
             "reqsign-aws-core",
             "reqsign-aws-v4",
             "reqsign-azure-storage",
             "reqsign-file-read-tokio",
+            "reqsign-google",
         ],
     ),
     (
         "reqsign-file-read-tokio",
-        &["boxvault-storage-opendal", "opendal-service-azblob", "opendal-service-s3"],
+        &[
+            "boxvault-storage-opendal",
+            "opendal-service-azblob",
+            "opendal-service-gcs",
+            "opendal-service-s3",
+        ],
     ),
 ];
 

@@ -12,10 +12,11 @@ use std::{
 };
 
 /// The plugins that a build of the workspace's default members leaves beside the program.
-const PLUGINS: [&str; 7] = [
+const PLUGINS: [&str; 8] = [
     "auth_ldap",
     "storage_azblob",
     "storage_fs",
+    "storage_gcs",
     "storage_memory",
     "storage_s3",
     "storage_sftp",

@@ -121,6 +121,34 @@ impl LdapServer {
     }
 }
 
+/// A server of Google Cloud Storage's kind, with a bucket that holds nothing.
+#[derive(Debug)]
+pub struct GcsServer {
+    /// Where it is.
+    pub endpoint: String,
+    /// The bucket.
+    pub bucket: String,
+    /// A file with the configuration of a workload identity, which may do everything.
+    pub credential_file: PathBuf,
+    _process: Process,
+}
+
+impl GcsServer {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Why there is none on this machine.
+    pub fn start() -> Result<Self, String> {
+        let (process, words) = Process::start("gcs.py")?;
+        let [endpoint, bucket, credential_file] = words.as_slice() else {
+            return Err(format!("gcs.py said {} words instead of three", words.len()));
+        };
+        let (endpoint, bucket, credential_file) =
+            (endpoint.clone(), bucket.clone(), credential_file.into());
+        Ok(Self { endpoint, bucket, credential_file, _process: process })
+    }
+}
+
 /// An SFTP server with an empty folder.
 #[derive(Debug)]
 pub struct SftpServer {

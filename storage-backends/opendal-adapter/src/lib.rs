@@ -22,9 +22,9 @@ pub use http::{HttpOptions, http_client, http_transport};
 pub use list::{Found, Page, rows_of};
 pub use opendal::{Buffer, HttpTransporter, OperationContext, Operator, services};
 pub use parts::Parts;
-pub use patience::Patience;
+pub use patience::{Failures, Patience};
 #[cfg(feature = "signed")]
 pub use reqsign_core::{ProvideCredential, ProvideCredentialChain};
 #[cfg(feature = "signed")]
-pub use signed::{SignedRequests, find_credentials, read_xml};
+pub use signed::{SignedRequests, find_credentials, read_json, read_xml, refused};
 pub use staged::{STAGING, list_staged, staged, staged_of};

@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use boxvault_plugin_sdk::Result;
+use boxvault_plugin_sdk::{PluginError, Result};
 use opendal::{
     Operator,
     layers::{RetryLayer, TimeoutLayer},
@@ -12,6 +12,26 @@ use tokio::time::sleep;
 /// The pause after the first failure; each is twice as long as the one before, give or take.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// How often in a row something has failed.
+#[derive(Debug, Default)]
+pub struct Failures {
+    count: usize,
+}
+
+impl Failures {
+    /// Waits before the next attempt; or tells that there is none.
+    pub async fn another(&mut self, patience: Patience, error: &PluginError) -> bool {
+        if !error.retry || self.count >= patience.retries {
+            return false;
+        }
+        let doubled =
+            u32::try_from(self.count).ok().and_then(|count| PAUSE.checked_mul(1 << count.min(16)));
+        self.count += 1;
+        sleep(doubled.unwrap_or(PAUSE_MAX).min(PAUSE_MAX)).await;
+        true
+    }
+}
 
 /// Waiting and asking again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +67,12 @@ impl Patience {
     where
         F: Future<Output = Result<T>>,
     {
-        let mut pause = PAUSE;
-        for _ in 0..self.retries {
+        let mut failures = Failures::default();
+        loop {
             match work().await {
-                Err(error) if error.retry => {}
+                Err(error) if failures.another(self, &error).await => {}
                 result => return result,
             }
-            sleep(pause).await;
-            pause = PAUSE_MAX.min(pause * 2);
         }
-        work().await
     }
 }

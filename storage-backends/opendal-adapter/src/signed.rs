@@ -68,12 +68,24 @@ impl<C: SigningCredential> SignedRequests<C> {
         self.signer.sign(&mut head, None).await.map_err(|error| {
             PluginError::new(PluginErrorKind::PermissionDenied, format!("no signature: {error}"))
         })?;
-        let answer = timeout(patience, self.transport.send(Request::from_parts(head, body)))
+        let answer = self.send_as_it_is(Request::from_parts(head, body), patience).await?;
+        if answer.status().is_success() { Ok(answer) } else { Err(refused(&answer)) }
+    }
+
+    /// Sends a request once, without a signature, and gives whatever is answered: for a URL that is itself the key.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no answer.
+    pub async fn send_as_it_is(
+        &self,
+        request: Request<Buffer>,
+        patience: Duration,
+    ) -> Result<Response<Vec<u8>>> {
+        let answer = timeout(patience, self.transport.send(request))
             .await
             .map_err(|_| PluginError::unavailable(format!("no answer within {patience:?}")))?
             .map_err(from_opendal)?;
-        let answer = answer.map(|body| body.to_vec());
-        if answer.status().is_success() { Ok(answer) } else { Err(refused(&answer)) }
+        Ok(answer.map(|body| body.to_vec()))
     }
 }
 
@@ -107,6 +119,35 @@ pub fn read_xml<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T> {
         .map_err(|error| PluginError::unexpected(format!("{what} cannot be read: {error}")))
 }
 
+/// Reads what a store answers.
+///
+/// # Errors
+/// `Unexpected`, naming what it should have been.
+pub fn read_json<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body)
+        .map_err(|error| PluginError::unexpected(format!("{what} cannot be read: {error}")))
+}
+
+/// As Google writes it.
+#[derive(Debug, boxvault_plugin_sdk::serde::Deserialize)]
+#[serde(crate = "boxvault_plugin_sdk::serde")]
+struct JsonRefusal {
+    error: JsonError,
+}
+
+#[derive(Debug, Default, boxvault_plugin_sdk::serde::Deserialize)]
+#[serde(crate = "boxvault_plugin_sdk::serde", default)]
+struct JsonError {
+    message: String,
+    errors: Vec<JsonReason>,
+}
+
+#[derive(Debug, Default, boxvault_plugin_sdk::serde::Deserialize)]
+#[serde(crate = "boxvault_plugin_sdk::serde", default)]
+struct JsonReason {
+    reason: String,
+}
+
 /// As S3 and Azure write it.
 #[derive(Debug, Default, boxvault_plugin_sdk::serde::Deserialize)]
 #[serde(crate = "boxvault_plugin_sdk::serde", default, rename_all = "PascalCase")]
@@ -115,7 +156,8 @@ struct Refusal {
     message: String,
 }
 
-fn refused(answer: &Response<Vec<u8>>) -> PluginError {
+/// What a store refuses, in its own words.
+pub fn refused(answer: &Response<Vec<u8>>) -> PluginError {
     let status = answer.status();
     let kind = match status {
         StatusCode::NOT_FOUND => PluginErrorKind::NotFound,
@@ -126,7 +168,16 @@ fn refused(answer: &Response<Vec<u8>>) -> PluginError {
         status if status.is_server_error() => PluginErrorKind::Unavailable,
         _ => PluginErrorKind::Unexpected,
     };
-    match quick_xml::de::from_reader::<_, Refusal>(answer.body().as_slice()) {
+    let body = answer.body().as_slice();
+    if let Ok(JsonRefusal { error }) = serde_json::from_slice(body) {
+        let reason = error.errors.into_iter().next().unwrap_or_default().reason;
+        return answered(
+            kind,
+            if reason.is_empty() { status.as_str() } else { &reason },
+            &error.message,
+        );
+    }
+    match quick_xml::de::from_reader::<_, Refusal>(body) {
         Ok(Refusal { code, message }) if !code.is_empty() => answered(kind, &code, &message),
         _ => PluginError::new(kind, format!("the store answers {status}")),
     }

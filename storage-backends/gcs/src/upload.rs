@@ -1,0 +1,261 @@
+//! Resumable uploads: how objects come into a bucket.
+//!
+//! An upload has an address of its own, which is also its key: whoever knows it can send. It takes chunks one after the
+//! other, says how far it has come, and makes the object when the last one is there.
+
+use std::time::SystemTime;
+
+use boxvault_plugin_sdk::{
+    Bytes, ObjectMeta, PluginError, PluginErrorKind, Result, serde::Deserialize,
+};
+use boxvault_storage_opendal::{
+    Buffer, Failures, HttpTransporter, Patience, SignedRequests, read_json, refused,
+};
+use chrono::DateTime;
+use http::{
+    Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE},
+    request::Builder,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqsign_google::{Credential, RequestSigner};
+
+use crate::{
+    Config,
+    credentials::{Credentials, SCOPE},
+};
+
+/// Left as they are in a query.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What the store answers to an upload that was given up.
+const GIVEN_UP: u16 = 499;
+
+/// A bucket, below the store's own prefix.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    requests: SignedRequests<Credential>,
+    patience: Patience,
+    endpoint: String,
+    name: String,
+    /// What all names begin with: nothing, or a text with a slash at its end.
+    root: String,
+    kms_key_name: Option<String>,
+    /// What is said of a new object besides its name.
+    description: String,
+}
+
+/// What an upload is made of: its address. It is not printed.
+pub(crate) struct Upload {
+    address: String,
+}
+
+/// How far an upload has come.
+enum State {
+    /// The store has so many bytes.
+    Has(u64),
+    Finished(ObjectMeta),
+}
+
+/// An object, in the answer to its last chunk.
+#[derive(Debug, Deserialize)]
+#[serde(crate = "boxvault_plugin_sdk::serde")]
+struct Object {
+    /// A number, as text.
+    size: String,
+    etag: Option<String>,
+    updated: Option<String>,
+}
+
+impl Bucket {
+    pub(crate) fn new(
+        config: &Config,
+        transport: HttpTransporter,
+        credentials: Credentials,
+    ) -> Self {
+        let root = match config.prefix.trim_matches('/') {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        };
+        let description = match &config.storage_class {
+            // what needs to be escaped is in no class
+            Some(class) => format!(r#"{{"storageClass":"{}"}}"#, class.replace(['"', '\\'], "")),
+            None => "{}".to_owned(),
+        };
+        let signer = RequestSigner::new("storage").with_scope(SCOPE);
+        Self {
+            requests: SignedRequests::new(transport, credentials, signer, config.patience()),
+            patience: config.patience(),
+            endpoint: config.endpoint().to_owned(),
+            name: config.bucket.clone(),
+            root,
+            kms_key_name: config.kms_key_name.clone(),
+            description,
+        }
+    }
+
+    /// Lists one object at most: what OpenDAL has for this would do with an object that is not there.
+    pub(crate) async fn check(&self) -> Result<()> {
+        let url = format!("{}/storage/v1/b/{}/o?maxResults=1", self.endpoint, self.name);
+        let answer = self.requests.ask(built(Request::get(url), Buffer::new())?).await;
+        answer.map(drop).map_err(|error| match error.kind {
+            PluginErrorKind::NotFound => PluginError::invalid_config(format!(
+                "{}; create the bucket, or correct bucket",
+                error.message
+            )),
+            _ => error,
+        })
+    }
+
+    /// Begins an upload.
+    pub(crate) async fn begin(&self, key: &str) -> Result<Upload> {
+        let name = format!("{}{key}", self.root);
+        let mut url = format!(
+            "{}/upload/storage/v1/b/{}/o?uploadType=resumable&name={}",
+            self.endpoint,
+            self.name,
+            utf8_percent_encode(&name, QUERY)
+        );
+        if let Some(key) = &self.kms_key_name {
+            url.push_str("&kmsKeyName=");
+            url.extend(utf8_percent_encode(key, QUERY));
+        }
+        let request = Request::post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_LENGTH, self.description.len());
+        let body = Buffer::from(self.description.clone());
+        let answer = self.requests.ask(built(request, body)?).await?;
+        let address = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let address = address.ok_or_else(|| PluginError::unexpected("an upload has no address"))?;
+        Ok(Upload { address: address.to_owned() })
+    }
+
+    /// Sends a chunk that begins at `offset`; with the object's size it is the last one, and makes the object.
+    pub(crate) async fn send(
+        &self,
+        upload: &Upload,
+        mut offset: u64,
+        chunk: Vec<Bytes>,
+        size: Option<u64>,
+    ) -> Result<Option<ObjectMeta>> {
+        let mut rest = Buffer::from(chunk);
+        let end = offset + rest.len() as u64;
+        let mut failures = Failures::default();
+        loop {
+            let state = match self.put(upload, offset, rest.clone(), size).await {
+                Err(error) if failures.another(self.patience, &error).await => {
+                    match self.ask(upload, size).await {
+                        Err(error) if error.retry => continue,
+                        state => state?,
+                    }
+                }
+                state => state?,
+            };
+            match (state, size) {
+                (State::Finished(meta), Some(size)) if meta.size == size => return Ok(Some(meta)),
+                (State::Has(has), None) if has == end => return Ok(None),
+                // it may take less than was sent
+                (State::Has(has), _) if offset < has && has < end => {
+                    let taken = usize::try_from(has - offset)
+                        .map_err(|error| PluginError::unexpected(error.to_string()))?;
+                    rest = rest.slice(taken..);
+                    offset = has;
+                }
+                (State::Has(has), _) if has == offset => {
+                    let error = PluginError::unavailable("the store took nothing of a chunk");
+                    if !failures.another(self.patience, &error).await {
+                        return Err(error);
+                    }
+                }
+                _ => return Err(PluginError::unexpected("the store has lost count of an upload")),
+            }
+        }
+    }
+
+    /// Gives an upload up, so that nothing of it is kept.
+    pub(crate) async fn give_up(&self, upload: &Upload) -> Result<()> {
+        let request = Request::delete(&upload.address).header(CONTENT_LENGTH, 0);
+        let answer = self.once(built(request, Buffer::new())?, self.patience.question).await?;
+        match answer.status() {
+            status if status.is_success() || status == GIVEN_UP => Ok(()),
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(()),
+            _ => Err(refused(&answer)),
+        }
+    }
+
+    async fn put(
+        &self,
+        upload: &Upload,
+        offset: u64,
+        chunk: Buffer,
+        size: Option<u64>,
+    ) -> Result<State> {
+        let length = chunk.len() as u64;
+        let mut request = Request::put(&upload.address).header(CONTENT_LENGTH, length);
+        // an empty object has no first byte and no last one
+        if let Some(last) = (offset + length).checked_sub(1) {
+            request = request.header(CONTENT_RANGE, format!("bytes {offset}-{last}/{}", of(size)));
+        }
+        state(&self.once(built(request, chunk)?, self.patience.transfer).await?)
+    }
+
+    /// Asks how far an upload has come.
+    async fn ask(&self, upload: &Upload, size: Option<u64>) -> Result<State> {
+        let request = Request::put(&upload.address)
+            .header(CONTENT_LENGTH, 0)
+            .header(CONTENT_RANGE, format!("bytes */{}", of(size)));
+        state(&self.once(built(request, Buffer::new())?, self.patience.question).await?)
+    }
+
+    async fn once(
+        &self,
+        request: Request<Buffer>,
+        patience: std::time::Duration,
+    ) -> Result<Response<Vec<u8>>> {
+        self.requests.send_as_it_is(request, patience).await
+    }
+}
+
+fn of(size: Option<u64>) -> String {
+    size.map_or_else(|| "*".to_owned(), |size| size.to_string())
+}
+
+fn state(answer: &Response<Vec<u8>>) -> Result<State> {
+    match answer.status() {
+        StatusCode::PERMANENT_REDIRECT => {
+            let range = answer.headers().get(RANGE).and_then(|value| value.to_str().ok());
+            // without one it has nothing
+            let Some(range) = range else { return Ok(State::Has(0)) };
+            let last = range.rsplit_once('-').and_then(|(_, last)| last.parse::<u64>().ok());
+            let last = last.ok_or_else(|| {
+                PluginError::unexpected(format!(
+                    "{range:?} does not say how far an upload has come"
+                ))
+            })?;
+            Ok(State::Has(last.saturating_add(1)))
+        }
+        status if status.is_success() => {
+            let object: Object = read_json("an object", answer.body())?;
+            let size =
+                object.size.parse().map_err(|error| PluginError::unexpected(error.to_string()))?;
+            Ok(State::Finished(
+                ObjectMeta::of_size(size)
+                    .modified(object.updated.as_deref().and_then(moment))
+                    .etag(object.etag),
+            ))
+        }
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            Err(PluginError::unexpected("the store has given the upload up: send the file again"))
+        }
+        _ => Err(refused(answer)),
+    }
+}
+
+fn built(request: Builder, body: Buffer) -> Result<Request<Buffer>> {
+    let request = request.body(body);
+    request.map_err(|error| PluginError::invalid_config(format!("endpoint: {error}")))
+}
+
+fn moment(text: &str) -> Option<SystemTime> {
+    DateTime::parse_from_rfc3339(text).ok().map(SystemTime::from)
+}
