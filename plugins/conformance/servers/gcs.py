@@ -45,6 +45,17 @@ def list_page(request, response, storage, *args, **kwargs):
     return response.json(answer)
 
 
+# An upload that has nothing yet has no range.
+def incomplete(response, storage, upload, *args, **kwargs):
+    response.status = HTTPStatus.PERMANENT_REDIRECT
+    received = storage.get_resumable_byte_count(upload)
+    if received > 0:
+        response["Range"] = f"bytes=0-{received - 1}"
+
+
+objects._resumable_incomplete = incomplete
+
+
 # An upload that is given up.
 def give_up(request, response, storage, *args, **kwargs):
     try:
@@ -93,6 +104,7 @@ for _, handlers in server.HANDLERS:
 server.HANDLERS = ((r"^/token$", {server.POST: give_token}), *server.HANDLERS)
 # A client that reads slowly is waited for by nobody else.
 http_server.HTTPServer = http_server.ThreadingHTTPServer
+http_server.HTTPServer.request_queue_size = 128
 
 emulator = server.create_server("127.0.0.1", 0, in_memory=True, default_bucket=BUCKET)
 emulator.start()

@@ -26,7 +26,7 @@ app = WsgiDAVApp(
         "verbose": 0,
     }
 )
-server = wsgi.Server(("127.0.0.1", 0), app, numthreads=40)
+server = wsgi.Server(("127.0.0.1", 0), app, numthreads=40, request_queue_size=128)
 server.prepare()
 threading.Thread(target=server.serve, daemon=True).start()
 print(f"http://127.0.0.1:{server.bind_addr[1]}/dav", user, password, flush=True)

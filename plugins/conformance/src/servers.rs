@@ -204,14 +204,26 @@ pub struct WebdavServer {
 }
 
 impl WebdavServer {
-    /// Starts one.
+    /// Starts `WsgiDAV`.
     ///
     /// # Errors
     /// Why there is none on this machine.
     pub fn start() -> Result<Self, String> {
-        let (process, words) = Process::start("webdav.py")?;
+        Self::start_script("webdav.py")
+    }
+
+    /// Starts Apache.
+    ///
+    /// # Errors
+    /// Why there is none on this machine.
+    pub fn start_apache() -> Result<Self, String> {
+        Self::start_script("apache.py")
+    }
+
+    fn start_script(script: &str) -> Result<Self, String> {
+        let (process, words) = Process::start(script)?;
         let [endpoint, username, password] = words.as_slice() else {
-            return Err(format!("webdav.py said {} words instead of three", words.len()));
+            return Err(format!("{script} said {} words instead of three", words.len()));
         };
         Ok(Self {
             endpoint: endpoint.clone(),

@@ -236,8 +236,10 @@ fn state(answer: &Response<Vec<u8>>) -> Result<State> {
         }
         status if status.is_success() => {
             let object: Object = read_json("an object", answer.body())?;
-            let size =
-                object.size.parse().map_err(|error| PluginError::unexpected(error.to_string()))?;
+            let size = object
+                .size
+                .parse::<u64>()
+                .map_err(|error| PluginError::unexpected(error.to_string()))?;
             Ok(State::Finished(
                 ObjectMeta::of_size(size)
                     .modified(object.updated.as_deref().and_then(moment))

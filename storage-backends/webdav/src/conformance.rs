@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use boxvault_plugin_conformance::{
-    Outcome,
+    Outcome, Report,
     servers::{WebdavServer, skip},
     storage,
 };
@@ -35,15 +35,44 @@ async fn store(config: Config) -> Box<dyn StorageBackend> {
 }
 
 #[tokio::test]
-async fn the_storage_suite_passes() {
-    let Some(server) = server("the_storage_suite_passes (webdav)") else { return };
-    let config = config(&server);
+async fn the_storage_suite_passes_with_wsgidav() {
+    let Some(server) = server("the_storage_suite_passes_with_wsgidav") else { return };
+    let report = report(&server).await;
+    assert!(report.passed(), "{report}");
+    assert_eq!(report.outcome(UNFINISHED[0]), Some(&Outcome::Passed));
+}
+
+/// Apache keeps a file under a name of its own, which it shows nobody, until all of it has come; so nothing of an upload
+/// stays that was not sent to its end, and there is nothing to list.
+#[tokio::test]
+async fn the_storage_suite_passes_with_apache_but_for_what_it_hides() {
+    let test = "the_storage_suite_passes_with_apache_but_for_what_it_hides";
+    let server = match WebdavServer::start_apache() {
+        Ok(server) => server,
+        Err(reason) => return skip(test, &reason),
+    };
+    let report = report(&server).await;
+    for case in &report.cases {
+        match &case.outcome {
+            Outcome::Failed { reason } if UNFINISHED.contains(&&*case.name) => {
+                assert!(reason.ends_with("and nothing is unfinished"), "{report}");
+            }
+            Outcome::Failed { .. } => panic!("{report}"),
+            _ => {}
+        }
+    }
+}
+
+/// The cases about uploads that are not finished.
+const UNFINISHED: [&str; 2] =
+    ["what_was_begun_is_listed_and_can_be_removed", "a_writer_that_ends_leaves_nothing_unfinished"];
+
+async fn report(server: &WebdavServer) -> Report {
+    let config = config(server);
     let make = || async { Ok(Arc::from(Webdav::create(config.clone()).await?)) };
     let report = storage::run(make).await;
     println!("{report}");
-    assert!(report.passed(), "{report}");
-    let case = report.outcome("what_was_begun_is_listed_and_can_be_removed");
-    assert_eq!(case, Some(&Outcome::Passed));
+    report
 }
 
 #[tokio::test]
