@@ -113,7 +113,13 @@ impl<S> Remote<S> {
 
     /// The same store, to look into it.
     async fn look_into(&self) -> LoadedStorage {
-        host().open_storage(self.plugin, self.config.clone()).await.unwrap()
+        let mut config = self.config.clone();
+        // the server puts what is in the file in its place
+        if let Some(file) = config.as_object_mut().unwrap().remove("credential_file") {
+            let credential = std::fs::read_to_string(file.as_str().unwrap()).unwrap();
+            config["credential"] = credential.into();
+        }
+        host().open_storage(self.plugin, config).await.unwrap()
     }
 }
 

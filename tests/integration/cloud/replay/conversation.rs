@@ -20,6 +20,24 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// The body; of a box that is made without a word on who may see it, with the word that the recorded server took for
+    /// said. Here such a box is private.
+    pub(super) fn said(&self) -> Option<String> {
+        let body = self.body.as_deref()?;
+        if self.method != "POST"
+            || !self.path.starts_with("/api/")
+            || !self.path.ends_with("/boxes")
+        {
+            return Some(body.to_owned());
+        }
+        let mut said: Value = serde_json::from_str(body).expect("JSON");
+        let of_box = if said.get("box").is_some() { &mut said["box"] } else { &mut said };
+        if of_box["is_private"].is_null() {
+            of_box["is_private"] = Value::Bool(false);
+        }
+        Some(said.to_string())
+    }
+
     /// The same without the address of a file elsewhere and its checksum, if it has one: files lie here alone.
     pub(super) fn without_place_elsewhere(&self) -> Option<Self> {
         let mut body: Value = serde_json::from_str(self.body.as_deref()?).ok()?;
@@ -36,7 +54,7 @@ impl Exchange {
         // what the client learns of the file elsewhere it cannot learn here
         for key in ["hosted", "original_url", "checksum", "checksum_type"] {
             if let Some(answer) = answer.as_mut().and_then(Value::as_object_mut) {
-                answer.entry(key).and_modify(|value| *value = Value::Null);
+                answer.remove(key);
             }
         }
         if let Some(data) =

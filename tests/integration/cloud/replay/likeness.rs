@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// What each server makes up, or words as it likes.
-const MADE_UP: [&str; 22] = [
+const MADE_UP: [&str; 23] = [
     "access_token",
     "avatar_url",
     "callback",
@@ -21,6 +21,8 @@ const MADE_UP: [&str; 22] = [
     "message",
     "object",
     "organization_id",
+    // null here, since files lie here alone
+    "original_url",
     "project_id",
     "token",
     "token_hash",
@@ -52,14 +54,18 @@ pub(super) fn forget_what_lies_elsewhere(recorded: &mut Value, path: &str) {
 }
 
 fn forget_in_box(recorded: &mut Value) {
-    let name = recorded["name"].as_str().unwrap_or_default().to_owned();
-    // made without a word on who may see it
-    if name == "pk" && recorded.get("private").is_some() {
-        recorded["private"] = Value::Bool(true);
-    }
+    // a catalogue names the organization, too, and has released versions alone
+    let tag = recorded["name"].as_str().unwrap_or_default().to_owned();
+    let (is_catalogue, name) = match tag.rsplit_once('/') {
+        Some((_, name)) => (true, name),
+        None => (false, &*tag),
+    };
     let is_elsewhere = |version: &Value| {
         ELSEWHERE.iter().any(|(of, number)| *of == name && version["version"] == *number)
     };
+    if let Some(versions) = recorded.get_mut("versions").and_then(Value::as_array_mut) {
+        versions.retain(|version| !(is_catalogue && is_elsewhere(version)));
+    }
     if let Some(current) = recorded.get_mut("current_version").filter(|it| is_elsewhere(it)) {
         *current = Value::Null;
     }
@@ -68,12 +74,20 @@ fn forget_in_box(recorded: &mut Value) {
         if is_elsewhere(version) {
             *version = serde_json::json!({ "version": version["version"] });
         }
-        let providers = version.get_mut("providers").and_then(Value::as_array_mut);
-        for provider in providers.into_iter().flatten() {
-            if provider["original_url"].is_string() {
-                provider["original_url"] = Value::Null;
+    }
+}
+
+/// Takes a provider out of all lists of them.
+pub(super) fn forget_provider(answer: &mut Value, name: &str) {
+    match answer {
+        Value::Object(all) => {
+            if let Some(providers) = all.get_mut("providers").and_then(Value::as_array_mut) {
+                providers.retain(|one| one["name"] != name);
             }
+            all.values_mut().for_each(|value| forget_provider(value, name));
         }
+        Value::Array(all) => all.iter_mut().for_each(|value| forget_provider(value, name)),
+        _ => {}
     }
 }
 
@@ -95,7 +109,7 @@ pub(super) fn made_up(recorded: &Value, found: &Value) -> Vec<(String, String)> 
 
 /// Whether a request, as it is named, is for a catalogue.
 fn is_catalogue(what: &str) -> bool {
-    what.contains(" /acme/") || what.contains("/api/v2/vagrant/")
+    [" /acme/", " //acme/"].iter().any(|it| what.contains(it)) || what.contains("/api/v2/vagrant/")
 }
 
 fn is_made_up(key: &str) -> bool {
