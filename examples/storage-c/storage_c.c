@@ -60,7 +60,7 @@ static void fail_errno(bv_completion done, int error)
   switch (error) {
   case ENOENT: case ENOTDIR: fail(done, BV_ERROR_NOT_FOUND, "there is no such object"); break;
   case EACCES: case EPERM: case EROFS: fail(done, BV_ERROR_PERMISSION_DENIED, "the file system refuses"); break;
-  case ENOSPC: case EDQUOT: fail(done, BV_ERROR_STORAGE_FULL, "no space is left"); break;
+  case ENOSPC: case EDQUOT: case EFBIG: fail(done, BV_ERROR_STORAGE_FULL, "no space is left"); break;
   case ENAMETOOLONG: fail(done, BV_ERROR_INVALID_INPUT, "the key is too long for the file system"); break;
   default: fail(done, BV_ERROR_UNEXPECTED, "the file system failed"); break;
   }
@@ -79,10 +79,30 @@ static void answer_meta(bv_completion done, const struct stat *meta)
 
 /* ---- keys and paths ---- */
 
+/* How many bytes a character of UTF-8 has at the start of a text; 0 if there is none, or a control character of two bytes. */
+static uint64_t character(const uint8_t *text, uint64_t len)
+{
+  uint32_t size = text[0] < 0x80 ? 1 : (text[0] & 0xe0) == 0xc0 ? 2 : (text[0] & 0xf0) == 0xe0 ? 3 : (text[0] & 0xf8) == 0xf0 ? 4 : 0;
+  if (size < 2 || size > len)
+    return size > len ? 0 : size;
+  uint32_t code = text[0] & (0x7fu >> size);
+  for (uint32_t i = 1; i < size; i++) {
+    if ((text[i] & 0xc0) != 0x80)
+      return 0;
+    code = code << 6 | (text[i] & 0x3f);
+  }
+  static const uint32_t least[] = {0, 0, 0xa0, 0x800, 0x10000}; /* 0x80 to 0x9f are control characters */
+  bool surrogate = code >= 0xd800 && code <= 0xdfff;
+  return code < least[size] || code > 0x10ffff || surrogate ? 0 : size;
+}
+
 static bool good_key(bv_str key)
 {
   if (key.len == 0 || key.len > KEY_BYTES_MAX)
     return false;
+  for (uint64_t i = 0, size; i < key.len; i += size)
+    if (!(size = character(key.data + i, key.len - i)))
+      return false;
   uint64_t start = 0; /* of the segment */
   for (uint64_t i = 0; i <= key.len; i++) {
     if (i == key.len || key.data[i] == '/') {

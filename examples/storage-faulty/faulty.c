@@ -105,6 +105,9 @@ static void stat_object(void *instance, bv_str key, bv_completion done)
     free(copy);
 #elif defined(FAULT_NO_OUTCOME)
   done.done(done.host, done.call, NULL);
+#elif defined(FAULT_CRASH)
+  (void)done;
+  abort();
 #elif defined(FAULT_NEVER)
   (void)done;
 #elif defined(FAULT_UNKNOWN_STATUS)

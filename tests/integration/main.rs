@@ -47,6 +47,8 @@ mod huge;
 #[cfg(test)]
 mod invitations;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod join_requests;
 #[cfg(test)]
 mod lifecycle;
@@ -72,6 +74,12 @@ mod organizations;
 mod outages;
 #[cfg(test)]
 mod own_policies;
+#[cfg(test)]
+mod plugin_check;
+#[cfg(test)]
+mod plugin_state;
+#[cfg(test)]
+mod plugin_template;
 #[cfg(test)]
 mod plugins;
 #[cfg(test)]

@@ -368,6 +368,18 @@ async fn a_plugin_of_a_newer_minor_version_loads() {
 }
 
 #[tokio::test]
+async fn a_plugin_of_an_older_minor_version_loads() {
+    let test = "a_plugin_of_an_older_minor_version_loads";
+    let Some(plugin) = broken(test, &["FAULT_ABI_MINOR=0"]) else { return };
+    let store = host().open_storage(plugin.source(), json!({})).await.unwrap();
+    assert_eq!(store.info().abi, (1, 0));
+    store.health().await.unwrap();
+    // what came with later versions is not there, and is told as such
+    let error = store.list_unfinished("", None, 10).await.unwrap_err();
+    assert_eq!(error.kind, PluginErrorKind::Unsupported, "{error}");
+}
+
+#[tokio::test]
 async fn what_is_no_plugin_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let text_file = folder.path().join("libtext.so");

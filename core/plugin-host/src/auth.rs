@@ -20,6 +20,7 @@ use crate::{
     counters::PluginCounters,
     library::{Library, PluginInfo, Table},
     options::Deadlines,
+    status::PluginStatus,
 };
 
 /// An instance of an auth plugin. Cloning is cheap and shares the instance.
@@ -61,6 +62,11 @@ impl LoadedAuthProvider {
     /// What the plugin says about itself.
     pub fn info(&self) -> &PluginInfo {
         &self.instance.library.info
+    }
+
+    /// What can be said of the plugin now.
+    pub fn status(&self) -> PluginStatus {
+        self.instance.library.status()
     }
 
     /// What the plugin has done so far, all its instances together.

@@ -10,6 +10,7 @@
 use std::{
     collections::HashMap,
     ffi::c_void,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::{
@@ -24,7 +25,7 @@ use bytes::Bytes;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::warn;
 
-use crate::counters::{PluginCounters, Tally};
+use crate::counters::{LastError, PluginCounters, Tally};
 
 /// The longest error message that is taken from a plugin, in bytes; the rest is cut off.
 const MESSAGE_BYTES_MAX: usize = 4096;
@@ -93,12 +94,15 @@ impl Reply {
 struct Open {
     answer: oneshot::Sender<Result<Reply>>,
     _keep: Option<Arc<Handle>>,
+    /// Whether its deadline is over.
+    is_hung: bool,
 }
 
 /// A call that somebody waits for.
 #[derive(Debug)]
 pub(crate) struct Call {
     answer: oneshot::Receiver<Result<Reply>>,
+    number: u64,
     operation: &'static str,
     bridge: &'static Bridge,
 }
@@ -116,10 +120,11 @@ impl Call {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(PluginError::unexpected("the answer was already taken")),
             Err(_) => {
-                Tally::add(&self.bridge.tally.deadlines_exceeded);
-                Tally::add(&self.bridge.tally.errors);
                 let message = format!("no answer to {} within {deadline:?}", self.operation);
-                Err(PluginError::new(PluginErrorKind::DeadlineExceeded, message))
+                let error = PluginError::new(PluginErrorKind::DeadlineExceeded, message);
+                self.bridge.tally.failed(&error);
+                self.bridge.hangs(self.number);
+                Err(error)
             }
         }
     }
@@ -153,9 +158,22 @@ impl Bridge {
 
     /// Counts an answer that breaks the contract in a way that only the caller sees.
     pub(crate) fn violation(&self, message: &str) -> PluginError {
-        Tally::add(&self.tally.violations);
-        Tally::add(&self.tally.errors);
-        crossing::violation(message)
+        let error = crossing::violation(message);
+        self.tally.failed(&error);
+        error
+    }
+
+    pub(crate) fn last_error(&self) -> Option<LastError> {
+        self.tally.last_error()
+    }
+
+    /// Marks a call as hung until it is answered.
+    fn hangs(&self, call: u64) {
+        if let Some(open) = self.open().get_mut(&call)
+            && !mem::replace(&mut open.is_hung, true)
+        {
+            Tally::add(&self.tally.hung);
+        }
     }
 
     /// Starts a call: `function` passes the completion to the plugin. `keep` stays alive until the
@@ -174,12 +192,12 @@ impl Bridge {
                 let message = format!("{} calls are open already", open.len());
                 return Err(PluginError::unavailable(message));
             }
-            open.insert(call, Open { answer: sender, _keep: keep.map(Arc::clone) });
+            open.insert(call, Open { answer: sender, _keep: keep.map(Arc::clone), is_hung: false });
         }
         Tally::add(&self.tally.calls);
         let host = ptr::from_ref(self).cast_mut().cast::<c_void>();
         function(abi::Completion { host, call, done: Some(done) });
-        Ok(Call { answer: receiver, operation, bridge: self })
+        Ok(Call { answer: receiver, number: call, operation, bridge: self })
     }
 
     /// Starts a call on a handle, and keeps the handle until the plugin has answered.
@@ -221,13 +239,11 @@ impl Bridge {
         // SAFETY: the plugin passes an outcome that is good for this call, or null; and the call was
         // open, so what the outcome carries is given to us for the first time.
         let reply = unsafe { read_outcome(outcome) };
+        if open.is_hung {
+            self.tally.hung.fetch_sub(1, Ordering::Relaxed);
+        }
         if let Err(error) = &reply {
-            Tally::add(&self.tally.errors);
-            match error.kind {
-                PluginErrorKind::Panicked => Tally::add(&self.tally.panics),
-                PluginErrorKind::ContractViolation => Tally::add(&self.tally.violations),
-                _ => {}
-            }
+            self.tally.failed(error);
         }
         // Nobody waits any more? Then the reply comes back and drops here, which releases it.
         drop(open.answer.send(reply));

@@ -1,6 +1,14 @@
 //! What the host counts for each plugin, for the server's metrics.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use boxvault_plugin_sdk::{PluginError, PluginErrorKind};
 
 /// What one plugin has done since the start. All its instances count together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +26,8 @@ pub struct PluginCounters {
     pub violations: u64,
     /// Calls that are open now, hung ones included.
     pub in_flight: u64,
+    /// Calls that are open now, and whose deadline is over.
+    pub hung: u64,
 }
 
 /// The live numbers behind [`PluginCounters`].
@@ -28,6 +38,17 @@ pub(crate) struct Tally {
     pub(crate) panics: AtomicU64,
     pub(crate) deadlines_exceeded: AtomicU64,
     pub(crate) violations: AtomicU64,
+    pub(crate) hung: AtomicU64,
+    last_error: Mutex<Option<LastError>>,
+}
+
+/// The last failure that says something about a plugin, and not about what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastError {
+    /// What failed on what.
+    pub message: String,
+    /// When.
+    pub at: SystemTime,
 }
 
 impl Tally {
@@ -43,6 +64,42 @@ impl Tally {
             deadlines_exceeded: self.deadlines_exceeded.load(Ordering::Relaxed),
             violations: self.violations.load(Ordering::Relaxed),
             in_flight: u64::try_from(in_flight).unwrap_or(u64::MAX),
+            hung: self.hung.load(Ordering::Relaxed),
         }
+    }
+
+    /// Counts a call that failed, by what the failure says of the plugin.
+    pub(crate) fn failed(&self, error: &PluginError) {
+        Self::add(&self.errors);
+        match error.kind {
+            PluginErrorKind::Panicked => Self::add(&self.panics),
+            PluginErrorKind::ContractViolation => Self::add(&self.violations),
+            PluginErrorKind::DeadlineExceeded => Self::add(&self.deadlines_exceeded),
+            // what was asked for is not there, or may not be: the plugin is well
+            PluginErrorKind::NotFound
+            | PluginErrorKind::AlreadyExists
+            | PluginErrorKind::InvalidInput
+            | PluginErrorKind::Unsupported
+            | PluginErrorKind::Cancelled
+            | PluginErrorKind::BadCredentials
+            | PluginErrorKind::AccountDisabled
+            | PluginErrorKind::TooManyRequests => return,
+            _ => {}
+        }
+        self.note(error.to_string());
+    }
+
+    /// Keeps a failure as the last one.
+    pub(crate) fn note(&self, message: String) {
+        *self.last() = Some(LastError { message, at: SystemTime::now() });
+    }
+
+    pub(crate) fn last_error(&self) -> Option<LastError> {
+        self.last().clone()
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<LastError>> {
+        // Nothing panics while holding the lock.
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -31,6 +31,12 @@ pub enum LoadError {
         /// What the configuration says.
         plugin: String,
     },
+    /// There is a plugin of each kind by that name.
+    #[error("there are two plugins {plugin:?}; say which with --kind storage or --kind auth")]
+    Ambiguous {
+        /// What was asked for.
+        plugin: String,
+    },
     /// The file is there and cannot be read.
     #[error("could not read plugin {}", path.display())]
     Unreadable {
@@ -101,6 +107,14 @@ pub enum LoadError {
         plugin: String,
         /// Everything that is wrong, without values.
         problems: Vec<ConfigProblem>,
+    },
+    /// The process of an isolated plugin could not be started, or not the plugin in it.
+    #[error("plugin {plugin:?} could not start in a process of its own: {reason}")]
+    Isolated {
+        /// What the configuration says.
+        plugin: String,
+        /// What the process said.
+        reason: String,
     },
     /// The plugin could not make an instance.
     #[error("plugin {plugin:?} could not start")]

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use boxvault_plugin_sdk::crossing::LibraryEntry;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 use tracing::info;
@@ -15,11 +16,14 @@ use crate::{
     config,
     counters::PluginCounters,
     error::{ConfigProblem, LoadError},
+    isolated::{IsolatedAuthProvider, IsolatedStorage, Spec, Supervisor},
     library::{Library, PluginInfo, PluginKind},
     options::{HostOptions, PluginSource},
     search,
+    status::Isolation,
     storage::LoadedStorage,
     trust,
+    wherever::{Provider, Store},
 };
 
 /// Finds, checks and holds plugin libraries.
@@ -73,6 +77,62 @@ impl PluginHost {
         loaded.await.map_err(|source| create_error(&library, source))
     }
 
+    /// Opens a store, in this process or in one of its own.
+    ///
+    /// # Errors
+    /// Everything in [`LoadError`].
+    pub async fn store(
+        &self,
+        source: impl Into<PluginSource>,
+        config: Value,
+        isolation: Isolation,
+    ) -> Result<Store, LoadError> {
+        let source = source.into();
+        Ok(match isolation {
+            Isolation::None => Store::Loaded(self.open_storage(source, config).await?),
+            Isolation::Process => {
+                let supervisor = self.isolated(source, PluginKind::Storage, config).await?;
+                Store::Isolated(IsolatedStorage::new(supervisor))
+            }
+        })
+    }
+
+    /// Opens an auth provider, in this process or in one of its own.
+    ///
+    /// # Errors
+    /// Everything in [`LoadError`].
+    pub async fn provider(
+        &self,
+        source: impl Into<PluginSource>,
+        config: Value,
+        isolation: Isolation,
+    ) -> Result<Provider, LoadError> {
+        let source = source.into();
+        Ok(match isolation {
+            Isolation::None => Provider::Loaded(self.open_auth(source, config).await?),
+            Isolation::Process => {
+                let supervisor = self.isolated(source, PluginKind::Auth, config).await?;
+                Provider::Isolated(IsolatedAuthProvider::new(supervisor))
+            }
+        })
+    }
+
+    /// Starts a process for a plugin. Who could have changed the library is checked here and there.
+    async fn isolated(
+        &self,
+        source: PluginSource,
+        kind: PluginKind,
+        config: Value,
+    ) -> Result<Arc<Supervisor>, LoadError> {
+        let path = search::locate(&source.plugin, kind, &self.options.search_paths)?;
+        let pin = source.sha256.clone();
+        let path = blocking(path, move |path| trust::check(&path, pin.as_deref())).await?;
+        let plugin = path.into_os_string().into_string();
+        let plugin = plugin.map_err(|_| LoadError::BadName { plugin: source.plugin })?;
+        let source = PluginSource { plugin, sha256: source.sha256 };
+        Supervisor::start(Spec { source, kind, config, options: Arc::clone(&self.options) }).await
+    }
+
     /// Loads a plugin if need be, and says what it is.
     ///
     /// # Errors
@@ -83,6 +143,49 @@ impl PluginHost {
         kind: PluginKind,
     ) -> Result<PluginInfo, LoadError> {
         Ok(self.library(source.into(), kind).await?.info.clone())
+    }
+
+    /// Which kind a plugin is of: what its library says, or the kind of which there is one of that name.
+    ///
+    /// # Errors
+    /// `NotFound`, `BadName`; everything that keeps a library from being loaded; `Ambiguous` if both kinds have one.
+    pub async fn kind_of(&self, source: impl Into<PluginSource>) -> Result<PluginKind, LoadError> {
+        let source = source.into();
+        if source.plugin.contains('/') {
+            return match self.library(source.clone(), PluginKind::Storage).await {
+                Ok(library) => Ok(library.info.kind),
+                Err(LoadError::Handshake { field: "kind", .. }) => {
+                    Ok(self.library(source, PluginKind::Auth).await?.info.kind)
+                }
+                Err(error) => Err(error),
+            };
+        }
+        let find = |kind| search::locate(&source.plugin, kind, &self.options.search_paths);
+        match (find(PluginKind::Storage), find(PluginKind::Auth)) {
+            (Ok(_), Ok(_)) => Err(LoadError::Ambiguous { plugin: source.plugin }),
+            (Ok(_), Err(_)) => Ok(PluginKind::Storage),
+            (Err(_), Ok(_)) => Ok(PluginKind::Auth),
+            (
+                Err(LoadError::NotFound { searched: mut all, .. }),
+                Err(LoadError::NotFound { searched, .. }),
+            ) => {
+                all.extend(searched);
+                Err(LoadError::NotFound { plugin: source.plugin, searched: all })
+            }
+            (Err(error), Err(_)) => Err(error),
+        }
+    }
+
+    /// The function of a library that gives its handshake, for a judge of the table itself.
+    ///
+    /// # Errors
+    /// Everything that keeps a library from being loaded.
+    pub async fn entry(
+        &self,
+        source: impl Into<PluginSource>,
+        kind: PluginKind,
+    ) -> Result<LibraryEntry, LoadError> {
+        Ok(self.library(source.into(), kind).await?.entry)
     }
 
     /// Checks a configuration against the plugin's schema, and asks the plugin what the schema cannot say; makes no

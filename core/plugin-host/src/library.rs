@@ -14,15 +14,17 @@ use std::{
 
 use boxvault_plugin_sdk::{
     PluginError, abi,
-    crossing::{self, lend},
+    crossing::{self, EntryFunction, LibraryEntry, lend},
 };
 use libloading::os::unix;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     bridge::{Bridge, Handle, Reply},
     error::LoadError,
     log,
+    status::{Isolation, PluginState, PluginStatus},
 };
 
 /// The one symbol that every plugin exports.
@@ -31,10 +33,9 @@ const ENTRY: &str = "boxvault_plugin_entry";
 /// `validate` and `create` of both tables.
 pub(crate) type CreateFunction = unsafe extern "C" fn(*const abi::Host, abi::Str, abi::Completion);
 
-type Entry = unsafe extern "C" fn() -> *const abi::Handshake;
-
 /// What a plugin is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PluginKind {
     /// Keeps bytes.
     Storage,
@@ -59,7 +60,7 @@ impl fmt::Display for PluginKind {
 }
 
 /// What a plugin says about itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PluginInfo {
     /// What it is for.
@@ -94,6 +95,7 @@ pub(crate) enum Table {
 #[derive(Debug)]
 pub(crate) struct Library {
     pub(crate) info: PluginInfo,
+    pub(crate) entry: LibraryEntry,
     pub(crate) table: Table,
     pub(crate) bridge: &'static Bridge,
     pub(crate) host: &'static abi::Host,
@@ -119,7 +121,22 @@ impl Library {
         let handshake = unsafe { check.handshake(handshake) }?;
         let (info, table) = check.contents(&handshake)?;
         let bridge = Bridge::leak(info.name.clone(), in_flight_max);
-        Ok(Self { info, table, bridge, host: log::host_table(bridge) })
+        // SAFETY: found by its name, in a library that is never unloaded.
+        let entry = unsafe { LibraryEntry::new(entry) };
+        Ok(Self { info, entry, table, bridge, host: log::host_table(bridge) })
+    }
+
+    /// What can be said of it now.
+    pub(crate) fn status(&self) -> PluginStatus {
+        PluginStatus {
+            info: self.info.clone(),
+            isolation: Isolation::None,
+            state: PluginState::Running,
+            counters: self.bridge.counters(),
+            last_error: self.bridge.last_error(),
+            restarts: 0,
+            pid: None,
+        }
     }
 
     /// Makes an instance: first `validate`, then `create`. Both kinds of table begin with them.
@@ -163,14 +180,14 @@ impl Library {
     }
 }
 
-fn open(path: &Path) -> Result<Entry, LoadError> {
+fn open(path: &Path) -> Result<EntryFunction, LoadError> {
     // SAFETY: runs the constructors of a library that the operator named and the trust check passed.
     let library = unsafe { unix::Library::open(Some(path), unix::RTLD_NOW | unix::RTLD_LOCAL) }
         .map_err(|error| LoadError::NotALibrary { path: path.into(), reason: detail(&error) })?;
     // Never unloaded: threads and thread-locals of its runtime live on.
     let library = Box::leak(Box::new(library));
     // SAFETY: the name is ours alone, and stands for exactly this signature.
-    let entry = unsafe { library.get::<Entry>(ENTRY.as_bytes()) }
+    let entry = unsafe { library.get::<EntryFunction>(ENTRY.as_bytes()) }
         .map_err(|_| LoadError::NotAPlugin { path: path.into(), symbol: ENTRY })?;
     Ok(*entry)
 }

@@ -28,7 +28,7 @@ pub(crate) fn host_table(bridge: &'static Bridge) -> &'static abi::Host {
     }))
 }
 
-fn level_number(filter: LevelFilter) -> u32 {
+pub(crate) fn level_number(filter: LevelFilter) -> u32 {
     match filter.into_level() {
         None => 0,
         Some(Level::ERROR) => abi::LOG_ERROR,

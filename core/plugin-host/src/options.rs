@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::isolated::IsolationOptions;
+
 /// How the host finds and holds plugins.
 #[derive(Clone, Debug)]
 pub struct HostOptions {
@@ -12,6 +14,8 @@ pub struct HostOptions {
     /// The most calls of one plugin that may be open at once, hung ones included; more are refused
     /// with `Unavailable`.
     pub calls_in_flight_max: usize,
+    /// How plugins are held that run in processes of their own.
+    pub isolation: IsolationOptions,
 }
 
 impl Default for HostOptions {
@@ -21,6 +25,7 @@ impl Default for HostOptions {
             search_paths: Vec::new(),
             deadlines: Deadlines::default(),
             calls_in_flight_max: 4096,
+            isolation: IsolationOptions::default(),
         }
     }
 }

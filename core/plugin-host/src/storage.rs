@@ -31,6 +31,7 @@ use crate::{
     library::{Library, PluginInfo, Table},
     options::Deadlines,
     probe::{self, ProbeReport},
+    status::PluginStatus,
 };
 
 /// An instance of a storage plugin. Cloning is cheap and shares the instance.
@@ -47,6 +48,8 @@ struct Instance {
     presign: Option<abi::PresignTable>,
     unfinished: Option<abi::UnfinishedTable>,
     handle: Arc<Handle>,
+    /// What the plugin declares, true or not.
+    declared: Capabilities,
     /// What works; the probe takes away what does not.
     capabilities: AtomicU64,
     deadlines: Deadlines,
@@ -76,6 +79,7 @@ impl LoadedStorage {
                 presign,
                 unfinished,
                 handle: Arc::new(handle),
+                declared,
                 capabilities: AtomicU64::new(capabilities.bits()),
                 deadlines,
             }),
@@ -90,6 +94,21 @@ impl LoadedStorage {
     /// What the plugin has done so far, all its instances together.
     pub fn counters(&self) -> PluginCounters {
         self.instance.library.bridge.counters()
+    }
+
+    /// What can be said of the plugin now.
+    pub fn status(&self) -> PluginStatus {
+        self.instance.library.status()
+    }
+
+    /// What the plugin declares, true or not.
+    pub fn declared(&self) -> Capabilities {
+        self.instance.declared
+    }
+
+    /// Switches off what was found not to be true before.
+    pub(crate) fn restrict(&self, working: Capabilities) {
+        self.instance.capabilities.fetch_and(working.bits(), Ordering::Relaxed);
     }
 
     /// Tries out what the backend declares, and switches off what is not true, with a warning.

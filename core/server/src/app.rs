@@ -29,6 +29,7 @@ pub(crate) mod outbox;
 pub(crate) mod password_policy;
 pub(crate) mod passwords;
 pub(crate) mod pictures;
+pub(crate) mod plugins;
 pub(crate) mod policies;
 pub(crate) mod profile;
 pub(crate) mod providers;
@@ -78,6 +79,7 @@ pub struct App {
     pub(crate) policy_folder: policies::FolderMark,
     pub(crate) stores: stores::Stores,
     pub(crate) auth_providers: BTreeMap<String, Arc<dyn AuthProvider>>,
+    pub(crate) plugins: plugins::Plugins,
     pub(crate) access_tokens: access_tokens::AccessTokens,
     pub(crate) passwords: Arc<passwords::Passwords>,
     pub(crate) sealer: sealing::Sealer,

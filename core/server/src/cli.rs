@@ -77,6 +77,25 @@ pub enum CliError {
     /// Plugins refuse what the configuration says to them, a line for each problem.
     #[error("{0}")]
     PluginTables(String),
+    /// A file that a command about plugins was told to read, or to write.
+    #[error("{}: {reason}", file.display())]
+    PluginFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no way to slow and cut the network of a plugin.
+    #[error("--network {key}: {reason}")]
+    PluginNetwork {
+        /// The key of the plugin's table.
+        key: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The process of a plugin could not serve it.
+    #[error("could not serve a plugin")]
+    PluginProcess(#[source] io::Error),
     /// A part of the server could not be opened.
     #[error(transparent)]
     Startup(#[from] StartupError),
@@ -106,6 +125,8 @@ impl CliError {
         ExitCode::from(match self {
             Self::Config(_)
             | Self::PluginTables(_)
+            | Self::PluginFile { .. }
+            | Self::PluginNetwork { .. }
             | Self::PolicyUnusable(_)
             | Self::Policy(PolicyError::Unreadable { .. } | PolicyError::Unwritable { .. })
             | Self::Question(_)
@@ -182,9 +203,15 @@ pub enum Command {
     Config(configuration::ConfigCommand),
     /// Ask who may do what; check, test, compare and print the policy files; go back to an earlier version
     Policy(Box<policies::PolicyArguments>),
-    /// Look at plugin libraries
+    /// Look at plugin libraries, judge them, and begin new ones
     #[command(subcommand)]
     Plugin(plugins::PluginCommand),
+    /// Serve one plugin to a server that has started this process; nobody else starts it
+    #[command(
+        hide = true,
+        after_help = "Used by boxvault itself, for plugins with isolation = \"process\"."
+    )]
+    PluginProcess,
     /// Print the API document, OpenAPI 3.1 as JSON
     #[command(after_help = "Example:\n  boxvault openapi > openapi.json")]
     Openapi,
@@ -262,7 +289,11 @@ pub async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command.unwrap_or(Command::Server(ServerCommand::Serve)) {
         Command::Config(command) => configuration::run(&command, cli.options.load()).await,
         Command::Policy(arguments) => policies::run(*arguments, &cli.options.load()?.config).await,
-        Command::Plugin(command) => plugins::run(&command, &cli.options.load()?.config).await,
+        Command::Plugin(command) => Box::pin(plugins::run(command, cli.options)).await,
+        Command::PluginProcess => {
+            boxvault_plugin_host::serve().await.map_err(CliError::PluginProcess)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Openapi => {
             answer(http::document_json()?.trim_end())?;
             Ok(ExitCode::SUCCESS)

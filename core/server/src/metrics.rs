@@ -1,5 +1,7 @@
 //! What is counted, and its text form for Prometheus. One registry per server, never global.
 
+mod plugins;
+
 use std::{
     fmt,
     sync::atomic::{AtomicI64, AtomicU64},
@@ -17,6 +19,9 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+
+use self::plugins::PluginFamilies;
+use crate::app::plugins::Counted;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -61,6 +66,7 @@ pub(crate) struct Metrics {
     damaged_files: Gauge<i64, AtomicI64>,
     mails: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     mail_queue: Family<StateLabels, Gauge<i64, AtomicI64>>,
+    plugins: PluginFamilies,
 }
 
 impl Metrics {
@@ -91,6 +97,7 @@ impl Metrics {
             damaged_files: Gauge::default(),
             mails: Family::default(),
             mail_queue: Family::default(),
+            plugins: PluginFamilies::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -134,6 +141,7 @@ impl Metrics {
         registry.register("swept", "Leftovers removed, by kind", metrics.swept.clone());
         metrics.register_verification(&mut registry);
         metrics.register_mail(&mut registry);
+        metrics.plugins.register(&mut registry);
         Self { registry, ..metrics }
     }
 
@@ -277,6 +285,11 @@ impl Metrics {
     /// Shows the number of damaged files.
     pub(crate) fn set_damaged_files(&self, count: u64) {
         self.damaged_files.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Shows what plugins did, as they say now.
+    pub(crate) fn set_plugins(&self, counted: &[Counted]) {
+        self.plugins.set(counted);
     }
 
     /// The text form.

@@ -3,12 +3,12 @@
 mod background;
 mod error;
 mod listeners;
+mod plugins;
 mod welcome;
 
 use std::{collections::BTreeMap, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use boxvault_catalog::{Catalog, Options};
-use boxvault_plugin_host::PluginHost;
 use boxvault_plugin_sdk::{AuthProvider, StorageBackend};
 use boxvault_policy::{Policy, PolicyHandle};
 use boxvault_transfer::LocalFiles;
@@ -40,6 +40,7 @@ use crate::{
 use background::{background, flush};
 pub use error::StartupError;
 use listeners::Listeners;
+use plugins::Opener;
 use welcome::welcome;
 
 /// The plugin name of the built-in auth provider.
@@ -79,7 +80,7 @@ async fn open_app_at(
     };
     let catalog = Catalog::connect(config.database_url().expose(), options).await?;
     catalog.migrate().await?;
-    let host = PluginHost::new(config.plugins.host_options());
+    let mut opener = Opener::new(config);
     let passwords = Arc::new(Passwords::new()?);
     let public_url = config.public_url(bound);
     let app = App {
@@ -87,8 +88,9 @@ async fn open_app_at(
         sealer: Sealer::load(&catalog, config.auth.sealing_key.as_ref()).await?,
         public_url,
         instance_id: uuid::Uuid::now_v7().to_string(),
-        stores: open_stores(config, &host).await?,
-        auth_providers: open_auth_providers(config, &host, &catalog, &passwords).await?,
+        stores: open_stores(config, &mut opener).await?,
+        auth_providers: open_auth_providers(config, &mut opener, &catalog, &passwords).await?,
+        plugins: opener.finish(),
         access_tokens: AccessTokens::load(&catalog).await?,
         passwords,
         identities: IdentityCache::new(),
@@ -112,24 +114,10 @@ async fn open_app_at(
     Ok(Arc::new(app))
 }
 
-async fn open_stores(config: &Config, host: &PluginHost) -> Result<Stores, StartupError> {
+async fn open_stores(config: &Config, opener: &mut Opener<'_>) -> Result<Stores, StartupError> {
     let mut by_name = BTreeMap::<String, Arc<dyn StorageBackend>>::new();
     for (name, entry) in &config.stores {
-        let opened =
-            host.open_storage(config.plugins.source(&entry.plugin), entry.options_value()).await;
-        let store = opened
-            .map_err(|source| StartupError::Plugin { entry: format!("stores.{name}"), source })?;
-        let probed = store.probe().await;
-        let report = probed.map_err(|source| StartupError::Store { name: name.clone(), source })?;
-        for (capability, why) in &report.switched_off {
-            warn!(
-                store = name,
-                ?capability,
-                why,
-                "a store cannot do what its plugin declares; switched off"
-            );
-        }
-        by_name.insert(name.clone(), Arc::new(store));
+        by_name.insert(name.clone(), opener.store(name, entry).await?);
     }
     let default = config.storage.default_store.clone();
     if !by_name.contains_key(&default) {
@@ -140,7 +128,7 @@ async fn open_stores(config: &Config, host: &PluginHost) -> Result<Stores, Start
 
 async fn open_auth_providers(
     config: &Config,
-    host: &PluginHost,
+    opener: &mut Opener<'_>,
     catalog: &Catalog,
     passwords: &Arc<Passwords>,
 ) -> Result<BTreeMap<String, Arc<dyn AuthProvider>>, StartupError> {
@@ -151,13 +139,7 @@ async fn open_auth_providers(
             providers.insert(LOCAL_ISSUER.to_owned(), Arc::new(local));
             continue;
         }
-        let opened =
-            host.open_auth(config.plugins.source(&entry.plugin), entry.options_value()).await;
-        let provider = opened.map_err(|source| StartupError::Plugin {
-            entry: format!("auth.providers.{name}"),
-            source,
-        })?;
-        providers.insert(name.clone(), Arc::new(provider));
+        providers.insert(name.clone(), opener.provider(name, entry).await?);
     }
     Ok(providers)
 }

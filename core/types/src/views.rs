@@ -11,6 +11,7 @@ pub mod hcp;
 pub mod invitations;
 pub mod join_requests;
 pub mod organizations;
+pub mod plugins;
 pub mod policies;
 pub mod service_accounts;
 pub mod storage;

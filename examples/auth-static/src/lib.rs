@@ -3,6 +3,9 @@
 //! For trying things out. Passwords stand in the configuration as they are, so this is not for real
 //! people; what it shows is the whole of an auth plugin: a configuration, a facet, an answer.
 
+#[cfg(test)]
+mod conformance;
+
 use boxvault_plugin_sdk::{
     AuthFacets, AuthPlugin, AuthProvider, Claims, Credentials, PluginError, PluginErrorKind,
     Result, Secret, async_trait, export_auth_provider,

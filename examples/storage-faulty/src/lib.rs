@@ -46,6 +46,8 @@ pub enum Create {
     Hangs,
     /// Fails.
     Fails,
+    /// Ends the process.
+    Aborts,
 }
 
 /// The plugin.
@@ -60,6 +62,7 @@ impl StoragePlugin for Faulty {
             Create::Works => Ok(Box::new(Backend::default())),
             Create::Panics => panic!("create panics, as told"),
             Create::Hangs => pending().await,
+            Create::Aborts => std::process::abort(),
             Create::Fails => Err(PluginError::unavailable("create fails, as told")),
         }
     }
@@ -119,6 +122,12 @@ impl StorageBackend for Backend {
                 panic!("stat panics later, as told")
             }
             "hang" => pending().await,
+            "abort" => std::process::abort(),
+            // keeps the thread that the call came on
+            "block" => loop {
+                std::thread::park();
+            },
+            "leak" => leak(),
             "log" => {
                 tracing::warn!(answer = 42, "a line from the plugin");
                 Ok(ObjectMeta::of_size(0))
@@ -178,6 +187,14 @@ impl StorageBackend for Backend {
 
     async fn local_path(&self, _: &str) -> Result<PathBuf> {
         Ok(PathBuf::from("relative/path"))
+    }
+}
+
+/// Takes memory until there is none.
+fn leak() -> ! {
+    let mut all = Vec::new();
+    loop {
+        all.push(vec![1_u8; 16 << 20]);
     }
 }
 

@@ -82,9 +82,9 @@ where
                 case::outcome((entry.run)(case)).await
             }
         };
-        cases.push(CaseReport { name: entry.name, outcome });
+        cases.push(CaseReport { name: entry.name.into(), outcome });
     }
-    Report { suite: "auth", cases }
+    Report { suite: "auth".into(), cases }
 }
 
 impl Case {

@@ -5,9 +5,11 @@
 //! wrote, the same suite judges the author's code directly and the loaded library. What a plugin
 //! does not declare is not asked of it, and the report says so. [`servers`] are those that plugins are judged with.
 
+pub mod abi;
 pub mod auth;
 mod bytes;
 mod case;
+pub mod faults;
 mod report;
 pub mod servers;
 pub mod storage;

@@ -1,11 +1,11 @@
 //! What a run found, for people and for programs.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How one case ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome")]
 pub enum Outcome {
     /// The promise holds.
@@ -28,20 +28,20 @@ pub enum Outcome {
 }
 
 /// One case.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseReport {
     /// The promise, as a sentence.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
 }
 
 /// All cases of a suite, in the order in which they ran.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// `storage` or `auth`.
-    pub suite: &'static str,
+    /// `handshake`, `abi`, `storage`, `auth`, `faults` or `network`.
+    pub suite: Cow<'static, str>,
     /// The cases.
     pub cases: Vec<CaseReport>,
 }
@@ -51,6 +51,16 @@ impl Report {
     pub fn passed(&self) -> bool {
         self.count(|outcome| matches!(outcome, Outcome::Failed { .. })) == 0
             && self.count(|outcome| *outcome == Outcome::Passed) > 0
+    }
+
+    /// So many cases held, did not, are not claimed, and could not be tried.
+    pub fn counts(&self) -> [usize; 4] {
+        [
+            self.count(|outcome| *outcome == Outcome::Passed),
+            self.count(|outcome| matches!(outcome, Outcome::Failed { .. })),
+            self.count(|outcome| matches!(outcome, Outcome::NotClaimed { .. })),
+            self.count(|outcome| matches!(outcome, Outcome::Skipped { .. })),
+        ]
     }
 
     /// How one case ended, by its name.
@@ -73,14 +83,11 @@ impl fmt::Display for Report {
                 Outcome::Skipped { reason } => writeln!(f, "  skipped {name}: {reason}")?,
             }
         }
+        let [passed, failed, not_claimed, skipped] = self.counts();
         write!(
             f,
-            "{} suite: {} passed, {} failed, {} not claimed, {} skipped",
-            self.suite,
-            self.count(|outcome| *outcome == Outcome::Passed),
-            self.count(|outcome| matches!(outcome, Outcome::Failed { .. })),
-            self.count(|outcome| matches!(outcome, Outcome::NotClaimed { .. })),
-            self.count(|outcome| matches!(outcome, Outcome::Skipped { .. })),
+            "{} suite: {passed} passed, {failed} failed, {not_claimed} not claimed, {skipped} skipped",
+            self.suite
         )
     }
 }
@@ -90,9 +97,11 @@ mod tests {
     use super::*;
 
     fn report(outcomes: &[Outcome]) -> Report {
-        let cases =
-            outcomes.iter().map(|o| CaseReport { name: "a case", outcome: o.clone() }).collect();
-        Report { suite: "storage", cases }
+        let cases = outcomes
+            .iter()
+            .map(|o| CaseReport { name: "a case".into(), outcome: o.clone() })
+            .collect();
+        Report { suite: "storage".into(), cases }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod delete;
 mod keys;
 mod list;
 mod local;
+mod pace;
 mod presign;
 mod read;
 mod stat;
@@ -80,7 +81,7 @@ where
     M: Fn() -> F,
     F: Future<Output = Result<Arc<dyn StorageBackend>>>,
 {
-    let suites: [&[Entry]; 10] = [
+    let suites: [&[Entry]; 11] = [
         write::CASES,
         write::REPLACE,
         read::CASES,
@@ -89,15 +90,16 @@ where
         keys::CASES,
         list::CASES,
         local::CASES,
+        pace::CASES,
         presign::CASES,
         unfinished::CASES,
     ];
     let mut cases = Vec::new();
     for entry in suites.into_iter().flatten() {
         let outcome = run_one(entry, make()).await;
-        cases.push(CaseReport { name: entry.name, outcome });
+        cases.push(CaseReport { name: entry.name.into(), outcome });
     }
-    Report { suite: "storage", cases }
+    Report { suite: "storage".into(), cases }
 }
 
 async fn run_one(
@@ -115,7 +117,7 @@ async fn run_one(
     if entry.without != Capabilities::NONE && declared.contains(entry.without) {
         return Outcome::NotClaimed { claim: format!("no {}", names(entry.without)) };
     }
-    let case = Case { store: Arc::clone(&store), prefix: unique_prefix() };
+    let case = Case::new(store);
     let outcome = case::outcome((entry.run)(case.clone())).await;
     case.clean_up().await;
     outcome
@@ -134,6 +136,11 @@ fn unique_prefix() -> String {
 }
 
 impl Case {
+    /// A part of a store that nobody else uses.
+    pub(crate) fn new(store: Arc<dyn StorageBackend>) -> Self {
+        Self { store, prefix: unique_prefix() }
+    }
+
     /// A key of this case.
     pub(crate) fn key(&self, name: &str) -> String {
         format!("{}/{name}", self.prefix)
@@ -180,7 +187,7 @@ impl Case {
     }
 
     /// Removes what a case has left; what does not work here, a case has already said.
-    async fn clean_up(&self) {
+    pub(crate) async fn clean_up(&self) {
         if !self.store.capabilities().contains(Capabilities::LIST) {
             return;
         }

@@ -13,6 +13,10 @@ use crate::error::{PluginError, Result};
 /// # Errors
 /// `InvalidConfig`, naming the key by its path and never its value's neighbors.
 pub fn parse<C: DeserializeOwned>(json: &[u8]) -> Result<C> {
+    // a list could stand for the fields of a struct, in their order
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return Err(PluginError::invalid_config("the configuration is no table"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -55,6 +59,14 @@ mod tests {
     fn a_wrong_value_is_named_by_its_path() {
         let error = parse::<Config>(br#"{"root":"/x","limits":{"parts":"three"}}"#).unwrap_err();
         assert!(error.message.starts_with("limits.parts: "), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_table_is_an_error() {
+        for json in ["", "null", "[]", "[\"/x\"]", "\"text\"", "7"] {
+            let error = parse::<Config>(json.as_bytes()).unwrap_err();
+            assert_eq!(error.message, "the configuration is no table", "{json}");
+        }
     }
 
     #[test]

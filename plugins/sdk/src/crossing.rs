@@ -28,6 +28,32 @@ pub const TARGET: &str = if cfg!(target_arch = "x86_64") {
     "other"
 };
 
+/// The one function that every plugin exports, of a library that stays loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct LibraryEntry(EntryFunction);
+
+/// The signature of that function.
+pub type EntryFunction = unsafe extern "C" fn() -> *const abi::Handshake;
+
+impl LibraryEntry {
+    /// Of a function that was found by its name.
+    ///
+    /// # Safety
+    /// It is the `boxvault_plugin_entry` of a library that is never unloaded, and keeps the contract: no side effects,
+    /// and a static handshake or NULL.
+    pub const unsafe fn new(function: EntryFunction) -> Self {
+        Self(function)
+    }
+
+    /// The handshake; `None` if the plugin cannot work at all.
+    pub fn handshake(self) -> Option<&'static abi::Handshake> {
+        // SAFETY: whoever made this has promised what the function is.
+        let handshake = unsafe { (self.0)() };
+        // SAFETY: as above: static, or null.
+        unsafe { handshake.as_ref() }
+    }
+}
+
 /// Lends a text for the time of a call.
 pub const fn lend(text: &str) -> abi::Str {
     abi::Str { data: text.as_ptr(), len: text.len() as u64 }

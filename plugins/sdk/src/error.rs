@@ -209,7 +209,8 @@ impl From<io::ErrorKind> for PluginErrorKind {
             Io::NotFound => Self::NotFound,
             Io::AlreadyExists => Self::AlreadyExists,
             Io::PermissionDenied | Io::ReadOnlyFilesystem => Self::PermissionDenied,
-            Io::StorageFull | Io::QuotaExceeded => Self::StorageFull,
+            // a limit on the size of files is a quota, too
+            Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => Self::StorageFull,
             Io::InvalidInput | Io::InvalidFilename => Self::InvalidInput,
             Io::TimedOut => Self::DeadlineExceeded,
             Io::Interrupted
@@ -279,7 +280,9 @@ mod tests {
 
     #[test]
     fn a_full_disk_and_a_full_quota_are_storage_full() {
-        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+        for kind in
+            [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge]
+        {
             let error = PluginError::from(io::Error::from(kind));
             assert_eq!(error.kind, PluginErrorKind::StorageFull);
             assert!(!error.retry);

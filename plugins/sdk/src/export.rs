@@ -32,6 +32,9 @@ use crate::{
     runtime,
 };
 
+/// The longest message of an error that crosses, in bytes; the host takes no more either.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
 /// Exports a [`StoragePlugin`](crate::StoragePlugin) as this library's one plugin.
 ///
 /// Name, version and license go into the handshake; the last two come from `Cargo.toml`.
@@ -203,7 +206,9 @@ impl Done {
         self.fail(error);
     }
 
-    fn fail(&mut self, error: PluginError) {
+    fn fail(&mut self, mut error: PluginError) {
+        // what was passed in may be quoted in it, whatever its length
+        error.message.truncate(error.message.floor_char_boundary(MESSAGE_BYTES_MAX));
         let outcome = abi::Outcome {
             retry: u32::from(error.retry),
             data: crossing::own(error.message.into()),

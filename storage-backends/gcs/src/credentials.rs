@@ -23,22 +23,19 @@ pub(crate) type Credentials = Arc<ProvideCredentialChain<Credential>>;
 /// `InvalidConfig` if there are none.
 pub(crate) async fn find(config: &Config, transport: &HttpTransporter) -> Result<Credentials> {
     let chain = ProvideCredentialChain::new();
-    let (credentials, problem) = match &config.credential {
-        Some(key) => {
-            let key = StaticCredentialProvider::new(key.expose()).with_scope(SCOPE);
-            (chain.push(key), "it cannot be used")
-        }
-        None => {
-            let default = DefaultCredentialProvider::builder()
-                .env(EnvCredentialProvider::new().with_scope(SCOPE))
-                .well_known(WellKnownCredentialProvider::new().with_scope(SCOPE))
-                .vm_metadata(VmMetadataCredentialProvider::new().with_scope(SCOPE));
-            (
-                chain.push(default.build()),
-                "it is not set, and neither environment nor identity of this machine has credentials; set it, or \
-                 credential_file",
-            )
-        }
+    let (credentials, problem) = if let Some(key) = &config.credential {
+        let key = StaticCredentialProvider::new(key.expose()).with_scope(SCOPE);
+        (chain.push(key), "it cannot be used")
+    } else {
+        let default = DefaultCredentialProvider::builder()
+            .env(EnvCredentialProvider::new().with_scope(SCOPE))
+            .well_known(WellKnownCredentialProvider::new().with_scope(SCOPE))
+            .vm_metadata(VmMetadataCredentialProvider::new().with_scope(SCOPE));
+        (
+            chain.push(default.build()),
+            "it is not set, and neither environment nor identity of this machine has credentials; set it, or \
+             credential_file",
+        )
     };
     let credentials = Arc::new(credentials);
     match find_credentials(&credentials, transport).await {

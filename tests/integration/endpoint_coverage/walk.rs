@@ -278,6 +278,7 @@ pub(super) async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Cl
         unchanged(recorder, admin, id, &found, &[]).await;
     }
     recorder.call(admin, "list_stores", 200, nothing()).await;
+    recorder.call(admin, "list_plugins", 200, nothing()).await;
     recorder.call(admin, "list_damaged_files", 200, nothing()).await;
     recorder.call(admin, "set_quota", 200, body(json!({ "bytes": 1_u64 << 40 }))).await;
     for id in ["export_audit", "export_organization_audit"] {

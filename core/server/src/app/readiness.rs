@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use boxvault_types::views::system::{PartView, ReadyView};
+use boxvault_types::views::{
+    plugins::PluginState,
+    system::{PartView, ReadyView},
+};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 use tracing::warn;
@@ -34,7 +37,13 @@ impl App {
         parts.extend(join_all(providers).await);
         parts.insert("policy".to_owned(), self.policy_part());
         // who has a session, or a token, works on without the directory that they signed in through
-        let needed = |name: &str| !name.starts_with(AUTH_PART);
+        let needed = |name: &str| !name.starts_with(AUTH_PART) && !self.plugins.is_optional(name);
+        for (name, part) in &mut parts {
+            part.plugin = self.plugins.state_of_part(name);
+            if part.plugin == Some(PluginState::Restarting) {
+                part.problem = Some("its plugin has ended and is being started again".to_owned());
+            }
+        }
         ReadyView { ready: parts.iter().all(|(name, part)| part.ok || !needed(name)), parts }
     }
 
@@ -56,13 +65,15 @@ impl App {
             // the server works, and so does every other organization
             0 if closed > 0 => PartView {
                 ok: true,
+                plugin: None,
                 problem: Some(format!(
                     "the rules of {closed} organizations' own cannot be read (told in the log); only platform admins get at what those have"
                 )),
             },
-            0 => PartView { ok: true, problem: None },
+            0 => PartView { ok: true, problem: None, plugin: None },
             count => PartView {
                 ok: false,
+                plugin: None,
                 problem: Some(format!(
                     "the policy files are refused ({count} told in the log); the policy before them stays in force"
                 )),
@@ -83,5 +94,5 @@ async fn ask<E: std::fmt::Display>(
         }
         Err(_) => Some(format!("it did not answer within {} s", PATIENCE.as_secs())),
     };
-    PartView { ok: problem.is_none(), problem }
+    PartView { ok: problem.is_none(), problem, plugin: None }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use boxvault_types::byte_count::ByteCount;
 use lettre::message::Mailbox;
 use tracing_subscriber::EnvFilter;
 
@@ -23,6 +24,9 @@ const SEALING_KEY_CHARS_MIN: usize = 32;
 
 /// A row of the catalog takes no more on every database.
 const PICTURE_BYTES_CEILING: u64 = 8 << 20;
+
+/// The program, the libraries and their threads have some 50 MiB before anything is done.
+const PROCESS_MEMORY_MIN: ByteCount = ByteCount(64 << 20);
 
 /// Reports every contradiction.
 pub(super) fn check(
@@ -154,9 +158,16 @@ fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
         ("plugins.call_timeout", config.plugins.call_timeout),
         ("plugins.chunk_timeout", config.plugins.chunk_timeout),
         ("plugins.finish_timeout", config.plugins.finish_timeout),
+        ("plugins.process_restart_wait_max", config.plugins.process_restart_wait_max),
     ] {
         findings.add_if(time.is_zero(), key, "must be longer than zero");
     }
+    let memory = config.plugins.process_memory_max;
+    findings.add_if(
+        memory.bytes() > 0 && memory < PROCESS_MEMORY_MIN,
+        "plugins.process_memory_max",
+        &format!("must be at least {PROCESS_MEMORY_MIN}, or 0 for no limit"),
+    );
     findings.add_if(
         config.plugins.calls_open_max == 0,
         "plugins.calls_open_max",
@@ -174,7 +185,7 @@ fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
             "plugins.require_pins",
             &format!(
                 "is true, and there is no pin for \"{plugin}\": \
-                 `boxvault plugin pin {plugin} --kind storage` (or auth) prints one"
+                 `boxvault plugin pin {plugin}` prints one"
             ),
         );
     }
@@ -185,6 +196,11 @@ fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
         findings.add_if(entry.plugin.is_empty(), &key, "names no plugin");
     }
     let default_store = &config.storage.default_store;
+    findings.add_if(
+        config.stores.get(default_store).is_some_and(|entry| !entry.required),
+        &format!("stores.{default_store}.required"),
+        "must be true: it is storage.default_store, without which nothing can be published",
+    );
     if !config.stores.contains_key(default_store) {
         let names: Vec<&str> = config.stores.keys().map(String::as_str).collect();
         findings.add(

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use boxvault_plugin_host::Isolation;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
@@ -15,15 +16,26 @@ use super::secret::{REDACTED, is_secret_name, redact_url};
 pub struct PluginEntry {
     /// The plugin's name, such as `fs`, or the path of its library.
     pub plugin: String,
+    /// Where it runs: in the server's process (`none`, the default) or in one of its own (`process`).
+    #[serde(default)]
+    pub isolation: Isolation,
+    /// Whether the server does not start without it. Default true.
+    #[serde(default = "yes")]
+    pub required: bool,
     /// Every other key of the table, as the plugin gets it. May hold secrets.
     #[serde(flatten)]
     pub options: Map<String, Value>,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 impl PluginEntry {
     /// An entry without options.
     pub fn new(plugin: impl Into<String>) -> Self {
-        Self { plugin: plugin.into(), options: Map::new() }
+        let (isolation, required) = (Isolation::default(), yes());
+        Self { plugin: plugin.into(), isolation, required, options: Map::new() }
     }
 
     /// Adds one option.
@@ -43,6 +55,8 @@ impl fmt::Debug for PluginEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PluginEntry")
             .field("plugin", &self.plugin)
+            .field("isolation", &self.isolation)
+            .field("required", &self.required)
             .field("options", &redact_options(&self.options))
             .finish()
     }
@@ -53,6 +67,12 @@ impl Serialize for PluginEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("plugin", &self.plugin)?;
+        if self.isolation != Isolation::default() {
+            map.serialize_entry("isolation", &self.isolation)?;
+        }
+        if !self.required {
+            map.serialize_entry("required", &self.required)?;
+        }
         for (key, value) in redact_options(&self.options) {
             map.serialize_entry(&key, &value)?;
         }

@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use boxvault_plugin_host::{Deadlines, HostOptions, PluginSource};
+use boxvault_plugin_host::{Deadlines, HostOptions, IsolationOptions, PluginSource};
 use boxvault_types::byte_count::ByteCount;
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +108,13 @@ pub struct PluginsConfig {
     pub finish_timeout: HumanDuration,
     /// Calls of one plugin that may be open at once; more are refused. Default 4096.
     pub calls_open_max: usize,
+    /// The most memory for data that the process of an isolated plugin may take; zero is no limit. Default 1 GiB.
+    pub process_memory_max: ByteCount,
+    /// Calls of an isolated plugin that may be open beyond their time; with one more, its process is ended and started
+    /// again. Default 8.
+    pub process_hung_calls_max: u64,
+    /// The longest wait before the process of an isolated plugin is started again. Default 1 min.
+    pub process_restart_wait_max: HumanDuration,
 }
 
 impl PluginsConfig {
@@ -124,6 +131,12 @@ impl PluginsConfig {
                 authenticate: self.call_timeout.get(),
             },
             calls_in_flight_max: self.calls_open_max,
+            isolation: IsolationOptions {
+                memory_bytes_max: self.process_memory_max.bytes(),
+                hung_calls_max: self.process_hung_calls_max,
+                restart_wait_max: self.process_restart_wait_max.get(),
+                ..IsolationOptions::default()
+            },
         }
     }
 
@@ -143,6 +156,9 @@ impl Default for PluginsConfig {
             chunk_timeout: HumanDuration::from_mins(2),
             finish_timeout: HumanDuration::from_mins(15),
             calls_open_max: 4096,
+            process_memory_max: ByteCount(1 << 30),
+            process_hung_calls_max: 8,
+            process_restart_wait_max: HumanDuration::from_mins(1),
         }
     }
 }

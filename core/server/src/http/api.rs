@@ -13,6 +13,7 @@ pub(crate) mod invitations;
 pub(crate) mod join_requests;
 pub(crate) mod organizations;
 pub(crate) mod own_policies;
+pub(crate) mod plugins;
 pub(crate) mod policies;
 pub(crate) mod profile;
 pub(crate) mod providers;

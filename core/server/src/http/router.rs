@@ -11,9 +11,9 @@ use boxvault_types::action::{
 use super::{
     api::{
         account, architectures, audit, badges, box_pages, boxes, files, invitations, join_requests,
-        organizations, organizations::lives, own_policies, policies, profile, providers, recovery,
-        second_factor, service_accounts, sign_in, storage, system, uploads, users, versions,
-        watches,
+        organizations, organizations::lives, own_policies, plugins, policies, profile, providers,
+        recovery, second_factor, service_accounts, sign_in, storage, system, uploads, users,
+        versions, watches,
     },
     cloud::{
         authentication, boxes as cloud_boxes,
@@ -197,6 +197,8 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Read,     On::System,       endpoint!(system::read_liveness))
         .add(Read,     On::System,       endpoint!(system::read_readiness))
         .add(Read,     On::System,       endpoint!(system::read_metrics))
+        // for platform admins alone: no rule speaks of this part of the system
+        .add(Read,     On::System,       endpoint!(plugins::list_plugins))
         // the Vagrant Cloud API, v1 and v2
         .add_cloud(Create,  On::Session,      endpoint!(authentication::sign_in_to_cloud))
         .add_cloud(Read,    On::System,       endpoint!(authentication::read_cloud_identity).asked_by(Asker::Somebody))

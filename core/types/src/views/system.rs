@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::plugins::PluginState;
+
 /// Whether the server can work. Holds no secrets and no addresses.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ReadyView {
@@ -22,6 +24,9 @@ pub struct PartView {
     /// What is wrong, in a few words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// How its plugin is, where a plugin serves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<PluginState>,
 }
 
 /// What is running.

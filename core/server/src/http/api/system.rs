@@ -94,6 +94,7 @@ pub(crate) async fn read_metrics(call: Call, res: &mut Response) -> Result<()> {
     if let Err(error) = call.app.count_damaged_files().await {
         warn!(cause = error.causes(), "could not count damaged files for the metrics");
     }
+    call.app.metrics.set_plugins(&call.app.plugins.counted());
     let text = call.app.metrics.encode().map_err(AppError::internal)?;
     res.headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));

@@ -1,0 +1,321 @@
+//! `boxvault plugin check`: the conformance kit as a command.
+
+use std::{fmt, path::PathBuf, process::ExitCode, sync::Arc};
+
+use boxvault_plugin_conformance::{
+    CaseReport, Outcome, Report, auth,
+    faults::{self, Bench, Tunnel, Victim},
+    storage,
+};
+use boxvault_plugin_host::{
+    HostOptions, Isolation, IsolationOptions, PluginHost, PluginKind, PluginSource, Provider, Store,
+};
+use boxvault_plugin_sdk::{AuthProvider, PluginError, StorageBackend};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{CliError, EXIT_FAILED, PluginArgument, Shown, abi, answer, people::People, read_toml};
+use crate::config::Config;
+
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  boxvault plugin check fs --config fs.toml        fs.toml: root = \"/tmp/somewhere\"
+  boxvault plugin check ./libboxvault_storage_attic.so --config attic.toml --format json
+  boxvault plugin check s3 --config s3.toml --network endpoint
+  boxvault plugin check ldap --config ldap.toml --people people.toml --network urls
+
+Everything that is written lies under conformance/ and probe/, and is removed. The people of an auth plugin:
+  user = { username = \"ann\", password = \"correct horse\" }
+  claims = { issuer = \"…\", subject = \"…\", username = \"ann\", groups = [\"staff\"] }
+  disabled = { username = \"bob\", password = \"battery staple\" }
+
+Exit codes: 0 every promise holds; 1 one does not, or the plugin cannot be used.";
+
+/// Which plugin to judge, and with what.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    plugin: PluginArgument,
+    /// The plugin's own table, as TOML: what stands in [stores.NAME] beside `plugin`
+    #[arg(id = "config", long = "config", value_name = "FILE")]
+    table: Option<PathBuf>,
+    /// Who an auth plugin knows, as TOML; without it, only its table is judged
+    #[arg(long, value_name = "FILE")]
+    people: Option<PathBuf>,
+    /// The key of the table that names the service; the way there is slowed and cut, too
+    #[arg(long, value_name = "KEY")]
+    network: Option<String>,
+    /// The store forgets everything with its process, and is meant to
+    #[arg(long)]
+    forgets: bool,
+    /// Where the plugin runs while it is judged
+    #[arg(long, default_value = "none")]
+    isolation: Where,
+    /// How to print what was found
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Where {
+    /// In this process
+    None,
+    /// In a process of its own
+    Process,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// What was found.
+#[derive(Serialize)]
+struct Checked {
+    plugin: Shown,
+    isolation: &'static str,
+    capabilities: Abilities,
+    suites: Vec<Report>,
+    passed: bool,
+}
+
+/// What a plugin can do.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Abilities {
+    declared: Vec<&'static str>,
+    working: Vec<&'static str>,
+    switched_off: Vec<SwitchedOff>,
+}
+
+/// What it declares, and does not do.
+#[derive(Serialize)]
+struct SwitchedOff {
+    capability: String,
+    reason: String,
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shown { name, kind, version, abi, path, .. } = &self.plugin;
+        writeln!(f, "{kind} plugin {name} {version}")?;
+        let (path, isolation) = (path.display(), self.isolation);
+        writeln!(f, "  {path}, contract {abi}, isolation {isolation}")?;
+        writeln!(f, "  declares: {}", self.capabilities.declared.join(", "))?;
+        for SwitchedOff { capability, reason } in &self.capabilities.switched_off {
+            writeln!(f, "  NOT TRUE: {capability}: {reason}")?;
+        }
+        for report in &self.suites {
+            writeln!(f, "\n{report}")?;
+        }
+        write!(f, "\n{}", if self.passed { "passed" } else { "FAILED" })
+    }
+}
+
+/// Opens the plugin in every way that the suites need.
+struct Kit {
+    config: Config,
+    source: PluginSource,
+    table: Value,
+    isolation: Isolation,
+    forgets: bool,
+}
+
+pub(super) async fn run(arguments: CheckArguments, config: &Config) -> Result<ExitCode, CliError> {
+    let CheckArguments { plugin, table, people, network, forgets, isolation, format } = arguments;
+    let table = match &table {
+        Some(file) => read_toml(file).await?,
+        None => json!({}),
+    };
+    let people = match &people {
+        Some(file) => Some(read_toml::<People>(file).await?.into()),
+        None => None,
+    };
+    let host = PluginHost::new(config.plugins.host_options());
+    let kind = plugin.kind(&host, config).await?;
+    let source = config.plugins.source(&plugin.plugin);
+    let info = host.inspect(source.clone(), kind).await?;
+    host.check_config(source.clone(), kind, &table).await?;
+    let isolation = match isolation {
+        Where::None => Isolation::None,
+        Where::Process => Isolation::Process,
+    };
+    let judged = abi::run(config, &plugin.plugin, kind, &table).await?;
+    // what has taken a process with it does not get this one
+    let isolation = if judged.crashed { Isolation::Process } else { isolation };
+    let kit = Kit { config: config.clone(), source, table, isolation, forgets };
+    let (capabilities, mut suites) = match kind {
+        PluginKind::Storage => kit.storage(network.as_deref()).await?,
+        PluginKind::Auth => kit.auth(people, network.as_deref()).await?,
+    };
+    suites.insert(0, judged.report);
+    let is_honest = capabilities.switched_off.is_empty();
+    let passed = is_honest && suites.iter().all(Report::passed);
+    let plugin = Shown::of(&info);
+    let checked = Checked { plugin, isolation: isolation.as_str(), capabilities, suites, passed };
+    match format {
+        Format::Text => answer(&checked)?,
+        Format::Json => answer(serde_json::to_string_pretty(&checked)?)?,
+    }
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
+}
+
+fn plain(error: &boxvault_plugin_host::LoadError) -> PluginError {
+    PluginError::unexpected(error.to_string())
+}
+
+/// What is left to say of a store that keeps nothing.
+fn not_usable(error: &PluginError) -> Report {
+    let outcome = Outcome::Failed { reason: error.to_string() };
+    let cases = vec![CaseReport { name: "a_small_object_can_be_written_and_read".into(), outcome }];
+    Report { suite: "storage".into(), cases }
+}
+
+impl Kit {
+    fn host(&self) -> PluginHost {
+        PluginHost::new(self.config.plugins.host_options())
+    }
+
+    /// A host of processes that may write files of so many bytes, and are started again soon.
+    fn host_for_faults(&self, file_bytes_max: Option<u64>) -> PluginHost {
+        let options = self.config.plugins.host_options();
+        PluginHost::new(HostOptions {
+            isolation: IsolationOptions {
+                file_bytes_max: file_bytes_max.unwrap_or(0),
+                restart_wait_max: std::time::Duration::from_millis(200),
+                ..options.isolation
+            },
+            ..options
+        })
+    }
+
+    async fn storage(&self, network: Option<&str>) -> Result<(Abilities, Vec<Report>), CliError> {
+        let host = self.host();
+        let store = host.store(self.source.clone(), self.table.clone(), self.isolation).await?;
+        let declared: Vec<_> = store.declared().names().collect();
+        let report = match store.probe().await {
+            Ok(report) => report,
+            Err(error) => {
+                let capabilities = Abilities { declared, ..Abilities::default() };
+                return Ok((capabilities, vec![not_usable(&error)]));
+            }
+        };
+        let off = report.switched_off.into_iter().map(|(capability, reason)| SwitchedOff {
+            capability: capability.names().collect(),
+            reason,
+        });
+        let working = report.working.names().collect();
+        let capabilities = Abilities { declared, working, switched_off: off.collect() };
+        drop(store);
+        let make = || async {
+            let store = host.store(self.source.clone(), self.table.clone(), self.isolation).await;
+            Ok(store.map_err(|error| plain(&error))?.backend())
+        };
+        let mut suites = vec![storage::run(make).await];
+        let open = |files: Option<u64>| -> futures_util::future::BoxFuture<'_, _> {
+            Box::pin(async move {
+                let host = self.host_for_faults(files);
+                let (source, table) = (self.source.clone(), self.table.clone());
+                let store = host.store(source, table, Isolation::Process).await;
+                let Store::Isolated(store) = store.map_err(|error| plain(&error))? else {
+                    return Err(PluginError::unexpected("no process was started"));
+                };
+                let victim = store.clone();
+                let it = Arc::new(store) as Arc<dyn StorageBackend>;
+                Ok(Victim { it, kill: Box::new(move || victim.kill()) })
+            })
+        };
+        let bench = Bench { open: Box::new(open), forgets: self.forgets };
+        suites.push(faults::storage(&bench).await);
+        if let Some(key) = network {
+            let (tunnel, table) = self.through_a_tunnel(key).await?;
+            let make = || async {
+                let store = host.store(self.source.clone(), table.clone(), self.isolation).await;
+                Ok(store.map_err(|error| plain(&error))?.backend())
+            };
+            suites.push(faults::storage_network(make, &tunnel).await);
+        }
+        Ok((capabilities, suites))
+    }
+
+    async fn auth(
+        &self,
+        people: Option<auth::Fixture>,
+        network: Option<&str>,
+    ) -> Result<(Abilities, Vec<Report>), CliError> {
+        let host = self.host();
+        let open = |host: PluginHost, table: Value, isolation: Isolation| async move {
+            let opened = host.provider(self.source.clone(), table, isolation).await;
+            opened.map_err(|error| plain(&error))
+        };
+        let opened = host.provider(self.source.clone(), self.table.clone(), self.isolation).await?;
+        let facets: Vec<_> = opened.facets().names().collect();
+        drop(opened);
+        let working = facets.clone();
+        let capabilities = Abilities { declared: facets, working, switched_off: Vec::new() };
+        let Some(people) = people else { return Ok((capabilities, Vec::new())) };
+        let make = || async {
+            Ok(open(host.clone(), self.table.clone(), self.isolation).await?.provider())
+        };
+        let mut suites = vec![auth::run(make, &people).await];
+        let victim = || async {
+            let host = self.host_for_faults(None);
+            let Provider::Isolated(provider) =
+                open(host, self.table.clone(), Isolation::Process).await?
+            else {
+                return Err(PluginError::unexpected("no process was started"));
+            };
+            let victim = provider.clone();
+            let it = Arc::new(provider) as Arc<dyn AuthProvider>;
+            Ok(Victim { it, kill: Box::new(move || victim.kill()) })
+        };
+        suites.push(faults::auth(victim, &people).await);
+        if let Some(key) = network {
+            let (tunnel, table) = self.through_a_tunnel(key).await?;
+            let make = || async {
+                Ok(open(host.clone(), table.clone(), self.isolation).await?.provider())
+            };
+            suites.push(faults::auth_network(make, &people, &tunnel).await);
+        }
+        Ok((capabilities, suites))
+    }
+
+    /// The table with a tunnel instead of the address that a key names.
+    async fn through_a_tunnel(&self, key: &str) -> Result<(Tunnel, Value), CliError> {
+        let bad =
+            |reason: &str| CliError::PluginNetwork { key: key.to_owned(), reason: reason.into() };
+        let mut table = self.table.clone();
+        let value = table.get_mut(key).ok_or_else(|| bad("the table has no such key"))?;
+        // a list of servers: the first alone, so that there is no other way
+        if let Some(list) = value.as_array_mut() {
+            list.truncate(1);
+        }
+        let place = match value {
+            Value::Array(list) => list.first_mut(),
+            value => Some(value),
+        };
+        let place = place.ok_or_else(|| bad("it names no address"))?;
+        let text = place.as_str().ok_or_else(|| bad("it is no text"))?.to_owned();
+        let mut address: url::Url = text.parse().map_err(|_| bad("it is no address"))?;
+        let default = if address.scheme() == "ldaps" { 636 } else { 389 };
+        let port = address.port_or_known_default().unwrap_or(default);
+        let host = address.host_str().ok_or_else(|| bad("it names no host"))?.to_owned();
+        let tunnel = Tunnel::start((host.clone(), port)).await.map_err(CliError::Input)?;
+        // the name stays where it can, since certificates are for names
+        let loopback = matches!(&*host, "localhost" | "127.0.0.1");
+        let moved = loopback || address.set_host(Some("127.0.0.1")).is_ok();
+        let moved = moved && address.set_port(Some(tunnel.address().port())).is_ok();
+        if !moved {
+            return Err(bad("its address cannot be changed"));
+        }
+        let changed = address.to_string();
+        // a path that was not there is not there now either
+        let changed = if text.ends_with('/') { &*changed } else { changed.trim_end_matches('/') };
+        *place = changed.into();
+        Ok((tunnel, table))
+    }
+}

@@ -1,0 +1,459 @@
+//! Plugins in processes of their own: the same suites pass there, and whatever a plugin does to its process, the
+//! server lives on, says so, and starts another one.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use boxvault_plugin_conformance::{Outcome, auth, servers::LdapServer, storage};
+use boxvault_plugin_host::{
+    Deadlines, HostOptions, Isolation, IsolationOptions, LoadError, PluginHost, PluginState,
+    Provider, Store,
+};
+use boxvault_plugin_sdk::{
+    ByteRange, Bytes, Capabilities, Claims, Credentials, PluginError, PluginErrorKind, WriteOptions,
+};
+use boxvault_tests::{
+    Publication, TestServer,
+    bytes::BoxBuilder,
+    faults::{peak_memory_bytes, signal},
+    outcome::{DEADLINE, download, ready, upload},
+    plugins::{CPlugin, host_with, log},
+    skip, wait_for, workspace,
+};
+use serde_json::{Value, json};
+
+/// How long another process may take to come.
+const SOON: Duration = Duration::from_secs(30);
+
+fn isolation() -> IsolationOptions {
+    IsolationOptions {
+        program: Some(workspace::boxvault().to_owned()),
+        restart_wait_max: Duration::from_millis(400),
+        hung_calls_max: 3,
+        ..IsolationOptions::default()
+    }
+}
+
+fn host() -> PluginHost {
+    host_with(HostOptions { isolation: isolation(), ..HostOptions::default() })
+}
+
+/// A host whose calls end quickly, for plugins that hang.
+fn impatient() -> PluginHost {
+    let moment = Duration::from_millis(500);
+    let deadlines = Deadlines {
+        question: moment,
+        read: moment,
+        write: moment,
+        authenticate: moment,
+        ..Deadlines::default()
+    };
+    host_with(HostOptions { deadlines, isolation: isolation(), ..HostOptions::default() })
+}
+
+async fn open(host: &PluginHost, plugin: &str, config: Value) -> Store {
+    host.store(plugin, config, Isolation::Process).await.unwrap()
+}
+
+async fn open_auth(host: &PluginHost, plugin: &str, config: Value) -> Provider {
+    host.provider(plugin, config, Isolation::Process).await.unwrap()
+}
+
+/// Waits until the plugin has another process than that one, and works.
+async fn restarted(store: &Store, before: Option<u32>) {
+    wait_for("another process of the plugin", SOON, async || {
+        let status = store.status();
+        let is_new = status.pid.is_some() && status.pid != before;
+        (is_new && store.backend().health().await.is_ok()).then_some(())
+    })
+    .await;
+}
+
+/// Runs the storage suite across a process, and looks at what the plugin has done.
+async fn passes(plugin: &str, config: Value) -> boxvault_plugin_conformance::Report {
+    let host = host();
+    let make = || async {
+        let store = host.store(plugin, config.clone(), Isolation::Process).await;
+        Ok(store.map_err(|error| PluginError::unexpected(error.to_string()))?.backend())
+    };
+    let report = storage::run(make).await;
+    println!("{report}");
+    assert!(report.passed(), "{report}");
+    report
+}
+
+#[tokio::test]
+async fn fs_passes_the_storage_suite_in_a_process_of_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    let report = passes("fs", json!({ "root": root.path() })).await;
+    assert_eq!(report.outcome("offsets_beyond_4_gib_are_right"), Some(&Outcome::Passed));
+    assert_eq!(report.outcome("the_local_file_holds_the_same_bytes"), Some(&Outcome::Passed));
+}
+
+#[tokio::test]
+async fn memory_and_shelf_pass_the_storage_suite_in_a_process_of_their_own() {
+    for plugin in ["memory", "shelf"] {
+        let report = passes(plugin, json!({})).await;
+        assert_eq!(report.outcome("a_taken_key_is_refused"), Some(&Outcome::Passed));
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_in_c_passes_the_storage_suite_in_a_process_of_its_own() {
+    let Some(plugin) = CPlugin::compile("storage-c/storage_c.c", &[]) else {
+        let test = "a_plugin_in_c_passes_the_storage_suite_in_a_process_of_its_own";
+        return skip(test, "there is no C compiler (cc)");
+    };
+    let root = tempfile::tempdir().unwrap();
+    passes(plugin.source(), json!({ "root": root.path() })).await;
+}
+
+#[tokio::test]
+async fn auth_plugins_pass_the_auth_suite_in_a_process_of_their_own() {
+    let host = host();
+    let config = json!({ "issuer": "example", "users": [
+        { "username": "ann", "password": "correct horse", "groups": ["staff"] },
+        { "username": "bob", "password": "another one", "disabled": true }
+    ]});
+    let fixture = auth::Fixture {
+        credentials: Credentials::new("ann", "correct horse"),
+        claims: Claims {
+            issuer: "example".into(),
+            subject: "ann".into(),
+            username: "ann".into(),
+            groups: vec!["staff".into()],
+            ..Claims::default()
+        },
+        disabled: Some(Credentials::new("bob", "another one")),
+    };
+    let make = || async { Ok(open_auth(&host, "static", config.clone()).await.provider()) };
+    let report = auth::run(make, &fixture).await;
+    assert!(report.passed(), "{report}");
+}
+
+#[tokio::test]
+async fn ldap_passes_the_auth_suite_in_a_process_of_its_own() {
+    let test = "ldap_passes_the_auth_suite_in_a_process_of_its_own";
+    let server = match LdapServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip(test, &reason),
+    };
+    let [bind_dn, bind_password] = LdapServer::SEARCHES;
+    let config = json!({
+        "urls": [server.tls_url], "ca_file": server.ca_file,
+        "bind_dn": bind_dn, "bind_password": bind_password,
+        "user_base": "ou=people,dc=example,dc=org", "group_base": "ou=groups,dc=example,dc=org",
+        "disabled_filter": "(employeeType=left)",
+    });
+    let fixture = auth::Fixture {
+        credentials: Credentials::new("ann", "correct horse"),
+        claims: Claims {
+            issuer: server.tls_url.clone(),
+            subject: "00000000-0000-4000-8000-000000000001".into(),
+            username: "ann".into(),
+            email: Some("ann@example.org".into()),
+            email_verified: true,
+            display_name: Some("Ann Example".into()),
+            groups: ["builders", "engineers", "staff", "unix"].map(str::to_owned).into(),
+            ..Claims::default()
+        },
+        disabled: Some(Credentials::new("bob", "battery staple")),
+    };
+    let host = host();
+    let make = || async { Ok(open_auth(&host, "ldap", config.clone()).await.provider()) };
+    let report = auth::run(make, &fixture).await;
+    println!("{report}");
+    assert!(report.passed(), "{report}");
+}
+
+#[tokio::test]
+async fn what_a_plugin_is_and_what_works_of_what_it_declares_is_known_across_the_process() {
+    let store = open(&host(), "faulty", json!({})).await;
+    let status = store.status();
+    assert_eq!((status.info.name.as_str(), status.isolation), ("faulty", Isolation::Process));
+    assert!(store.declared().contains(Capabilities::CREATE_NEW | Capabilities::LOCAL_PATH));
+    let report = store.probe().await.unwrap();
+    let off: Vec<_> = report.switched_off.iter().map(|(capability, _)| *capability).collect();
+    assert_eq!(off, [Capabilities::LOCAL_PATH, Capabilities::CREATE_NEW]);
+    let works = Capabilities::RANGE_READ | Capabilities::LIST;
+    assert_eq!(store.backend().capabilities(), works);
+    // and in the next process as well
+    let before = store.status().pid;
+    store.backend().stat("abort").await.unwrap_err();
+    restarted(&store, before).await;
+    assert_eq!(store.backend().capabilities(), works);
+    let path = store.backend().local_path("anything").await.unwrap_err();
+    assert_eq!(path.kind, PluginErrorKind::Unsupported, "{path}");
+}
+
+#[tokio::test]
+async fn a_plugin_that_aborts_fails_the_calls_that_were_open_and_is_started_again() {
+    let store = open(&host(), "faulty", json!({})).await;
+    let backend = store.backend();
+    for round in 1..=3 {
+        let before = store.status().pid;
+        let mut writer = backend.open_writer("object", WriteOptions::default()).await.unwrap();
+        writer.write(Bytes::from_static(b"half")).await.unwrap();
+        let mut reader = backend.open_reader("endless", ByteRange::FULL).await.unwrap();
+        reader.next().await.unwrap().unwrap();
+        let error = backend.stat("abort").await.unwrap_err();
+        assert_eq!((error.kind, error.retry), (PluginErrorKind::Unavailable, true), "{error}");
+        assert!(error.message.contains("faulty"), "{error}");
+        assert!(writer.write(Bytes::from_static(b"more")).await.is_err());
+        assert!(writer.finish().await.is_err());
+        assert!(reader.next().await.is_err());
+        restarted(&store, before).await;
+        assert_eq!(store.status().restarts, round);
+        assert_eq!(backend.stat("object").await.unwrap_err().kind, PluginErrorKind::NotFound);
+    }
+    let status = store.status();
+    let message = status.last_error.unwrap().message;
+    assert!(message.contains("signal 6"), "{message}");
+    assert!(log().contains("has ended; starting another one"), "{}", log());
+}
+
+#[tokio::test]
+async fn a_panic_is_an_error_of_one_call_there_too() {
+    let store = open(&host(), "faulty", json!({})).await;
+    let before = store.status().pid;
+    let error = store.backend().stat("panic").await.unwrap_err();
+    assert_eq!(error.kind, PluginErrorKind::Panicked, "{error}");
+    let status = store.status();
+    assert_eq!((status.pid, status.restarts, status.counters.panics), (before, 0, 1));
+}
+
+#[tokio::test]
+async fn calls_that_hang_end_at_their_deadline_and_too_many_of_them_end_the_process() {
+    let store = open(&impatient(), "faulty", json!({})).await;
+    let (before, backend) = (store.status().pid, store.backend());
+    for hung in 1..=3 {
+        let error = backend.stat("hang").await.unwrap_err();
+        assert_eq!(error.kind, PluginErrorKind::DeadlineExceeded, "{error}");
+        assert_eq!(store.status().counters.hung, hung);
+    }
+    assert_eq!(store.status().pid, before, "three may hang");
+    backend.health().await.unwrap();
+    backend.stat("hang").await.unwrap_err();
+    restarted(&store, before).await;
+    let status = store.status();
+    assert_eq!((status.counters.hung, status.restarts), (0, 1));
+    assert!(status.last_error.unwrap().message.contains("4 of its calls hang"));
+}
+
+#[tokio::test]
+async fn a_plugin_that_keeps_every_thread_is_noticed_and_started_again() {
+    let store = open(&impatient(), "faulty", json!({})).await;
+    let (before, backend) = (store.status().pid, store.backend());
+    // more than there are threads
+    let blocked = (0..64).map(|_| {
+        let backend = Arc::clone(&backend);
+        tokio::spawn(async move { backend.stat("block").await.unwrap_err() })
+    });
+    for call in blocked.collect::<Vec<_>>() {
+        let error = call.await.unwrap();
+        let kinds = [PluginErrorKind::DeadlineExceeded, PluginErrorKind::Unavailable];
+        assert!(kinds.contains(&error.kind), "{error}");
+    }
+    restarted(&store, before).await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_stopped_is_noticed_and_started_again() {
+    let store = open(&impatient(), "memory", json!({})).await;
+    let before = store.status().pid;
+    signal(before.unwrap(), "STOP");
+    let error = store.backend().health().await.unwrap_err();
+    assert_eq!(error.kind, PluginErrorKind::DeadlineExceeded, "{error}");
+    restarted(&store, before).await;
+    assert!(store.status().last_error.unwrap().message.contains("did not answer to health"));
+}
+
+#[tokio::test]
+async fn a_plugin_that_leaks_meets_its_limit_and_is_started_again() {
+    let limited = IsolationOptions { memory_bytes_max: 256 << 20, ..isolation() };
+    let host = host_with(HostOptions { isolation: limited, ..HostOptions::default() });
+    let store = open(&host, "faulty", json!({})).await;
+    let before = store.status().pid;
+    let error = store.backend().stat("leak").await.unwrap_err();
+    assert_eq!(error.kind, PluginErrorKind::Unavailable, "{error}");
+    restarted(&store, before).await;
+    let message = store.status().last_error.unwrap().message;
+    assert!(message.contains("memory allocation of"), "{message}");
+
+    let provider = open_auth(&host, "faulty", json!({})).await;
+    let before = provider.status().pid;
+    let leak = Credentials::new("leak", "right");
+    provider.provider().authenticate_password(leak).await.unwrap_err();
+    signed_in_again(&provider, before).await;
+}
+
+/// Waits until the plugin has another process than that one, and signs somebody in.
+async fn signed_in_again(provider: &Provider, before: Option<u32>) {
+    wait_for("another process of the plugin", SOON, async || {
+        let is_new = provider.status().pid.is_some_and(|pid| Some(pid) != before);
+        let right = Credentials::new("ann", "right");
+        let signed_in = provider.provider().authenticate_password(right).await;
+        (is_new && signed_in.is_ok()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_auth_plugin_that_aborts_or_hangs_lets_nobody_in_and_is_started_again() {
+    let provider = open_auth(&impatient(), "faulty", json!({})).await;
+    let sign_in = async |name: &str, password: &str| {
+        provider.provider().authenticate_password(Credentials::new(name, password)).await
+    };
+    assert_eq!(sign_in("ann", "right").await.unwrap().username, "ann");
+    let wrong = sign_in("ann", "wrong").await.unwrap_err();
+    assert_eq!(wrong, PluginError::bad_credentials());
+    let before = provider.status().pid;
+    let error = sign_in("abort", "right").await.unwrap_err();
+    assert_eq!(error.kind, PluginErrorKind::Unavailable, "{error}");
+    signed_in_again(&provider, before).await;
+    let before = provider.status().pid;
+    for _ in 0..4 {
+        let error = sign_in("hang", "right").await.unwrap_err();
+        assert_eq!(error.kind, PluginErrorKind::DeadlineExceeded, "{error}");
+    }
+    signed_in_again(&provider, before).await;
+    assert_eq!(provider.status().restarts, 2);
+}
+
+#[tokio::test]
+async fn a_plugin_that_cannot_start_says_why_across_the_process() {
+    let refused = async |plugin: &str, config: Value| {
+        let opened = impatient().store(plugin, config, Isolation::Process).await;
+        opened.map(drop).unwrap_err()
+    };
+    let error = refused("faulty", json!({ "creat": "works" })).await;
+    assert!(matches!(error, LoadError::Isolated { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("creat: unknown key; known here are create"), "{text}");
+    for (create, why) in [("panics", "create panics, as told"), ("fails", "create fails, as told")]
+    {
+        let text = refused("faulty", json!({ "create": create })).await.to_string();
+        assert!(text.contains(why), "{text}");
+    }
+    let text = refused("nowhere", json!({})).await.to_string();
+    assert!(text.contains("there is no plugin"), "{text}");
+    let text = refused("faulty", json!({ "password": 123_454_321 })).await.to_string();
+    assert!(text.contains("password: ") && !text.contains("123454321"), "{text}");
+}
+
+#[tokio::test]
+async fn a_process_ends_with_whoever_needed_it() {
+    let store = open(&host(), "memory", json!({})).await;
+    let process = format!("/proc/{}", store.status().pid.unwrap());
+    assert!(Path::new(&process).is_dir());
+    drop(store);
+    wait_for("the process to end", SOON, async || (!Path::new(&process).is_dir()).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn no_side_holds_more_of_an_object_than_a_few_chunks() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(&host(), "fs", json!({ "root": root.path() })).await;
+    let (backend, pid) = (store.backend(), store.status().pid.unwrap());
+    let empty = peak_memory_bytes(pid);
+    let chunk = Bytes::from(vec![7_u8; 4 << 20]);
+    let mut writer = backend.open_writer("large", WriteOptions::default()).await.unwrap();
+    for _ in 0..100 {
+        writer.write(chunk.clone()).await.unwrap();
+    }
+    assert_eq!(writer.finish().await.unwrap().size, 400 << 20);
+    // readers that take one chunk and then nothing
+    let mut readers = Vec::new();
+    for _ in 0..20 {
+        let mut reader = backend.open_reader("large", ByteRange::FULL).await.unwrap();
+        assert!(reader.next().await.unwrap().is_some());
+        readers.push(reader);
+    }
+    let grown = peak_memory_bytes(pid) - empty;
+    assert!(grown < 160 << 20, "the process grew by {} MiB", grown >> 20);
+}
+
+#[tokio::test]
+async fn what_an_isolated_plugin_logs_is_in_the_hosts_log_under_its_name() {
+    let store = open(&host(), "faulty", json!({})).await;
+    store.backend().stat("log").await.unwrap();
+    let line = wait_for("the line of the plugin", SOON, async || {
+        log().lines().find(|line| line.contains("a line from the plugin")).map(str::to_owned)
+    })
+    .await;
+    assert!(line.contains("WARN") && line.contains("answer=42"), "{line}");
+    assert!(line.contains(r#"plugin="faulty""#), "{line}");
+}
+
+#[tokio::test]
+async fn a_server_lives_on_when_the_process_of_its_store_is_killed_and_says_so() {
+    let server = TestServer::builder()
+        .set("stores.main.plugin", "fs")
+        .set("stores.main.root", "store")
+        .set("stores.main.isolation", "process")
+        .set("plugins.process_restart_wait_max", "1 s")
+        .start()
+        .await;
+    let admin = server.admin().await;
+    let file = BoxBuilder::new("virtualbox").seed(1).disk_bytes(3 << 20).build();
+    let at = Publication::new("acme", "web", &file.bytes);
+    admin.prepare(&at).await;
+    assert_eq!(upload(&admin, &at, &file.bytes).await.status, 200);
+    assert!(download(&admin, &at).await.bytes == file.bytes);
+
+    let plugin = async || admin.get("/api/admin/plugins").await.data()[0].clone();
+    let view = plugin().await;
+    assert_eq!((&view["entry"], &view["isolation"]), (&json!("stores.main"), &json!("process")));
+    assert_eq!((&view["state"], &view["restarts"]), (&json!("running"), &json!(0)));
+    let process = children(server.pid());
+    let [process] = process.as_slice() else { panic!("processes: {process:?}") };
+    signal(*process, "KILL");
+    wait_for("the end to be known", DEADLINE, async || {
+        (plugin().await["restarts"] == 1 || plugin().await["state"] == "restarting").then_some(())
+    })
+    .await;
+    wait_for("the store to be well again", DEADLINE, async || {
+        let reply = server.anonymous().get("/health/ready").await;
+        let part = reply.json()["data"]["parts"]["store:main"].clone();
+        (reply.status == 200 && part["plugin"] == "running").then_some(())
+    })
+    .await;
+    ready(&server, 200).await;
+    assert!(download(&admin, &at).await.bytes == file.bytes);
+    let other = BoxBuilder::new("virtualbox").seed(2).disk_bytes(3 << 20).build();
+    assert_eq!(upload(&admin, &at, &other.bytes).await.status, 200);
+    let view = plugin().await;
+    assert_eq!(view["restarts"], 1);
+    let message = view["lastError"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("signal 9"), "{message}");
+    let metrics = admin.get("/metrics").await.text();
+    let line = metrics.lines().find(|line| line.starts_with("boxvault_plugin_restarts_total{"));
+    assert!(line.is_some_and(|line| line.ends_with(" 1")), "{metrics}");
+}
+
+/// The processes that one has started.
+fn children(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        let path = entry.unwrap().path().join("children");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        found.extend(text.split_whitespace().map(|word| word.parse::<u32>().unwrap()));
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_process_that_is_down_says_so_until_the_next_one_runs() {
+    let options = IsolationOptions { restart_wait_max: Duration::from_mins(1), ..isolation() };
+    let host = host_with(HostOptions { isolation: options, ..HostOptions::default() });
+    let store = open(&host, "faulty", json!({})).await;
+    store.backend().stat("abort").await.unwrap_err();
+    let error = wait_for("the end to be known", SOON, async || {
+        let restarting = matches!(store.status().state, PluginState::Restarting { .. });
+        let error = store.backend().health().await.err();
+        error.filter(|error| restarting && error.message.contains("being started again"))
+    })
+    .await;
+    assert!(error.retry && error.message.contains("signal 6"), "{error}");
+    restarted(&store, None).await;
+}

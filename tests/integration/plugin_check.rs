@@ -1,0 +1,325 @@
+//! `boxvault plugin check`, `inspect`, `pin` and `list`: the conformance kit as a command, on every plugin that we
+//! ship, on both sides of the process boundary, and on those that break their promises.
+
+use std::{path::Path, process::Output};
+
+use boxvault_plugin_conformance::servers::{AzblobServer, LdapServer, S3Server};
+use boxvault_plugin_sdk::abi;
+use boxvault_tests::{plugins::CPlugin, server::unconfigured, skip, workspace};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A folder to work in, with the files that a command reads.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// Writes a table.
+    async fn file(&self, name: &str, table: &Value) -> String {
+        let path = self.0.path().join(name);
+        tokio::fs::write(&path, toml::to_string(table).unwrap()).await.unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    async fn boxvault(&self, arguments: &[&str]) -> Output {
+        let mut command = tokio::process::Command::new(workspace::boxvault());
+        // examples lie beside the test program
+        let deps = workspace::profile_dir().join("deps");
+        let setting = format!("plugins.search_paths={}", deps.display());
+        let command = unconfigured(&mut command).args(arguments).args(["--set", &setting]);
+        command.current_dir(self.0.path()).output().await.unwrap()
+    }
+
+    /// Judges a plugin; gives the report.
+    async fn check(&self, plugin: &str, arguments: &[&str]) -> (Option<i32>, Value) {
+        let all = [&["plugin", "check", plugin, "--format", "json"], arguments].concat();
+        let output = self.boxvault(&all).await;
+        let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!("{error}: {}{}", text(&output.stdout), text(&output.stderr))
+        });
+        (output.status.code(), report)
+    }
+
+    /// Judges a plugin in this process and in one of its own, and fails unless both pass.
+    async fn passes(&self, plugin: &str, arguments: &[&str], suites: &[&str]) {
+        for isolation in ["none", "process"] {
+            let all = [arguments, &["--isolation", isolation]].concat();
+            let (code, report) = self.check(plugin, &all).await;
+            assert_eq!((code, &report["passed"]), (Some(0), &json!(true)), "{report:#}");
+            let ran: Vec<_> = report["suites"].as_array().unwrap().iter().collect();
+            let ran: Vec<_> = ran.iter().map(|suite| suite["suite"].as_str().unwrap()).collect();
+            assert_eq!(ran, suites, "{plugin}, {isolation}");
+            println!("{plugin}, isolation {isolation}: {}", counts(&report));
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// How many cases of each suite passed, of all.
+fn counts(report: &Value) -> String {
+    let suites = report["suites"].as_array().unwrap().iter().map(|suite| {
+        let cases = suite["cases"].as_array().unwrap();
+        let passed = cases.iter().filter(|case| case["outcome"] == "passed").count();
+        format!("{} {passed}/{}", suite["suite"].as_str().unwrap(), cases.len())
+    });
+    suites.collect::<Vec<_>>().join(", ")
+}
+
+/// How one case of a report ended.
+fn outcome<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let suites = report["suites"].as_array().unwrap().iter();
+    let mut cases = suites.flat_map(|suite| suite["cases"].as_array().unwrap());
+    cases.find(|case| case["name"] == name).unwrap_or_else(|| panic!("no case {name}: {report:#}"))
+}
+
+/// The version of the contract that everything here was built for.
+fn contract() -> String {
+    format!("{}.{}", abi::ABI_MAJOR, abi::ABI_MINOR)
+}
+
+const STORAGE: [&str; 3] = ["abi", "storage", "faults"];
+const NETWORKED: [&str; 4] = ["abi", "storage", "faults", "network"];
+
+#[tokio::test]
+async fn fs_passes_the_whole_kit_on_both_sides_of_the_process() {
+    let desk = Desk::new();
+    let table = desk.file("fs.toml", &json!({ "root": desk.0.path().join("store") })).await;
+    desk.passes("fs", &["--config", &table], &STORAGE).await;
+    let (_, report) = desk.check("fs", &["--config", &table]).await;
+    for case in [
+        "a_full_disk_is_told_and_leaves_nothing",
+        "what_was_finished_survives_a_kill",
+        "a_kill_while_an_object_is_finished_leaves_all_of_it_or_nothing",
+        "a_thousand_random_calls_are_each_answered_once",
+    ] {
+        assert_eq!(outcome(&report, case)["outcome"], "passed", "{case}");
+    }
+}
+
+#[tokio::test]
+async fn plugins_for_tests_and_the_example_pass_the_whole_kit_on_both_sides() {
+    let desk = Desk::new();
+    for plugin in ["memory", "shelf"] {
+        desk.passes(plugin, &["--forgets"], &STORAGE).await;
+    }
+    // and are told that they forget, when nobody says that they may
+    let (code, report) = desk.check("memory", &[]).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(outcome(&report, "what_was_finished_survives_a_kill")["outcome"], "failed");
+}
+
+#[tokio::test]
+async fn the_example_in_c_passes_the_whole_kit_on_both_sides() {
+    let Some(plugin) = CPlugin::compile("storage-c/storage_c.c", &[]) else {
+        let test = "the_example_in_c_passes_the_whole_kit_on_both_sides";
+        return skip(test, "there is no C compiler (cc)");
+    };
+    let desk = Desk::new();
+    let table = desk.file("c.toml", &json!({ "root": desk.0.path().join("store") })).await;
+    desk.passes(plugin.source(), &["--config", &table], &STORAGE).await;
+}
+
+#[tokio::test]
+async fn s3_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
+    let test = "s3_passes_the_whole_kit_on_both_sides_also_when_its_network_fails";
+    let server = match S3Server::start() {
+        Ok(server) => server,
+        Err(reason) => return skip(test, &reason),
+    };
+    let desk = Desk::new();
+    let table = json!({
+        "bucket": server.bucket, "endpoint": server.endpoint, "part_bytes": 5 << 20,
+        "access_key_id": server.access_key_id, "secret_access_key": server.secret_access_key,
+        "retries": 2,
+    });
+    let table = desk.file("s3.toml", &table).await;
+    desk.passes("s3", &["--config", &table, "--network", "endpoint"], &NETWORKED).await;
+}
+
+#[tokio::test]
+async fn azblob_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
+    let test = "azblob_passes_the_whole_kit_on_both_sides_also_when_its_network_fails";
+    let server = match AzblobServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip(test, &reason),
+    };
+    let desk = Desk::new();
+    let table = json!({
+        "container": server.container, "endpoint": server.endpoint, "block_bytes": 1 << 20,
+        "account_name": server.account_name, "account_key": server.account_key, "retries": 2,
+    });
+    let table = desk.file("azblob.toml", &table).await;
+    desk.passes("azblob", &["--config", &table, "--network", "endpoint"], &NETWORKED).await;
+}
+
+#[tokio::test]
+async fn the_auth_example_passes_the_whole_kit_on_both_sides() {
+    let desk = Desk::new();
+    let table = json!({ "issuer": "example", "users": [
+        { "username": "ann", "password": "correct horse", "groups": ["staff"] },
+        { "username": "bob", "password": "another one", "disabled": true }
+    ]});
+    let people = json!({
+        "user": { "username": "ann", "password": "correct horse" },
+        "claims":
+            { "issuer": "example", "subject": "ann", "username": "ann", "groups": ["staff"] },
+        "disabled": { "username": "bob", "password": "another one" },
+    });
+    let table = desk.file("static.toml", &table).await;
+    let people = desk.file("people.toml", &people).await;
+    let arguments = ["--config", &table, "--people", &people];
+    desk.passes("static", &arguments, &["abi", "auth", "faults"]).await;
+    // without people there is still the table
+    desk.passes("static", &["--config", &table], &["abi"]).await;
+}
+
+#[tokio::test]
+async fn ldap_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
+    let test = "ldap_passes_the_whole_kit_on_both_sides_also_when_its_network_fails";
+    let server = match LdapServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip(test, &reason),
+    };
+    let desk = Desk::new();
+    let [bind_dn, bind_password] = LdapServer::SEARCHES;
+    let table = json!({
+        "urls": [server.url], "ca_file": server.ca_file,
+        "bind_dn": bind_dn, "bind_password": bind_password,
+        "user_base": "ou=people,dc=example,dc=org", "group_base": "ou=groups,dc=example,dc=org",
+        "disabled_filter": "(employeeType=left)",
+    });
+    let people = json!({
+        "user": { "username": "ann", "password": "correct horse" },
+        "claims": {
+            "issuer": server.url, "subject": "00000000-0000-4000-8000-000000000001",
+            "username": "ann", "email": "ann@example.org", "email_verified": true,
+            "display_name": "Ann Example",
+            "groups": ["builders", "engineers", "staff", "unix"],
+        },
+        "disabled": { "username": "bob", "password": "battery staple" },
+    });
+    let table = desk.file("ldap.toml", &table).await;
+    let people = desk.file("people.toml", &people).await;
+    let arguments = ["--config", &table, "--people", &people, "--network", "urls"];
+    desk.passes("ldap", &arguments, &["abi", "auth", "faults", "network"]).await;
+}
+
+#[tokio::test]
+async fn a_plugin_that_lies_fails_by_the_promises_that_it_breaks() {
+    let desk = Desk::new();
+    let (code, report) = desk.check("faulty", &["--kind", "storage", "--forgets"]).await;
+    assert_eq!((code, &report["passed"]), (Some(1), &json!(false)));
+    let off: Vec<_> = report["capabilities"]["switchedOff"].as_array().unwrap().iter().collect();
+    let off: Vec<_> = off.iter().map(|off| off["capability"].as_str().unwrap()).collect();
+    assert_eq!(off, ["local-path", "create-new"]);
+    assert_eq!(outcome(&report, "a_taken_key_is_refused")["outcome"], "failed");
+    // for people
+    let arguments = ["plugin", "check", "faulty", "--kind", "storage", "--forgets"];
+    let output = desk.boxvault(&arguments).await;
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    for line in ["NOT TRUE: create-new: ", "FAILED  a_taken_key_is_refused: ", "storage suite: "] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert!(shown.trim_end().ends_with("FAILED"), "{shown}");
+}
+
+#[tokio::test]
+async fn plugins_that_break_the_table_are_found_and_take_no_command_with_them() {
+    let test = "plugins_that_break_the_table_are_found_and_take_no_command_with_them";
+    let desk = Desk::new();
+    for (define, case, reason) in [
+        (
+            "FAULT_TWICE",
+            "no_call_was_answered_twice",
+            "answers came to calls that had their answer",
+        ),
+        ("FAULT_UNKNOWN_STATUS", "keys_that_are_none_are_errors", "has error"),
+        ("FAULT_CRASH", "keys_that_are_none_are_errors", "ended the process"),
+    ] {
+        let Some(plugin) = CPlugin::compile("storage-faulty/faulty.c", &[define]) else {
+            return skip(test, "there is no C compiler (cc)");
+        };
+        let (code, report) = desk.check_table(plugin.path()).await;
+        assert_eq!(code, Some(1), "{define}: {report:#}");
+        let found = outcome(&report, case)["reason"].as_str().unwrap_or_default().to_owned();
+        assert!(found.contains(reason), "{define}: {found}");
+    }
+}
+
+impl Desk {
+    /// Judges a library that does not work at all: what is said of its table stands in the report all the same.
+    async fn check_table(&self, library: &Path) -> (Option<i32>, Value) {
+        self.check(library.to_str().unwrap(), &[]).await
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_wrong_is_named_by_its_keys_and_shows_no_value() {
+    let desk = Desk::new();
+    let wrong = json!({ "root": "/x", "rooot": "canary", "read_chunk_bytes": "canary" });
+    let table = desk.file("fs.toml", &wrong).await;
+    let output = desk.boxvault(&["plugin", "check", "fs", "--config", &table]).await;
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("rooot: unknown key") && errors.contains("read_chunk_bytes: "));
+    assert!(!errors.contains("canary"), "{errors}");
+    let missing = desk.boxvault(&["plugin", "check", "fs", "--config", "nowhere.toml"]).await;
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).contains("nowhere.toml"));
+}
+
+#[tokio::test]
+async fn inspect_and_pin_find_the_kind_by_themselves() {
+    let desk = Desk::new();
+    for (plugin, kind) in [("fs", "storage"), ("ldap", "auth")] {
+        let output = desk.boxvault(&["plugin", "inspect", plugin]).await;
+        let info: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&info["name"], &info["kind"]), (&json!(plugin), &json!(kind)));
+        assert_eq!(info["abi"], contract());
+        let path = info["path"].as_str().unwrap();
+        let by_path = desk.boxvault(&["plugin", "inspect", path]).await;
+        assert_eq!(text(&by_path.stdout), text(&output.stdout));
+        let pin = text(&desk.boxvault(&["plugin", "pin", plugin]).await.stdout);
+        let (name, digest) = pin.trim().split_once(" = ").unwrap();
+        assert_eq!((name, digest.len()), (&*format!("\"{plugin}\""), 66), "{pin}");
+    }
+    // there is one of each kind by this name
+    let output = desk.boxvault(&["plugin", "inspect", "faulty"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--kind storage or --kind auth"));
+}
+
+#[tokio::test]
+async fn list_says_of_each_entry_what_it_uses_and_whether_that_can_be_used() {
+    let desk = Desk::new();
+    let settings = [
+        "stores.main.plugin=fs",
+        "stores.main.root=store",
+        "stores.main.isolation=process",
+        "stores.tape.plugin=tape",
+        "stores.tape.required=false",
+    ];
+    let mut arguments = vec!["plugin", "list"];
+    arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+    let output = desk.boxvault(&arguments).await;
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{shown}{}", text(&output.stderr));
+    let line = |start: &str| {
+        let line = shown.lines().find(|line| line.starts_with(start));
+        line.unwrap_or_else(|| panic!("{start}: {shown}")).to_owned()
+    };
+    let main = line("stores.main: fs ");
+    assert!(
+        main.contains(&format!("contract {}", contract())) && main.ends_with("isolation process"),
+        "{main}"
+    );
+    assert!(line("stores.tape: ").contains("tape cannot be used, not required: "), "{shown}");
+    assert_eq!(line("auth.providers.local: "), "auth.providers.local: local, built in");
+}

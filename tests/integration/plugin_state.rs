@@ -1,0 +1,199 @@
+//! What operators see of plugins: the list of the API, readiness, metrics; and plugins that may be away at the start.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use boxvault_plugin_sdk::abi;
+use boxvault_tests::{
+    Publication, TestServer,
+    bytes::BoxBuilder,
+    faults::refused_start,
+    outcome::{DEADLINE, assert_refused, upload},
+    plugins::CPlugin,
+    skip, wait_for, workspace,
+};
+use serde_json::{Value, json};
+
+/// Where cargo leaves the libraries of examples.
+fn libraries() -> String {
+    workspace::profile_dir().join("deps").to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_list_says_what_each_plugin_is_can_do_and_did() {
+    let server = TestServer::builder()
+        .set("plugins.search_paths", &libraries())
+        .set("stores.main.plugin", "fs")
+        .set("stores.main.root", "store")
+        .set("stores.odd.plugin", "faulty")
+        .set("auth.providers.local.plugin", "local")
+        .set("auth.providers.people.plugin", "faulty")
+        .set("auth.providers.people.isolation", "process")
+        .start()
+        .await;
+    let admin = server.admin().await;
+    let reply = admin.get("/api/admin/plugins").await;
+    let list = reply.data();
+    let entries: Vec<_> = list.as_array().unwrap().iter().map(|it| it["entry"].clone()).collect();
+    assert_eq!(entries, ["auth.providers.people", "stores.main", "stores.odd"], "{list:#}");
+    let [people, main, odd] = [&list[0], &list[1], &list[2]];
+    assert_eq!((&main["name"], &main["kind"]), (&json!("fs"), &json!("storage")));
+    let contract = format!("{}.{}", abi::ABI_MAJOR, abi::ABI_MINOR);
+    assert_eq!((&main["contract"], &main["isolation"]), (&json!(contract), &json!("none")));
+    assert_eq!((&main["state"], &main["required"]), (&json!("running"), &json!(true)));
+    assert!(main["file"].as_str().unwrap().ends_with("libboxvault_storage_fs.so"), "{main}");
+    assert_eq!(main["capabilities"]["declared"], main["capabilities"]["working"]);
+    assert!(main["counters"]["calls"].as_u64() > Some(0), "{main}");
+    let off: Vec<_> = odd["capabilities"]["switchedOff"].as_array().unwrap().iter().collect();
+    let off: Vec<_> = off.iter().map(|it| it["capability"].as_str().unwrap()).collect();
+    assert_eq!(off, ["local-path", "create-new"]);
+    assert_eq!(odd["capabilities"]["working"], json!(["range-read", "list"]));
+    assert_eq!((&people["kind"], &people["isolation"]), (&json!("auth"), &json!("process")));
+    assert_eq!(people["capabilities"]["declared"], json!(["password"]));
+
+    let parts = server.anonymous().get("/health/ready").await.json()["data"]["parts"].clone();
+    for part in ["store:main", "store:odd", "auth:people"] {
+        assert_eq!(parts[part]["plugin"], "running", "{parts}");
+    }
+    assert_eq!(parts["auth:local"].get("plugin"), None, "it is built in");
+    let metrics = admin.get("/metrics").await.text();
+    for line in [
+        r#"boxvault_plugin_up{entry="stores.main",plugin="fs",kind="storage"} 1"#,
+        r#"boxvault_plugin_panics_total{entry="stores.odd",plugin="faulty",kind="storage"} 0"#,
+    ] {
+        assert!(metrics.lines().any(|it| it == line), "{line}: {metrics}");
+    }
+    // who asks is nobody else
+    assert_refused(
+        &server.anonymous().get("/api/admin/plugins").await,
+        &[401],
+        &["CREDENTIALS_MISSING"],
+    );
+    let ann = server.user("ann").await;
+    assert_refused(&ann.get("/api/admin/plugins").await, &[403], &["PERMISSION_DENIED"]);
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_not_required_may_be_away_and_is_taken_when_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("libboxvault_storage_shelf.so");
+    let server = TestServer::builder()
+        .set("plugins.search_paths", folder.path().to_str().unwrap())
+        .set("stores.main.plugin", "fs")
+        .set("stores.main.root", "store")
+        .set("stores.late.plugin", library.to_str().unwrap())
+        .set("stores.late.required", "false")
+        .set("auth.providers.local.plugin", "local")
+        .set("auth.providers.people.plugin", "nobody")
+        .set("auth.providers.people.required", "false")
+        .start()
+        .await;
+    let admin = server.admin().await;
+    let entry = async |index: usize| admin.get("/api/admin/plugins").await.data()[index].clone();
+    let people = entry(0).await;
+    assert_eq!((&people["state"], &people["name"]), (&json!("failed"), &json!("nobody")));
+    assert_eq!((&people["file"], &people["required"]), (&Value::Null, &json!(false)));
+    let why = people["lastError"]["message"].as_str().unwrap().to_owned();
+    assert!(why.contains("there is no plugin \"nobody\""), "{why}");
+    assert_eq!(entry(1).await["state"], "failed");
+    // the server works without them, and says that they are away
+    let ready = server.anonymous().get("/health/ready").await;
+    assert_eq!(ready.status, 200, "{}", ready.text());
+    let part = &ready.json()["data"]["parts"]["store:late"];
+    assert_eq!((&part["ok"], &part["plugin"]), (&json!(false), &json!("failed")));
+    let file = BoxBuilder::new("virtualbox").seed(1).build();
+    let at = Publication::new("acme", "web", &file.bytes);
+    admin.prepare(&at).await;
+    assert_eq!(upload(&admin, &at, &file.bytes).await.status, 200);
+    let body = json!({ "username": "ann", "password": "right", "provider": "people" });
+    let refused = server.anonymous().post("/api/auth/signin", &body).await;
+    assert_eq!(refused.status, 503, "{}", refused.text());
+
+    fs::copy(workspace::profile_dir().join("deps/libboxvault_storage_shelf.so"), &library).unwrap();
+    wait_for("the store to be taken", DEADLINE, async || {
+        (entry(1).await["state"] == "running").then_some(())
+    })
+    .await;
+    let late = entry(1).await;
+    assert_eq!((&late["name"], &late["lastError"]), (&json!("shelf"), &Value::Null), "{late}");
+    let parts = server.anonymous().get("/health/ready").await.json()["data"]["parts"].clone();
+    assert_eq!(parts["store:late"]["ok"], true, "{parts}");
+}
+
+#[tokio::test]
+async fn a_required_plugin_that_is_away_or_not_pinned_keeps_the_server_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let fs = [("stores.main.plugin", "fs"), ("stores.main.root", "store")];
+    let refused =
+        async |more: &[(&str, &str)]| refused_start(folder.path(), &[&fs[..], more].concat()).await;
+    let away = refused(&[("stores.other.plugin", "tape")]).await;
+    assert!(away.output.contains("could not open stores.other: there is no plugin \"tape\""));
+    let unpinned = refused(&[("plugins.require_pins", "true")]).await;
+    assert!(unpinned.output.contains("plugins.require_pins"), "{}", unpinned.output);
+    assert!(unpinned.output.contains("boxvault plugin pin fs"), "{}", unpinned.output);
+    let wrong = "0".repeat(64);
+    let tampered = refused(&[("plugins.require_pins", "true"), ("plugins.pins.fs", &wrong)]).await;
+    assert!(tampered.output.contains("is not the pinned one"), "{}", tampered.output);
+    let isolated = refused(&[
+        ("stores.main.isolation", "process"),
+        ("plugins.require_pins", "true"),
+        ("plugins.pins.fs", &wrong),
+    ])
+    .await;
+    assert!(isolated.output.contains("is not the pinned one"), "{}", isolated.output);
+    let optional = refused(&[("stores.main.required", "false")]).await;
+    assert!(optional.output.contains("stores.main.required"), "{}", optional.output);
+    let unknown = refused(&[("stores.main.isolation", "container")]).await;
+    assert!(unknown.output.contains("must be one of \"none\", \"process\""), "{}", unknown.output);
+}
+
+#[tokio::test]
+async fn plugins_that_cannot_be_used_leave_the_server_up_with_a_clear_message() {
+    let test = "plugins_that_cannot_be_used_leave_the_server_up_with_a_clear_message";
+    let Some(other_major) = CPlugin::compile("storage-faulty/faulty.c", &["FAULT_ABI_MAJOR=7"])
+    else {
+        return skip(test, "there is no C compiler (cc)");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let library = |name: &str| format!("{}/lib{name}.so", libraries());
+    let writable = folder.path().join("libwritable.so");
+    fs::copy(library("boxvault_storage_shelf"), &writable).unwrap();
+    fs::set_permissions(&writable, fs::Permissions::from_mode(0o666)).unwrap();
+    let mut builder = TestServer::builder()
+        .set("plugins.search_paths", &libraries())
+        .set("plugins.call_timeout", "2 s")
+        .set("plugins.pins.shelf", &"0".repeat(64))
+        .set("stores.main.plugin", "fs")
+        .set("stores.main.root", "store")
+        .set("stores.panics.create", "panics")
+        .set("stores.hangs.create", "hangs")
+        .set("stores.aborts.create", "aborts")
+        .set("stores.aborts.isolation", "process");
+    let stores = [
+        ("kind", library("boxvault_auth_static"), "kind is auth, expected storage"),
+        ("major", other_major.source().to_owned(), "abi version is 7."),
+        ("writable", writable.to_str().unwrap().to_owned(), "everybody can write to it"),
+        ("tampered", "shelf".to_owned(), "is not the pinned one: expected sha256 0000"),
+        ("panics", "faulty".to_owned(), "create panics, as told"),
+        ("hangs", "faulty".to_owned(), "no answer to create within 2s"),
+        ("aborts", "faulty".to_owned(), "signal 6"),
+    ];
+    for (name, plugin, _) in &stores {
+        builder = builder
+            .set(&format!("stores.{name}.plugin"), plugin)
+            .set(&format!("stores.{name}.required"), "false");
+    }
+    let server = builder.start().await;
+    let admin = server.admin().await;
+    let list = admin.get("/api/admin/plugins").await.data();
+    for (name, _, message) in stores {
+        let entry = format!("stores.{name}");
+        let view = list.as_array().unwrap().iter().find(|view| view["entry"] == entry).unwrap();
+        assert_eq!(view["state"], "failed", "{view}");
+        let found = view["lastError"]["message"].as_str().unwrap();
+        assert!(found.contains(message), "{name}: {found}");
+    }
+    let file = BoxBuilder::new("virtualbox").seed(1).build();
+    let at = Publication::new("acme", "web", &file.bytes);
+    admin.prepare(&at).await;
+    assert_eq!(upload(&admin, &at, &file.bytes).await.status, 200);
+}
