@@ -11,6 +11,20 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
   await page.getByText("No problems found.").waitFor();
   await look(page, "policy", problems);
   const review = main.getByRole("button", { name: "Review and save" });
+  // tabs go by the arrow keys, around their ends, and one of them is a stop of the Tab key
+  await page.getByRole("tab", { name: "Text" }).focus();
+  for (const [key, name] of [
+    ["ArrowLeft", "History"],
+    ["Home", "Text"],
+    ["End", "History"],
+    ["ArrowRight", "Text"],
+  ]) {
+    await page.keyboard.press(key);
+    const tab = page.getByRole("tab", { name, selected: true });
+    await tab.waitFor();
+    assert(await tab.evaluate((it) => it === document.activeElement), `${key} does not lead to ${name}`);
+  }
+  assert((await page.locator("[role=tab][tabindex='0']").count()) === 1, "more than one tab is a stop");
   assert(await review.isDisabled(), "a policy that did not change can be saved");
 
   // a mistake shows at its line while typing, and cannot be saved

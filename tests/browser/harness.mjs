@@ -1,12 +1,16 @@
 // A real browser on the pages of a running server: what every journey needs.
 //
 // Whatever the browser complains of is a failure: scripts that break, and what the content security policy forbids.
+// With SCREENSHOTS=FOLDER every page that is looked at is kept there as a picture, in each size, light and dark.
+import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const AXE = createRequire(import.meta.url)("axe-core").source;
-/** A phone, a tablet, a desk. */
-const WIDTHS = [360, 768, 1440];
+/** A phone, a tablet, a small and a large desk. */
+const WIDTHS = [360, 768, 1280, 1440];
+const SCREENSHOTS = process.env.SCREENSHOTS;
 const SERIOUS = ["serious", "critical"];
 const WAIT_MS = 20_000;
 
@@ -58,10 +62,32 @@ export async function look(page, what, problems) {
       await settled(page);
       const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       if (over > 0) problems.push(`${what} at ${width} px: ${over} px too wide`);
+      for (const one of await page.evaluate(hidden)) problems.push(`${what} at ${width} px: ${one}`);
+      if (SCREENSHOTS) await keep(page, `${what} ${width} ${colorScheme}`);
     }
     await check(page, `${what} (${colorScheme})`, problems);
   }
   await page.emulateMedia({ colorScheme: "light" });
+}
+
+/** Runs in the page: tabs that are cut off, and text that lies under a button to copy it. */
+function hidden() {
+  const found = [];
+  for (const tabs of document.querySelectorAll(".tabs, .side-nav")) {
+    if (tabs.scrollWidth > tabs.clientWidth) found.push(`${tabs.ariaLabel}: tabs are cut off`);
+  }
+  for (const snippet of document.querySelectorAll(".snippet")) {
+    const text = snippet.querySelector("section").getBoundingClientRect();
+    const button = snippet.querySelector("button").getBoundingClientRect();
+    if (text.right > button.left + 0.5) found.push("a button lies over what it copies");
+  }
+  return found;
+}
+
+async function keep(page, name) {
+  const folder = join(SCREENSHOTS, ...process.argv[1].split("/").slice(-1));
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name.replace(/[^\w]+/g, "-")}.png`), fullPage: true });
 }
 
 /** What hangs at something else is put anew in the frame after. */

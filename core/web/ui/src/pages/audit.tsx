@@ -54,7 +54,7 @@ export function Audit({ organization }: { organization?: string }) {
   return (
     <section className="stack">
       <div className="row between">
-        <h2>{t("audit.title")}</h2>
+        {organization ? <h2>{t("audit.title")}</h2> : <span />}
         <Button onClick={() => saveAs(path, "audit.jsonl")}>
           <Download aria-hidden />
           {t("audit.export")}

@@ -11,6 +11,7 @@ import type { Schemas } from "../api/types.ts";
 import { CodeEditor } from "../ui/code-editor.tsx";
 import { FormDialog, filled } from "../ui/dialog.tsx";
 import { Badge, Button, Empty, PageBones, ProblemNotice, TextField } from "../ui/parts.tsx";
+import { Tabs } from "../ui/tabs.tsx";
 import { useTitle } from "../ui/title.ts";
 import { ReadProblem } from "./not-found.tsx";
 import { DecisionChanges, SaveRules } from "./policy-changes.tsx";
@@ -58,20 +59,20 @@ export function Policy() {
         </div>
         <p className="soft">{t("policy.text")}</p>
       </div>
-      <div className="tabs" role="tablist" aria-label={t("policy.title")}>
-        {TABS.map((one) => (
-          <button key={one} type="button" role="tab" aria-selected={one === tab} onClick={() => setTab(one)}>
-            {t(`policy.tab.${one}`)}
-          </button>
-        ))}
-      </div>
-      {/* what was written stays while another tab is looked at */}
-      <div hidden={tab !== "text"}>
-        <Editor key={current.data.version} files={current.data.files} tag={current.data.tag} />
-      </div>
-      {tab === "rules" && <RulesTable files={current.data.files} />}
-      {tab === "simulator" && <Simulator />}
-      {tab === "history" && <PolicyHistory inForce={current.data.version} />}
+      <Tabs
+        label={t("policy.title")}
+        tabs={TABS.map((one) => [one, t(`policy.tab.${one}`)] as const)}
+        chosen={tab}
+        onChoose={setTab}
+      >
+        {/* what was written stays while another tab is looked at */}
+        <div hidden={tab !== "text"}>
+          <Editor key={current.data.version} files={current.data.files} tag={current.data.tag} />
+        </div>
+        {tab === "rules" && <RulesTable files={current.data.files} />}
+        {tab === "simulator" && <Simulator />}
+        {tab === "history" && <PolicyHistory inForce={current.data.version} />}
+      </Tabs>
     </div>
   );
 }

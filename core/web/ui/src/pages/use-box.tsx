@@ -1,10 +1,11 @@
 // "Use this box": lines to copy, for the version, provider and tool that are chosen.
 import { useQuery } from "@tanstack/react-query";
-import { useId, useRef, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { artifacts, type BoxPath, versions } from "../api/queries.ts";
 import { Notice, Select } from "../ui/parts.tsx";
 import { Snippet } from "../ui/snippet.tsx";
+import { Tabs } from "../ui/tabs.tsx";
 import { snippet, TOOLS, type Tool } from "./snippets.ts";
 
 interface UseBoxProps {
@@ -40,8 +41,14 @@ export function UseBox({ path, isPublic, version }: UseBoxProps) {
   return (
     <section className="card stack">
       <h2>{t("use.title")}</h2>
-      <ToolTabs tool={tool} onTool={setTool} />
-      <Snippet label={t(`use.${tool}`)} text={text} />
+      <Tabs
+        label={t("use.title")}
+        tabs={TOOLS.map((one) => [one, t(`use.${one}`)] as const)}
+        chosen={tool}
+        onChoose={setTool}
+      >
+        <Snippet label={t(`use.${tool}`)} text={text} />
+      </Tabs>
       {!version && released && released.length > 0 && (
         <Select
           label={t("word.version")}
@@ -67,35 +74,5 @@ export function UseBox({ path, isPublic, version }: UseBoxProps) {
       )}
       {!isPublic && <Notice>{t("use.private")}</Notice>}
     </section>
-  );
-}
-
-function ToolTabs({ tool, onTool }: { tool: Tool; onTool: (tool: Tool) => void }) {
-  const { t } = useTranslation();
-  const id = useId();
-  const list = useRef<HTMLDivElement>(null);
-  const move = (event: React.KeyboardEvent) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const next = (TOOLS.indexOf(tool) + step + TOOLS.length) % TOOLS.length;
-    onTool(TOOLS[next] ?? tool);
-    list.current?.querySelectorAll("button")[next]?.focus();
-  };
-  return (
-    <div className="tabs" role="tablist" aria-label={t("use.title")} ref={list} onKeyDown={move}>
-      {TOOLS.map((one) => (
-        <button
-          key={one}
-          type="button"
-          role="tab"
-          id={`${id}-${one}`}
-          aria-selected={one === tool}
-          tabIndex={one === tool ? 0 : -1}
-          onClick={() => onTool(one)}
-        >
-          {t(`use.${one}`)}
-        </button>
-      ))}
-    </div>
   );
 }
