@@ -146,7 +146,7 @@ async fn gcs_passes_the_storage_suite_through_its_library() {
     };
     let config = json!({
         "bucket": server.bucket, "endpoint": server.endpoint, "chunk_bytes": 1 << 20,
-        "credential": std::fs::read_to_string(&server.credential_file).unwrap(),
+        "credential": fs::read_to_string(&server.credential_file).unwrap(),
     });
     passes_through_its_library("gcs", config).await;
 }

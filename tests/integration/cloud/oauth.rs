@@ -12,12 +12,16 @@ const SERVICES: &str = "/api/organization/acme/service-accounts";
 async fn made(client: &Client, name: &str) -> (String, String) {
     let reply = client.post(SERVICES, &json!({ "name": name })).await;
     assert_eq!(reply.status, 201, "{}", reply.text());
-    let text = |field: &str| reply.data()[field].as_str().unwrap().to_owned();
+    let text = |field: &str| text_of(&reply.data(), field);
     (text("id"), text("token"))
 }
 
+fn text_of(answer: &Value, field: &str) -> String {
+    answer.get(field).and_then(Value::as_str).expect("a text").to_owned()
+}
+
 async fn ask(anyone: &Client, form: &[(&str, &str)], basic: Option<(&str, &str)>) -> Reply {
-    let form = Url::parse_with_params("http://any/", form).unwrap();
+    let form = Url::parse_with_params("http://any/", form).expect("an address");
     let request = anyone
         .request(Method::POST, "/oauth2/token")
         .header("content-type", "application/x-www-form-urlencoded")
@@ -31,10 +35,10 @@ async fn ask(anyone: &Client, form: &[(&str, &str)], basic: Option<(&str, &str)>
 
 fn token_of(reply: &Reply) -> String {
     let answer = reply.json();
-    assert_eq!((reply.status, &answer["token_type"]), (200, &json!("bearer")), "{answer}");
-    let seconds = answer["expires_in"].as_u64().unwrap();
-    assert!((3500..=3600).contains(&seconds), "{seconds}");
-    answer["access_token"].as_str().unwrap().to_owned()
+    assert_eq!((reply.status, &*text_of(&answer, "token_type")), (200, "bearer"), "{answer}");
+    let seconds = answer.get("expires_in").and_then(Value::as_u64);
+    assert!(seconds.is_some_and(|seconds| (3500..=3600).contains(&seconds)), "{answer}");
+    text_of(&answer, "access_token")
 }
 
 #[tokio::test]

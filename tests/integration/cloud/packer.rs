@@ -48,9 +48,8 @@ impl Packer {
             "access_token": self.token,
             "box_tag": "acme/web",
         });
-        for (key, value) in options.as_object().expect("options by name") {
-            cloud[key] = value.clone();
-        }
+        let options = options.as_object().expect("options by name").clone();
+        cloud.as_object_mut().expect("an object").extend(options);
         let template = json!({
             "builders": [{ "type": "null", "communicator": "none" }],
             "post-processors": [[{ "type": "artifice", "files": [path] }, cloud]],

@@ -31,10 +31,10 @@ impl Exchange {
             return Some(body.to_owned());
         }
         let mut said: Value = serde_json::from_str(body).expect("JSON");
-        let of_box = if said.get("box").is_some() { &mut said["box"] } else { &mut said };
-        if of_box["is_private"].is_null() {
-            of_box["is_private"] = Value::Bool(false);
-        }
+        let is_nested = said.get("box").is_some();
+        let of_box = if is_nested { said.get_mut("box") } else { Some(&mut said) };
+        let of_box = of_box.and_then(Value::as_object_mut).expect("an object");
+        of_box.entry("is_private").or_insert(Value::Bool(false));
         Some(said.to_string())
     }
 
@@ -83,14 +83,17 @@ pub(super) fn parse(recording: &str) -> Vec<Exchange> {
 }
 
 fn exchange(scene: &str, lines: &[&str]) -> Exchange {
-    let (method, path) = lines[0].split_once(' ').expect("method and path");
+    let (first, lines) = lines.split_first().expect("a first line");
+    let (method, path) = first.split_once(' ').expect("method and path");
     let is_status = |line: &&str| line.starts_with(|first: char| first.is_ascii_digit());
     let end = lines.iter().position(is_status).expect("a status");
-    let headers = lines[1..end].iter().filter(|line| !line.starts_with("> "));
+    let (headers, answer) = lines.split_at(end);
+    let headers = headers.iter().filter(|line| !line.starts_with("> "));
     let headers = headers.map(|line| line.split_once(": ").expect("a header"));
-    let (status, kind) = match lines[end].split_once(' ') {
+    let status = answer.first().expect("a status");
+    let (status, kind) = match status.split_once(' ') {
         Some((status, kind)) => (status, Some(kind.to_owned())),
-        None => (lines[end], None),
+        None => (*status, None),
     };
     let after = |mark: &str| lines.iter().find_map(|line| line.strip_prefix(mark));
     Exchange {
