@@ -174,7 +174,8 @@ fn lists(document: &Value) -> Vec<(String, String, Value)> {
 
 fn at(path: &str) -> String {
     // of the version that holds the rows
-    let version = if path.ends_with("/provider") || path.ends_with("/architecture") {
+    let version = if ["/provider", "/architecture", "/files"].iter().any(|end| path.ends_with(end))
+    {
         "3.0.0"
     } else {
         "2.0.0"

@@ -39,6 +39,8 @@ mod downloads;
 #[cfg(test)]
 mod endpoint_coverage;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod hostile;
@@ -54,6 +56,8 @@ mod join_requests;
 mod lifecycle;
 #[cfg(test)]
 mod lists;
+#[cfg(test)]
+mod looking_after;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]

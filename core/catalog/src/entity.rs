@@ -8,6 +8,7 @@
 
 pub mod account_links;
 pub mod api_tokens;
+pub mod archives;
 pub mod artifacts;
 pub mod audit;
 pub mod avatars;

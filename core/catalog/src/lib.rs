@@ -17,6 +17,7 @@ mod paging;
 mod rows;
 
 pub mod accounts;
+pub mod archives;
 pub mod artifacts;
 pub mod attempts;
 pub mod audit;

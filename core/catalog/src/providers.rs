@@ -1,5 +1,7 @@
 //! Providers of a version: the hypervisors that it has files for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use boxvault_types::ids::{ProviderId, VersionId};
 use boxvault_types::names::ProviderName;
 use chrono::{DateTime, Utc};
@@ -48,6 +50,25 @@ pub struct ProviderChanges {
     pub name: Option<ProviderName>,
     /// What it is.
     pub description: Option<String>,
+}
+
+/// The names of providers, by one query.
+pub async fn names_of(
+    catalog: &Catalog,
+    ids: impl IntoIterator<Item = ProviderId>,
+) -> Result<BTreeMap<ProviderId, ProviderName>> {
+    let ids: BTreeSet<Uuid> = ids.into_iter().map(|id| id.0).collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows =
+        table::Entity::find().filter(table::Column::Id.is_in(ids)).all(catalog.reader()).await?;
+    rows.into_iter()
+        .map(|row| {
+            let name = stored("providers.name", ProviderName::parse(&row.name))?;
+            Ok((ProviderId(row.id), name))
+        })
+        .collect()
 }
 
 /// Makes a provider of an unreleased version.

@@ -3,6 +3,7 @@
 mod fixture;
 
 mod accounts;
+mod archives;
 mod box_life;
 mod box_search;
 mod boxes;

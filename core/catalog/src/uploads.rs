@@ -13,6 +13,7 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect,
 };
 
+use crate::archives::{self, Archive};
 use crate::artifacts::{self, ArtifactFile};
 use crate::audit::{self, NewEntry};
 use crate::blobs;
@@ -80,6 +81,8 @@ pub struct Received {
     pub digest: Digest,
     /// The declared checksum to show to clients; it was compared before.
     pub checksum: Option<Checksum>,
+    /// What the archive says of itself.
+    pub archive: Option<Archive>,
     /// The upload that was continued until it was whole, and is done by this.
     pub finishes: Option<UploadId>,
     /// What organizations may have that no platform admin allowed something else.
@@ -180,6 +183,9 @@ pub async fn commit(catalog: &Catalog, id: UploadId, received: Received) -> Resu
         insert(&transaction, blob.clone()).await?;
         (blob, None)
     };
+    if let Some(archive) = &received.archive {
+        archives::keep_in(&transaction, blob.id, archive).await?;
+    }
     let replaced = artifact.blob_id.filter(|before| *before != blob.id).map(BlobId);
     let downloads = artifact.downloads;
     let mut row = artifact.into_active_model();

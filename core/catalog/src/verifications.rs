@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use boxvault_types::digest::Digest;
-use boxvault_types::ids::BlobId;
+use boxvault_types::ids::{ArtifactId, BlobId};
 use boxvault_types::names::{ArchitectureName, BoxName, OrganizationName, ProviderName};
 use boxvault_types::version::BoxVersion;
 use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, FromQueryResult, IntoActiveModel,
@@ -19,12 +20,13 @@ use sea_orm::{
 use crate::artifacts::{to_blob, to_box, to_provider, to_version};
 use crate::blobs::{self, Blob};
 use crate::boxes::to_organization;
+use crate::clock::whole_micros;
 use crate::entity::{
     artifacts as artifact_rows, blobs as blob_rows, boxes as box_rows,
     organizations as organization_rows, providers as provider_rows, verifications as table,
     versions as version_rows,
 };
-use crate::rows::{clean, digest, stored};
+use crate::rows::{clean, digest, stored, stored_some};
 use crate::{Catalog, CatalogError, Page, Paged, Result, paging};
 
 /// What was found.
@@ -67,6 +69,25 @@ pub struct Verification {
     pub outcome: Option<Outcome>,
     /// What was wrong, for people.
     pub problem: Option<String>,
+}
+
+/// A file whose bytes were read to their end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedFile {
+    /// The organization.
+    pub organization: OrganizationName,
+    /// The box.
+    pub box_name: BoxName,
+    /// The version.
+    pub version: BoxVersion,
+    /// The provider.
+    pub provider: ProviderName,
+    /// The architecture.
+    pub architecture: ArchitectureName,
+    /// The architecture's id.
+    pub artifact_id: ArtifactId,
+    /// When.
+    pub checked_at: DateTime<Utc>,
 }
 
 /// A file whose bytes are damaged, where somebody would miss it.
@@ -258,6 +279,43 @@ pub async fn list_damaged(catalog: &Catalog, page: Page) -> Result<Paged<Damaged
     paging::fetch(catalog.reader(), select, page, DamagedRow::into_file).await
 }
 
+/// Files whose bytes were read to their end since a moment, the first read first, at most so many: for who follows that.
+pub async fn list_checked_since(
+    catalog: &Catalog,
+    since: DateTime<Utc>,
+    rows_max: u64,
+) -> Result<Vec<CheckedFile>> {
+    let rows = artifact_rows::Entity::find()
+        .select_only()
+        .column_as(organization_rows::Column::Name, "organization")
+        .column_as(box_rows::Column::Name, "box_name")
+        .column_as(version_rows::Column::Number, "version")
+        .column_as(provider_rows::Column::Name, "provider")
+        .column_as(artifact_rows::Column::Name, "architecture")
+        .column_as(artifact_rows::Column::Id, "id")
+        .column_as(table::Column::CheckedAt, "checked_at")
+        .join(JoinType::InnerJoin, to_blob())
+        .join(JoinType::InnerJoin, to_verification())
+        .join(JoinType::InnerJoin, to_provider())
+        .join(JoinType::InnerJoin, to_version())
+        .join(JoinType::InnerJoin, to_box())
+        .join(JoinType::InnerJoin, to_organization())
+        .filter(table::Column::CheckedAt.gte(whole_micros(since)))
+        .order_by_asc(table::Column::CheckedAt)
+        .order_by_asc(artifact_rows::Column::Id)
+        .limit(rows_max)
+        .into_model::<CheckedRow>()
+        .all(catalog.reader())
+        .await?;
+    rows.into_iter().map(CheckedRow::into_file).collect()
+}
+
+/// How many blobs wait to be read, or are being read, because somebody asked.
+pub async fn count_requested(catalog: &Catalog) -> Result<u64> {
+    let requested = table::Column::RequestedAt.is_not_null();
+    Ok(table::Entity::find().filter(requested).count(catalog.reader()).await?)
+}
+
 /// How many blobs are damaged.
 pub async fn count_damaged(catalog: &Catalog) -> Result<u64> {
     let damaged = table::Column::Outcome.eq(Outcome::Damaged.as_str());
@@ -327,6 +385,34 @@ fn from_row(row: table::Model) -> Verification {
         checked_at: row.checked_at,
         outcome: row.outcome.as_deref().and_then(Outcome::parse),
         problem: row.problem,
+    }
+}
+
+#[derive(Debug, FromQueryResult)]
+struct CheckedRow {
+    organization: String,
+    box_name: String,
+    version: String,
+    provider: String,
+    architecture: String,
+    id: Uuid,
+    checked_at: Option<DateTime<Utc>>,
+}
+
+impl CheckedRow {
+    fn into_file(self) -> Result<CheckedFile> {
+        Ok(CheckedFile {
+            organization: stored(
+                "organizations.name",
+                OrganizationName::parse(&self.organization),
+            )?,
+            box_name: stored("boxes.name", BoxName::parse(&self.box_name))?,
+            version: stored("versions.number", BoxVersion::parse(&self.version))?,
+            provider: stored("providers.name", ProviderName::parse(&self.provider))?,
+            architecture: stored("artifacts.name", ArchitectureName::parse(&self.architecture))?,
+            artifact_id: ArtifactId(self.id),
+            checked_at: stored_some("verifications.checked_at", self.checked_at)?,
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 pub(crate) mod access;
 pub(crate) mod access_tokens;
 pub(crate) mod accounts;
+pub(crate) mod archives;
 pub(crate) mod artifacts;
 pub(crate) mod audit;
 pub(crate) mod avatars;
@@ -16,9 +17,11 @@ pub(crate) mod catalogue;
 pub(crate) mod cloud;
 pub(crate) mod download_links;
 pub(crate) mod downloads;
+pub(crate) mod events;
 pub mod fsck;
 pub(crate) mod identify;
 pub(crate) mod invitations;
+pub(crate) mod jobs;
 pub(crate) mod join_requests;
 pub(crate) mod links;
 pub(crate) mod lists;
@@ -28,6 +31,7 @@ pub(crate) mod organizations;
 pub(crate) mod outbox;
 pub(crate) mod password_policy;
 pub(crate) mod passwords;
+pub(crate) mod permissions;
 pub(crate) mod pictures;
 pub(crate) mod plugins;
 pub(crate) mod policies;
@@ -58,6 +62,7 @@ use boxvault_catalog::Catalog;
 use boxvault_plugin_sdk::AuthProvider;
 use boxvault_policy::PolicyHandle;
 use boxvault_transfer::LocalFiles;
+use boxvault_types::views::system::SettingView;
 use tokio::sync::{Notify, RwLock, Semaphore};
 
 use crate::{
@@ -96,6 +101,12 @@ pub struct App {
     pub(crate) upload_permits: Arc<Semaphore>,
     /// Held by each change that runs, also when its client is gone, so that who stops the server can wait for them.
     pub(crate) changes: Arc<RwLock<()>>,
+    /// How what goes on beside the requests goes on.
+    pub(crate) jobs: jobs::Jobs,
+    /// What happens, for who has a page open.
+    pub(crate) events: events::Events,
+    /// The configuration as it is shown: secrets hidden, each key with where it came from.
+    pub(crate) settings: Vec<SettingView>,
     /// Wakes whoever verifies.
     pub(crate) verification_wanted: Notify,
     pub(crate) metrics: Arc<Metrics>,

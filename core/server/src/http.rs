@@ -118,6 +118,7 @@ fn cors(origins: &[String]) -> Cors {
                 "idempotency-key",
                 "if-match",
                 "if-none-match",
+                "last-event-id",
                 "range",
                 "tus-resumable",
                 "upload-checksum",

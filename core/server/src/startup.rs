@@ -12,7 +12,7 @@ use boxvault_catalog::{Catalog, Options};
 use boxvault_plugin_sdk::{AuthProvider, StorageBackend};
 use boxvault_policy::{Policy, PolicyHandle};
 use boxvault_transfer::LocalFiles;
-use boxvault_types::identity::LOCAL_ISSUER;
+use boxvault_types::{identity::LOCAL_ISSUER, views::system::SettingView};
 use salvo::{Server, Service, conn::Acceptor, fuse::FuseConfig, server::ServerHandle};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -25,12 +25,12 @@ use tracing::{error, info, warn};
 use crate::{
     app::{
         App, access_tokens::AccessTokens, audit::Refusals, catalogue::CatalogueCache,
-        download_links::DownloadLinks, downloads::DownloadCounter, identify::IdentityCache,
-        local_auth::LocalAuth, markdown::Renderings, outbox::Postbox, passwords::Passwords,
-        policies::FolderMark, sealing::Sealer, stores::Stores, tokens::TokenUses,
-        upload_tickets::RefusedUploads,
+        download_links::DownloadLinks, downloads::DownloadCounter, events::Events,
+        identify::IdentityCache, jobs::Jobs, local_auth::LocalAuth, markdown::Renderings,
+        outbox::Postbox, passwords::Passwords, policies::FolderMark, sealing::Sealer,
+        stores::Stores, tokens::TokenUses, upload_tickets::RefusedUploads,
     },
-    config::Config,
+    config::{Config, Loaded},
     data_dir::DataDir,
     http,
     mail::transport::Transport,
@@ -56,7 +56,7 @@ const BODY_GRACE: Duration = Duration::from_secs(5);
 pub async fn open_app(config: &Config) -> Result<Arc<App>, StartupError> {
     let folder = config.policy.dir.is_dir().then(|| config.policy.dir.clone());
     let policy = PolicyHandle::new(Policy::embedded()?, folder);
-    open_app_at(config, LocalFiles::new(), None, policy).await
+    open_app_at(config, Vec::new(), LocalFiles::new(), None, policy).await
 }
 
 fn open_policy(config: &Config) -> Result<PolicyHandle, StartupError> {
@@ -66,6 +66,7 @@ fn open_policy(config: &Config) -> Result<PolicyHandle, StartupError> {
 
 async fn open_app_at(
     config: &Config,
+    settings: Vec<SettingView>,
     local_files: LocalFiles,
     bound: Option<(&[SocketAddr], &[SocketAddr])>,
     policy: PolicyHandle,
@@ -106,6 +107,9 @@ async fn open_app_at(
         upload_permits: Arc::new(Semaphore::new(config.limits.uploads_concurrent_max)),
         changes: Arc::default(),
         verification_wanted: Notify::new(),
+        jobs: Jobs::default(),
+        events: Events::new(),
+        settings,
         metrics,
         config: config.clone(),
         policy: Arc::new(policy),
@@ -150,7 +154,12 @@ impl App {
     /// # Errors
     /// If the catalog cannot be closed.
     pub async fn close(&self) -> Result<(), StartupError> {
-        flush(self).await;
+        if let Err(error) = flush(self).await {
+            warn!(
+                cause = error.causes(),
+                "could not write counters or rows of the audit log at the end"
+            );
+        }
         Ok(self.catalog.close().await?)
     }
 }
@@ -159,7 +168,9 @@ impl App {
 ///
 /// # Errors
 /// Why it could not start. What fails later is answered, logged, and survived.
-pub async fn serve(config: Config) -> Result<(), StartupError> {
+pub async fn serve(loaded: Loaded) -> Result<(), StartupError> {
+    let settings = loaded.settings();
+    let config = loaded.config;
     let data_dir = DataDir::open(&config.server.data_dir)?;
     if let Some(warning) = data_dir.warning() {
         warn!("{warning}");
@@ -176,7 +187,8 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
         return Err(StartupError::NoListener);
     }
     let policy = open_policy(&config)?;
-    let app = open_app_at(&config, files, Some((&bound_http, &bound_https)), policy).await?;
+    let bound = Some((&*bound_http, &*bound_https));
+    let app = open_app_at(&config, settings, files, bound, policy).await?;
     app.begin_policy_history().await?;
     let service = http::service(Arc::clone(&app));
     let mut running = JoinSet::new();
@@ -198,6 +210,7 @@ pub async fn serve(config: Config) -> Result<(), StartupError> {
     info!(timeout_s = patience.as_secs(), "stopping: no new connections, running requests may end");
     data_dir.withdraw();
     close_listeners.send_replace(true);
+    app.events.close();
     for handle in &handles {
         handle.stop_graceful(patience);
     }

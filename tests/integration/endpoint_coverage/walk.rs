@@ -245,6 +245,21 @@ async fn continue_an_upload(recorder: &mut Recorder, admin: &Client, file: &[u8]
     }
 }
 
+async fn look_after(recorder: &mut Recorder, admin: &Client) {
+    for id in [
+        "list_damaged_files",
+        "list_jobs",
+        "read_configuration",
+        "read_events",
+        "read_own_permissions",
+        "read_organization_permissions",
+        "read_box_permissions",
+        "read_version_permissions",
+    ] {
+        recorder.call(admin, id, 200, nothing()).await;
+    }
+}
+
 pub(super) async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {
     for id in [
         "list_organizations",
@@ -255,6 +270,7 @@ pub(super) async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Cl
         "list_versions",
         "list_providers",
         "list_architectures",
+        "list_version_files",
         "list_audit",
         "list_organization_audit",
     ] {
@@ -279,7 +295,7 @@ pub(super) async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Cl
     }
     recorder.call(admin, "list_stores", 200, nothing()).await;
     recorder.call(admin, "list_plugins", 200, nothing()).await;
-    recorder.call(admin, "list_damaged_files", 200, nothing()).await;
+    look_after(recorder, admin).await;
     recorder.call(admin, "set_quota", 200, body(json!({ "bytes": 1_u64 << 40 }))).await;
     for id in ["export_audit", "export_organization_audit"] {
         recorder.call(admin, id, 200, nothing()).await;

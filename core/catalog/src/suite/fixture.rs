@@ -158,6 +158,7 @@ pub(super) fn received(content: u8) -> Received {
         size_bytes: 7,
         digest: Digest([content; 32]),
         checksum: None,
+        archive: None,
         finishes: None,
         default_limits: Limits::default(),
         audit: None,

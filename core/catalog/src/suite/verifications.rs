@@ -44,6 +44,23 @@ on_each_database! {
         assert!(matches!(nothing, Err(CatalogError::NotFound { what: Noun::Blob })));
     }
 
+    async fn who_follows_what_was_checked_sees_each_file_once(db) {
+        let catalog = &db.catalog;
+        let tree = tree(catalog).await;
+        let blob = put_blob(catalog, tree.artifact.id, 1).await;
+        let since = catalog.now();
+        assert_eq!(verifications::list_checked_since(catalog, since, 9).await.unwrap(), []);
+        db.clock.advance(MINUTE);
+        verifications::request(catalog, blob.id).await.unwrap();
+        verifications::take_requested(catalog, reader("one")).await.unwrap().unwrap();
+        verifications::finish(catalog, blob.id, "one", Outcome::Ok, None).await.unwrap();
+        let checked = verifications::list_checked_since(catalog, since, 9).await.unwrap();
+        assert_eq!(checked.len(), 1);
+        assert_eq!(checked[0].artifact_id, tree.artifact.id);
+        let later = checked[0].checked_at + MINUTE;
+        assert_eq!(verifications::list_checked_since(catalog, later, 9).await.unwrap(), []);
+    }
+
     async fn the_scrub_comes_by_every_blob_and_again_after_a_while(db) {
         let catalog = &db.catalog;
         let tree = tree(catalog).await;

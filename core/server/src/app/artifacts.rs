@@ -175,7 +175,12 @@ impl App {
         let artifact = self.architecture(found, slot).await?;
         let file = artifact.file.as_ref().ok_or_else(|| no_file(slot))?;
         let verification = self.verification(&file.stored).await?;
-        Ok(FileView { verification, ..self.file_view(found, slot, file, artifact.downloads) })
+        let archive = self.archive(file.stored.blob_id).await?;
+        Ok(FileView {
+            archive,
+            verification,
+            ..self.file_view(found, slot, file, artifact.downloads)
+        })
     }
 
     /// A link that downloads the file without credentials.
@@ -250,6 +255,7 @@ impl App {
             ),
             download_count: u64::try_from(downloads).unwrap_or_default(),
             uploaded_at: file.uploaded_at,
+            archive: None,
             verification: None,
         }
     }

@@ -89,6 +89,7 @@ impl App {
         let outcome = audit::insert(&self.catalog, entries.clone()).await;
         let kind = if outcome.is_ok() { "change" } else { "failed" };
         self.metrics.audited(kind, entries.len());
+        self.events.ring();
         outcome.map_err(|error| {
             for entry in entries {
                 error!(

@@ -19,7 +19,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{App, links::LinkWish, sessions::delta};
+use super::{App, jobs::Job, links::LinkWish, sessions::delta};
 use crate::{
     error::{AppError, Result},
     language::Language,
@@ -104,8 +104,9 @@ impl App {
                 folder.display()
             );
         }
+        self.jobs.begin(Job::Mail, POLL_INTERVAL);
         loop {
-            match self.send_due_mail().await {
+            match self.jobs.run(Job::Mail, self.send_due_mail()).await {
                 // there may be more
                 Ok(sent) if sent > 0 => continue,
                 Ok(_) => {}

@@ -27,6 +27,7 @@ use tracing::{error, info, warn};
 use super::{
     App,
     artifacts::{Slot, no_file},
+    jobs::Job,
     lists,
 };
 use crate::error::{AppError, Result};
@@ -110,8 +111,9 @@ impl App {
 
     /// Reads what was asked for, for ever.
     pub(crate) async fn verify_forever(self: Arc<Self>) {
+        self.jobs.begin(Job::Verification, POLL_INTERVAL);
         loop {
-            match self.verify_next().await {
+            match self.jobs.run(Job::Verification, self.verify_next()).await {
                 Ok(true) => {}
                 Ok(false) => {
                     tokio::select! {
@@ -132,8 +134,9 @@ impl App {
 
     /// Reads what nobody has read for `storage.scrub_interval`, slowly, for ever.
     pub(crate) async fn scrub_forever(self: Arc<Self>, interval: Duration) {
+        self.jobs.begin(Job::Scrub, POLL_INTERVAL);
         loop {
-            match self.scrub_next(interval).await {
+            match self.jobs.run(Job::Scrub, self.scrub_next(interval)).await {
                 Ok(true) => {}
                 Ok(false) => sleep(POLL_INTERVAL).await,
                 Err(error) => {
@@ -179,6 +182,7 @@ impl App {
             return Ok(());
         }
         verifications::finish(&self.catalog, blob.id, reader.holder, outcome, text).await?;
+        self.events.ring();
         self.metrics.verified(outcome.as_str());
         self.count_damaged_files().await?;
         match text {

@@ -171,18 +171,18 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
-    let config = loaded.config;
+    let config = &loaded.config;
     match command {
-        ServerCommand::Serve => startup::serve(config).await?,
+        ServerCommand::Serve => startup::serve(loaded).await?,
         // Opening brings the catalog up to date, and proves that the rest can be used.
         ServerCommand::Migrate => {
-            drop(startup::open_app(&config).await?);
+            drop(startup::open_app(config).await?);
             answer("the catalog is up to date")?;
         }
         ServerCommand::User(UserCommand::Create(arguments)) => {
             let params = arguments.params(io::stdin().lock()).map_err(CliError::Input)?;
             let name = params.username.clone();
-            let app = startup::open_app(&config).await?;
+            let app = startup::open_app(config).await?;
             let is_new = app.create_user_offline(params).await?;
             let (action, done) =
                 if is_new { (Action::Create, "made") } else { (Action::Update, "updated") };
@@ -190,7 +190,7 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
             answer(format_args!("{done} the account {name}"))?;
         }
         ServerCommand::Token(TokenCommand::Create(arguments)) => {
-            let app = startup::open_app(&config).await?;
+            let app = startup::open_app(config).await?;
             let CreateTokenArguments { user, description, expires } = arguments;
             let user = app.user_by_name(&user).await?;
             let scope = TokenScope::default();
@@ -200,24 +200,24 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
             answer(made.token)?;
         }
         ServerCommand::Setup(SetupCommand::Token) => {
-            let app = startup::open_app(&config).await?;
+            let app = startup::open_app(config).await?;
             let token = app.new_setup_token().await?.ok_or(CliError::SetUpAlready)?;
             app.record_command(Action::Update, "setup").await?;
             answer(token)?;
         }
         ServerCommand::Keys(KeysCommand::Rotate) => {
-            let app = startup::open_app(&config).await?;
+            let app = startup::open_app(config).await?;
             app.rotate_signing_key(Duration::ZERO, By::Command).await?;
             answer("a new key signs access tokens; running servers take it within a minute")?;
         }
         ServerCommand::Mail(command) => {
-            return mail::run(command, &*startup::open_app(&config).await?).await;
+            return mail::run(command, &*startup::open_app(config).await?).await;
         }
         ServerCommand::Sweep(arguments) => {
-            sweep(&startup::open_app(&config).await?, &arguments).await?;
+            sweep(&startup::open_app(config).await?, &arguments).await?;
         }
         ServerCommand::Fsck(arguments) => {
-            let app = startup::open_app(&config).await?;
+            let app = startup::open_app(config).await?;
             return fsck(&app, &arguments).await;
         }
     }

@@ -77,6 +77,10 @@ pub struct LimitsConfig {
     /// Sign-ins and other guesses at a password that one address may make in a minute; zero is no
     /// limit. Default 30.
     pub sign_in_requests_per_minute: u32,
+    /// Streams of events that are open at once on this server. Default 1000.
+    pub event_streams_max: usize,
+    /// Streams of events of one user that are open at once: tabs of one browser share one. Default 20.
+    pub event_streams_per_user_max: usize,
     /// What a box archive may unpack to while its `metadata.json` is looked for. Default 1 TiB.
     pub archive_decompressed_bytes_max: ByteCount,
     /// How much of a box archive is looked at. Default `metadata`.
@@ -119,6 +123,8 @@ impl Default for LimitsConfig {
             requests_per_minute: 1200,
             requests_burst: 600,
             sign_in_requests_per_minute: 30,
+            event_streams_max: 1000,
+            event_streams_per_user_max: 20,
             archive_decompressed_bytes_max: ByteCount(TIB),
             archive_check: ArchiveCheck::Metadata,
             archive_metadata_bytes_max: ByteCount(MIB),

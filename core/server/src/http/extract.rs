@@ -128,6 +128,11 @@ pub(crate) fn plain_path(path: &str) -> String {
 /// A part of the system that no rule speaks of but that of platform admins.
 pub(crate) const OTHER_PART: &str = "other";
 
+/// Whether a part of the system is the same for everybody, so that a limited token does not hide it.
+pub(crate) fn is_for_all(part: &str) -> bool {
+    !matches!(part, "jobs" | "configuration" | OTHER_PART)
+}
+
 /// The part of the system that a route shows, by the path that it is mounted at.
 pub(crate) fn system_part(route: &str) -> &'static str {
     match route.trim_matches('/') {
@@ -138,6 +143,8 @@ pub(crate) fn system_part(route: &str) -> &'static str {
         "health/live" | "health/ready" => "health",
         "metrics" => "metrics",
         "api/version" => "version",
+        "api/jobs" => "jobs",
+        "api/configuration" => "configuration",
         // who one is, for whoever is signed in
         "api/auth/methods" | "api/v1/authenticate" | "api/v2/authenticate" | "oauth2/token" => {
             "methods"

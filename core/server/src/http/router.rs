@@ -10,10 +10,10 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, audit, badges, box_pages, boxes, files, invitations, join_requests,
-        organizations, organizations::lives, own_policies, plugins, policies, profile, providers,
-        recovery, second_factor, service_accounts, sign_in, storage, system, uploads, users,
-        versions, watches,
+        account, architectures, audit, badges, box_pages, boxes, events, files, invitations,
+        join_requests, organizations, organizations::lives, own_policies, permissions, plugins,
+        policies, profile, providers, recovery, second_factor, service_accounts, sign_in, storage,
+        system, uploads, users, versions, watches,
     },
     cloud::{
         authentication, boxes as cloud_boxes,
@@ -143,6 +143,7 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Update,   On::Box,          endpoint!(box_pages::delete_artwork).held_to(HeldTo::Picture))
         .add(Read,     On::Version,      endpoint!(versions::list_versions))
         .add(Create,   On::Version,      endpoint!(versions::create_version))
+        .add(Read,     On::Version,      endpoint!(versions::list_version_files))
         .add(Read,     On::Version,      endpoint!(versions::read_version))
         .add(Update,   On::Version,      endpoint!(versions::update_version))
         .add(Delete,   On::Version,      endpoint!(versions::delete_version))
@@ -199,6 +200,14 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Read,     On::System,       endpoint!(system::read_metrics))
         // for platform admins alone: no rule speaks of this part of the system
         .add(Read,     On::System,       endpoint!(plugins::list_plugins))
+        .add(Read,     On::System,       endpoint!(system::list_jobs))
+        .add(Read,     On::System,       endpoint!(system::read_configuration))
+        // for who has a page open: what happens, and what there is to offer
+        .add(Read,     On::Profile,      endpoint!(events::read_events))
+        .add(Read,     On::Profile,      endpoint!(permissions::read_own_permissions))
+        .add(Read,     On::Organization, endpoint!(permissions::read_organization_permissions))
+        .add(Read,     On::Box,          endpoint!(permissions::read_box_permissions))
+        .add(Read,     On::Version,      endpoint!(permissions::read_version_permissions))
         // the Vagrant Cloud API, v1 and v2
         .add_cloud(Create,  On::Session,      endpoint!(authentication::sign_in_to_cloud))
         .add_cloud(Read,    On::System,       endpoint!(authentication::read_cloud_identity).asked_by(Asker::Somebody))

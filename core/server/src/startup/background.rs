@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::app::{App, audit::By};
+use crate::{
+    app::{App, audit::By, jobs::Job},
+    error::Result,
+};
 
 /// How often the signing keys are looked at: whether one is old, and whether another server has a new one.
 const KEYS_INTERVAL: Duration = Duration::from_mins(1);
@@ -16,35 +19,19 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 /// Starts all of it.
 pub(super) fn background(app: &Arc<App>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let every =
-        |app: &Arc<App>, interval: Duration| (Arc::clone(app), tokio::time::interval(interval));
+    let again = |job, interval| Again { app: Arc::clone(app), job, interval };
 
-    let (flushing, mut ticks) = every(app, FLUSH_INTERVAL);
-    tasks.spawn(async move {
-        loop {
-            ticks.tick().await;
-            flush(&flushing).await;
-        }
-    });
-    let (telling, mut ticks) = every(app, FLUSH_INTERVAL);
-    tasks.spawn(async move {
-        loop {
-            ticks.tick().await;
-            if let Err(error) = telling.tell_watchers().await {
-                warn!(cause = error.causes(), "could not tell watchers of a release; trying again");
-            }
-        }
-    });
-    let (tending, mut ticks) = every(app, KEYS_INTERVAL);
-    tasks.spawn(async move {
-        loop {
-            ticks.tick().await;
-            let age = tending.config.auth.signing_key_max_age.into();
-            if let Err(error) = tending.rotate_signing_key(age, By::Server).await {
-                warn!(cause = error.causes(), "could not look at the signing keys; trying again");
-            }
-        }
-    });
+    tasks.spawn(
+        again(Job::Counters, FLUSH_INTERVAL).and_again(|app| async move { flush(&app).await }),
+    );
+    tasks.spawn(
+        again(Job::Watchers, FLUSH_INTERVAL)
+            .and_again(|app| async move { app.tell_watchers().await }),
+    );
+    tasks.spawn(again(Job::SigningKeys, KEYS_INTERVAL).and_again(|app| async move {
+        let age = app.config.auth.signing_key_max_age.into();
+        app.rotate_signing_key(age, By::Server).await.map(drop)
+    }));
     let sending = Arc::clone(app);
     tasks.spawn(async move { sending.send_mail_forever().await });
     let watch_interval: Duration = app.config.policy.watch_interval.into();
@@ -63,29 +50,44 @@ pub(super) fn background(app: &Arc<App>) -> JoinSet<()> {
     }
     let sweep_interval: Duration = app.config.storage.sweep_interval.into();
     if !sweep_interval.is_zero() {
-        let (sweeping, mut ticks) = every(app, sweep_interval);
-        tasks.spawn(async move {
-            loop {
-                ticks.tick().await;
-                if let Err(error) = sweeping.sweep(sweeping.sweep_options()).await {
-                    warn!(cause = error.causes(), "could not sweep; the next sweep will try again");
-                }
-            }
-        });
+        tasks.spawn(
+            again(Job::Sweep, sweep_interval)
+                .and_again(|app| async move { app.sweep(app.sweep_options()).await.map(drop) }),
+        );
     }
+    tasks.spawn(Arc::clone(app).follow_events_forever());
     tasks
 }
 
-/// Writes what is counted and kept in memory.
-pub(super) async fn flush(app: &App) {
-    let outcomes =
-        [app.flush_downloads().await, app.flush_token_uses().await, app.flush_refusals().await];
-    for outcome in outcomes {
-        if let Err(error) = outcome {
-            warn!(
-                cause = error.causes(),
-                "could not write counters or rows of the audit log; they are kept and tried again"
-            );
+/// A job that starts again and again.
+struct Again {
+    app: Arc<App>,
+    job: Job,
+    interval: Duration,
+}
+
+impl Again {
+    /// Does the work for ever. What fails is told, and tried again.
+    async fn and_again<W>(self, work: impl Fn(Arc<App>) -> W)
+    where
+        W: Future<Output = Result<()>>,
+    {
+        let Self { app, job, interval } = self;
+        app.jobs.begin(job, interval);
+        let mut ticks = tokio::time::interval(interval);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = app.jobs.run(job, work(Arc::clone(&app))).await {
+                let cause = error.causes();
+                warn!(job = job.name(), cause, "a job in the background failed; trying again");
+            }
         }
     }
+}
+
+/// Writes what is counted and kept in memory; what cannot be written is kept and tried again.
+pub(super) async fn flush(app: &App) -> Result<()> {
+    let outcomes =
+        [app.flush_downloads().await, app.flush_token_uses().await, app.flush_refusals().await];
+    outcomes.into_iter().collect()
 }

@@ -47,6 +47,22 @@ pub struct BoxView {
     pub updated_at: DateTime<Utc>,
 }
 
+/// The place of a file in a version, and what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionFileView {
+    /// The provider, as Vagrant calls it.
+    #[schema(example = "virtualbox")]
+    pub provider: String,
+    /// The architecture, as Vagrant calls it.
+    #[schema(example = "amd64")]
+    pub architecture: String,
+    /// Whether clients get it when they ask for no architecture. Exactly one of a provider is.
+    pub default_box: bool,
+    /// What was uploaded, with what its archive says of itself.
+    pub file: Option<FileView>,
+}
+
 /// A box that somebody watches.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

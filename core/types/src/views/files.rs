@@ -28,9 +28,25 @@ pub struct FileView {
     pub download_count: u64,
     /// When it was uploaded.
     pub uploaded_at: DateTime<Utc>,
+    /// What its archive says of itself, in the file's info and in a version's files; absent elsewhere, and of files that
+    /// came before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<ArchiveView>,
     /// What was found when its bytes were read again, in the file's info; absent if nobody ever did, and in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<VerificationView>,
+}
+
+/// What the archive of a box says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ArchiveView {
+    /// How it is compressed: `gzip`, `xz`, `zstd` or `none`.
+    #[schema(example = "gzip")]
+    pub compression: String,
+    /// Its `metadata.json` as its publisher wrote it; empty where that is larger than 16 KiB.
+    #[schema(value_type = Object, example = json!({ "provider": "libvirt", "format": "qcow2", "virtual_size": 40 }))]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
 }
 
 /// What is known of stored bytes.

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use super::{App, Before, Reason, build};
 use crate::{
-    app::audit::By,
+    app::{audit::By, jobs::Job},
     error::{AppError, Result},
 };
 
@@ -191,10 +191,11 @@ impl App {
 
     /// Follows for ever.
     pub(crate) async fn follow_policy_forever(self: Arc<Self>) {
+        self.jobs.begin(Job::Policy, FOLLOW_INTERVAL);
         let mut ticks = interval(FOLLOW_INTERVAL);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.follow_policy().await {
+            if let Err(error) = self.jobs.run(Job::Policy, self.follow_policy()).await {
                 warn!(cause = error.causes(), "could not look for a newer policy; trying again");
             }
         }

@@ -16,7 +16,7 @@ use tokio::{runtime::Handle, sync::OwnedSemaphorePermit};
 
 use super::Declared;
 use crate::{
-    app::{App, artifacts::Slot},
+    app::{App, archives, artifacts::Slot},
     error::{AppError, Result},
     metrics::InFlight,
 };
@@ -83,6 +83,7 @@ impl Unfinished {
                 self.is_over = true;
                 app.metrics.upload_ended("stored", size_bytes);
                 app.catalogues.clear();
+                app.events.ring();
                 // after the commit, and only then, what became surplus goes
                 if let Some(key) = &committed.surplus_key {
                     app.delete_object(&committed.file.stored.store, key).await;
@@ -122,6 +123,7 @@ impl Unfinished {
             size_bytes: i64::try_from(arrived.size_bytes).map_err(AppError::internal)?,
             digest: arrived.digest,
             checksum: declared.checksum,
+            archive: Some(archives::kept(arrived.archive)),
             finishes: declared.continued.map(|continued| continued.id),
             default_limits: self.app.default_limits(),
             audit: Some(audit),

@@ -4,7 +4,7 @@ use boxvault_types::{
     error::ErrorCode,
     views::{
         Envelope, Nothing,
-        system::{ReadyView, VersionInfoView},
+        system::{JobView, ReadyView, SettingView, VersionInfoView},
     },
 };
 use salvo::{
@@ -72,6 +72,39 @@ pub(crate) async fn read_version_info(call: Call) -> Result<Reply<VersionInfoVie
         needs_setup: call.app.needs_setup().await?,
     };
     Ok(Reply::ok(format!("BoxVault {}", view.version), view))
+}
+
+/// Lists what this server does in the background, and how it went since it was started.
+#[utoipa::path(
+    get,
+    path = "/api/jobs",
+    tag = "System",
+    responses(
+        (status = 200, description = "The jobs.", body = Envelope<Vec<JobView>>),
+    )
+)]
+#[handler]
+#[boxed]
+pub(crate) async fn list_jobs(call: Call) -> Result<Reply<Vec<JobView>>> {
+    let views = call.app.list_jobs().await?;
+    Ok(Reply::ok(format!("{} jobs", views.len()), views))
+}
+
+/// Shows the configuration in force, each key with where its value came from. Secrets are hidden; it is changed where it
+/// came from, and read when the server starts.
+#[utoipa::path(
+    get,
+    path = "/api/configuration",
+    tag = "System",
+    responses(
+        (status = 200, description = "Every key.", body = Envelope<Vec<SettingView>>),
+    )
+)]
+#[handler]
+#[boxed]
+pub(crate) async fn read_configuration(call: Call) -> Result<Reply<Vec<SettingView>>> {
+    let settings = call.app.settings.clone();
+    Ok(Reply::ok(format!("{} keys", settings.len()), settings))
 }
 
 /// The numbers of this server, in the text form of Prometheus.

@@ -5,7 +5,10 @@ use boxvault_types::{
         ListQuery,
         boxes::{CreateVersionParams, UpdateVersionParams, VersionStatus},
     },
-    views::{Envelope, ErrorEnvelope, ListEnvelope, Nothing, boxes::VersionView},
+    views::{
+        Envelope, ErrorEnvelope, ListEnvelope, Nothing,
+        boxes::{VersionFileView, VersionView},
+    },
 };
 use salvo::{Request, Writer as _, handler};
 
@@ -37,6 +40,30 @@ pub(crate) async fn list_versions(call: Call, query: Query) -> Result<PageReply<
     let status = (!all).then_some(VersionStatus::Released);
     let (items, page) = call.app.list_versions(call.target.vagrant_box()?, status, query.0).await?;
     Ok(PageReply::new(format!("{} versions", page.total), items, page))
+}
+
+/// Lists every file of a version with what its archive says of itself, and the places for files that are still to come,
+/// by provider and architecture.
+#[utoipa::path(
+    get,
+    path = "/api/organization/{organization}/box/{box}/version/{version}/files",
+    tag = "Box Management",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "The files.", body = ListEnvelope<VersionFileView>),
+    )
+)]
+#[handler]
+#[boxed]
+pub(crate) async fn list_version_files(
+    req: &mut Request,
+    call: Call,
+    query: Query,
+) -> Result<PageReply<VersionFileView>> {
+    let number = required(req, "version")?;
+    let (items, page) =
+        call.app.list_version_files(call.target.vagrant_box()?, &number, query.0).await?;
+    Ok(PageReply::new(format!("{} files", page.total), items, page))
 }
 
 /// Creates a version. Clients do not see it before it is released.

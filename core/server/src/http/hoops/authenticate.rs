@@ -110,7 +110,7 @@ impl Authenticate {
 /// Every token that the request presents, in the order in which they are tried.
 ///
 /// They are in the headers of [`Way`]; `A;B` is two, as Vagrant sends them, and of a Basic pair the password counts.
-fn presented(req: &Request, path: &str) -> Vec<String> {
+pub(crate) fn presented(req: &Request, path: &str) -> Vec<String> {
     let header = |name: &str| req.headers().get(name).and_then(|value| value.to_str().ok());
     let mut all = Vec::new();
     let mut push = |text: &str| {

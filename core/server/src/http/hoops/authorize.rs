@@ -80,8 +80,7 @@ impl Authorize {
         let mut target = Target::find(&app, resource, action).await?;
         target.public_by_configuration = match target.resource {
             Resource::System("metrics") => app.metrics_are_public_to(facts.address),
-            // the same for everybody, so a limited token does not hide it
-            Resource::System(part) => part != extract::OTHER_PART,
+            Resource::System(part) => extract::is_for_all(part),
             _ => false,
         };
         let policy = app.policy.load();
