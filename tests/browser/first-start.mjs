@@ -23,6 +23,8 @@ await walk(async ({ enter, rest: [token, file, sha256], problems }) => {
 
   await page.waitForURL("/acme");
   await page.getByRole("heading", { name: "No boxes here" }).waitFor();
+  const step = (name) => page.locator("[aria-current=step]", { hasText: name }).waitFor();
+  await step("Create a box");
   await look(page, "empty organization", problems);
   await main.getByRole("button", { name: "Create a box" }).first().click();
   const dialog = page.getByRole("dialog");
@@ -37,6 +39,8 @@ await walk(async ({ enter, rest: [token, file, sha256], problems }) => {
   await dialog.getByRole("button", { name: "Create a box" }).click();
 
   await page.waitForURL("/acme/web");
+  await step("Add a version");
+  await look(page, "empty box", problems);
   await main.getByRole("button", { name: "New version" }).click();
   await page.getByLabel("Version number").fill("1.0.0");
   await page.getByLabel("Release notes").fill("# First\n\n<script>window.stolen = true</script>");
@@ -44,6 +48,7 @@ await walk(async ({ enter, rest: [token, file, sha256], problems }) => {
   await page.waitForURL("/acme/web/versions/1.0.0");
   const release = main.getByRole("button", { name: "Release" });
   assert(await release.isDisabled(), "a version without a file can be released");
+  await step("Upload its file");
   await look(page, "empty version", problems);
 
   await page.getByLabel("Choose files").setInputFiles(file);
@@ -52,10 +57,12 @@ await walk(async ({ enter, rest: [token, file, sha256], problems }) => {
   await dialog.getByRole("button", { name: "Start the upload" }).click();
   await page.getByText("Uploaded and checked").waitFor();
   await page.getByTitle(`sha256 ${sha256}`).waitFor();
+  await step("Release it");
   await look(page, "version with a file", problems);
   await release.click();
   await dialog.getByRole("button", { name: "Release" }).click();
   await main.getByText("Released", { exact: true }).waitFor();
+  await step("Bring it up");
 
   await main.getByRole("link", { name: "acme/web" }).click();
   await page.waitForURL("/acme/web");

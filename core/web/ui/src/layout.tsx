@@ -6,7 +6,7 @@ import { Building2, KeyRound, LogOut, Search, Settings } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "./api/client.ts";
-import { queryClient, useProfile, versionInfo } from "./api/queries.ts";
+import { queryClient, useMay, useProfile, versionInfo } from "./api/queries.ts";
 import { forget, session, subscribe, useSession } from "./api/session.ts";
 import { choose, LANGUAGES, type Language, language } from "./i18n.ts";
 import { chooseTheme, type Theme, theme } from "./theme.ts";
@@ -22,6 +22,7 @@ export function Layout() {
   const { t } = useTranslation();
   const [isOpen, setOpen] = useState(false);
   useSessionEnd();
+  useEvents();
   useShortcut(() => setOpen(true));
   useFocusOnNavigation();
   return (
@@ -63,6 +64,8 @@ function Top({ onPalette }: { onPalette: () => void }) {
   const needsSetup = useQuery(versionInfo).data?.needsSetup;
   const me = useProfile();
   const current = useSession();
+  const may = useMay({});
+  const looksAfter = me?.platformAdmin || may("user", "read");
   return (
     <header className="top">
       <div className="wrap">
@@ -77,7 +80,7 @@ function Top({ onPalette }: { onPalette: () => void }) {
                 {t("nav.discover")}
               </Link>
               <Link to="/organizations">{t("nav.organizations")}</Link>
-              {me?.platformAdmin && <Link to="/admin">{t("nav.admin")}</Link>}
+              {looksAfter && <Link to="/admin">{t("nav.admin")}</Link>}
             </nav>
             <div className="end">
               <IconButton icon={Search} look="quiet" label={t("palette.open")} onClick={onPalette} />
@@ -147,6 +150,14 @@ async function signOut() {
   await api.POST("/api/auth/signout").catch(() => undefined);
   signingOut = true;
   forget();
+}
+
+/** What the server tells, once somebody is signed in; not a part of the first page. */
+function useEvents() {
+  const isSignedIn = !!useSession();
+  useEffect(() => {
+    if (isSignedIn) import("./api/told.ts").then(({ begin }) => begin());
+  }, [isSignedIn]);
 }
 
 /** Set while the end of the session is what somebody asked for. */

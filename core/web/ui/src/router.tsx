@@ -183,6 +183,16 @@ const routes = root.addChildren([
     component: lazyRouteComponent(() => import("./pages/admin.tsx"), "AdminHealth"),
   }),
   createRoute({
+    ...at("/admin/jobs"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/admin-jobs.tsx"), "AdminJobs"),
+  }),
+  createRoute({
+    ...at("/admin/configuration"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/admin-jobs.tsx"), "AdminConfiguration"),
+  }),
+  createRoute({
     ...at("/admin/organizations"),
     beforeLoad: signedIn,
     component: lazyRouteComponent(() => import("./pages/admin.tsx"), "AdminOrganizations"),

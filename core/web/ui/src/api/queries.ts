@@ -22,6 +22,9 @@ export const queryClient = new QueryClient({
   },
 });
 
+const BOX = "/api/organization/{organization}/box/{box}";
+const VERSION = `${BOX}/version/{version}` as const;
+
 export interface ListSearch {
   q?: string;
   page?: number;
@@ -46,9 +49,6 @@ export interface VersionPath extends BoxPath {
   version: string;
 }
 
-const BOX = "/api/organization/{organization}/box/{box}";
-const VERSION = `${BOX}/version/{version}` as const;
-
 export const versionInfo = queryOptions({
   queryKey: ["server"],
   queryFn: () => ok(api.GET("/api/version")),
@@ -72,16 +72,44 @@ export function useProfile(): Schemas["ProfileView"] | undefined {
   return useQuery(profile(useSession()?.username)).data;
 }
 
-/** What somebody may probably do in an organization; the server decides in the end. */
-export function useRole(organization: string): { isMember: boolean; mayManage: boolean; isOwner: boolean } {
-  const me = useProfile();
-  const role = me?.organizations.find(({ name }) => name.toLowerCase() === organization.toLowerCase())?.role;
-  const isAdmin = me?.platformAdmin === true;
-  return {
-    isMember: isAdmin || !!role,
-    mayManage: isAdmin || role === "admin" || role === "owner",
-    isOwner: isAdmin || role === "owner",
-  };
+export interface Place {
+  organization?: string;
+  box?: string;
+  version?: string;
+}
+
+/** What the caller may do with a thing and what belongs to it; without a name, with the server as a whole. */
+export const permissions = ({ organization = "", box = "", version = "" }: Place) =>
+  queryOptions({
+    queryKey: [...placeKey(organization, box, version), "permissions", who()],
+    queryFn: async () => {
+      const path = { organization, box, version };
+      if (version) return ok(api.GET(`${VERSION}/permissions`, { params: { path } }));
+      if (box) return ok(api.GET(`${BOX}/permissions`, { params: { path } }));
+      if (organization) return ok(api.GET("/api/organization/{organization}/permissions", { params: { path } }));
+      return ok(api.GET("/api/user/permissions"));
+    },
+  });
+
+function placeKey(organization: string, box: string, version: string): string[] {
+  if (version) return ["box", organization, box, "version", version];
+  if (box) return ["box", organization, box];
+  return organization ? ["organization", organization] : ["permissions"];
+}
+
+/** The kinds of things that pages offer something for, as a policy calls them. */
+type Kind =
+  | ("organization" | "member" | "invitation" | "join-request" | "service" | "storage" | "audit" | "rules")
+  | ("box" | "version" | "architecture" | "file")
+  | ("user" | "policy" | "system");
+
+export type May = (kind: Kind, ...actions: Schemas["Action"][]) => boolean;
+
+/** Whether to offer something: any one of the actions. Until that is known, nothing is. The server decides in the end. */
+export function useMay(place: Place): May {
+  const current = useSession();
+  const allowed = useQuery({ ...permissions(place), enabled: !!place.organization || !!current }).data?.allowed;
+  return (kind, ...actions) => actions.some((action) => allowed?.[kind]?.includes(action));
 }
 
 const who = () => session()?.username;
@@ -176,24 +204,13 @@ export const renderedVersion = (path: VersionPath) =>
     queryFn: () => ok(api.GET(`${VERSION}/rendered`, { params: { path } })),
   });
 
-export interface Artifact extends Omit<Schemas["ArchitectureView"], "id"> {
-  provider: string;
-}
+export type Artifact = Schemas["VersionFileView"];
 
 /** All files of a version, and the places for files that are still to come. */
 export const artifacts = (path: VersionPath) =>
   queryOptions({
     queryKey: [...boxKey(path), "version", path.version, "artifacts"],
-    queryFn: async (): Promise<Artifact[]> => {
-      const query = { per_page: 200 };
-      const providers = await ok(api.GET(`${VERSION}/provider`, { params: { path, query } }));
-      const lists = providers.map(async ({ name: provider }) => {
-        const params = { path: { ...path, provider }, query };
-        const architectures = await ok(api.GET(`${VERSION}/provider/{provider}/architecture`, { params }));
-        return architectures.map((one) => ({ ...one, provider }));
-      });
-      return (await Promise.all(lists)).flat();
-    },
+    queryFn: () => ok(api.GET(`${VERSION}/files`, { params: { path, query: { per_page: 200 } } })),
   });
 
 export const watches = (username: string | undefined) =>

@@ -2,7 +2,7 @@
 import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ArchiveRestore, Ban, CirclePlay, KeyRound, ShieldCheck, ShieldOff, Trash2, UserPlus } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { act, tellProblem } from "../api/act.ts";
 import { api, ok, whole } from "../api/client.ts";
@@ -16,41 +16,9 @@ import { Pager } from "../ui/pager.tsx";
 import { Badge, Bones, Button, Check, IconButton, Notice, ProblemNotice, sentence, TextField } from "../ui/parts.tsx";
 import { Actions, Table } from "../ui/table.tsx";
 import { Ago } from "../ui/time.tsx";
-import { useTitle } from "../ui/title.ts";
+import { AdminPage } from "./admin-page.tsx";
 import { Audit } from "./audit.tsx";
 import { SearchBox } from "./discover.tsx";
-import { NotFound } from "./not-found.tsx";
-
-const PLACES = [
-  ["/admin", "users"],
-  ["/admin/stores", "stores"],
-  ["/admin/health", "health"],
-  ["/admin/organizations", "organizations"],
-  ["/admin/audit", "audit"],
-] as const;
-
-function AdminPage({ title, children }: { title: string; children: ReactNode }) {
-  const { t } = useTranslation();
-  const me = useProfile();
-  useTitle(title);
-  if (me && !me.platformAdmin) return <NotFound />;
-  return (
-    <div className="wrap with-side">
-      <nav className="side-nav" aria-label={t("admin.label")}>
-        {PLACES.map(([to, name]) => (
-          <Link key={to} to={to} activeOptions={{ exact: true }}>
-            {t(`admin.${name}`)}
-          </Link>
-        ))}
-        <Link to="/policies">{t("policy.title")}</Link>
-      </nav>
-      <div className="stack">
-        <h1>{title}</h1>
-        {children}
-      </div>
-    </div>
-  );
-}
 
 export function AdminUsers() {
   const { t } = useTranslation();

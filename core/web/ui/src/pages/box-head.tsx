@@ -4,7 +4,7 @@ import { Bell, BellOff, Lock, Settings } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { api, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { refresh, useRole, watches } from "../api/queries.ts";
+import { refresh, useMay, watches } from "../api/queries.ts";
 import { useSession } from "../api/session.ts";
 import type { Schemas } from "../api/types.ts";
 import { Badge, Button } from "../ui/parts.tsx";
@@ -15,8 +15,8 @@ const BOX = "/api/organization/{organization}/box/{box}";
 /** The name of a box, with the way to where it belongs, and what can be done with it. */
 export function BoxHead({ box }: { box: Schemas["BoxView"] }) {
   const { t } = useTranslation();
-  const { mayManage } = useRole(box.organization);
   const params = { organization: box.organization, box: box.name };
+  const may = useMay(params);
   return (
     <header className="head">
       {box.hasArtwork && (
@@ -56,8 +56,8 @@ export function BoxHead({ box }: { box: Schemas["BoxView"] }) {
         )}
       </div>
       <div className="row">
-        <Watch box={box} />
-        {mayManage && (
+        {may("box", "watch") && <Watch box={box} />}
+        {may("box", "update", "delete", "transfer") && (
           <Link to="/$organization/$box/settings" params={params} className="button">
             <Settings aria-hidden />
             {t("box.settings")}

@@ -6,16 +6,18 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, ok } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { type BoxPath, box, boxDownloads, refreshBox, renderedBox, useRole, versions } from "../api/queries.ts";
+import { type BoxPath, box, boxDownloads, refreshBox, renderedBox, useMay, versions } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
 import { count, date } from "../ui/format.ts";
+import { Guide } from "../ui/guide.tsx";
 import { Markdown } from "../ui/markdown.tsx";
 import { Pager } from "../ui/pager.tsx";
 import { Bones, Button, Empty, PageBones, ProblemNotice, TextArea, TextField } from "../ui/parts.tsx";
 import { Ago } from "../ui/time.tsx";
 import { useTitle } from "../ui/title.ts";
 import { VersionStatus } from "../ui/version-status.tsx";
+import { ArchiveFacts } from "./archive-facts.tsx";
 import { BoxHead } from "./box-head.tsx";
 import { ReadProblem } from "./not-found.tsx";
 import { UseBox } from "./use-box.tsx";
@@ -38,6 +40,7 @@ export function Box() {
         <aside className="stack loose">
           <UseBox path={path} isPublic={about.data.isPublic} />
           <Facts box={about.data} path={path} />
+          <LatestFacts path={path} />
         </aside>
       </div>
     </div>
@@ -46,10 +49,10 @@ export function Box() {
 
 function About({ box, rendered }: { box: Schemas["BoxView"]; rendered: Schemas["RenderedBoxView"] | undefined }) {
   const { t } = useTranslation();
-  const { mayManage } = useRole(box.organization);
+  const mayWrite = useMay({ organization: box.organization, box: box.name })("box", "update");
   if (!rendered) return <Bones lines={2} />;
   if (!rendered.description && !rendered.readme) {
-    if (!mayManage) return null;
+    if (!mayWrite) return null;
     return (
       <Empty icon={BookOpen} title={t("box.noReadme")}>
         <p>{t("box.noReadmeText")}</p>
@@ -73,7 +76,7 @@ function About({ box, rendered }: { box: Schemas["BoxView"]; rendered: Schemas["
 
 function Versions({ path }: { path: BoxPath }) {
   const { t } = useTranslation();
-  const { isMember } = useRole(path.organization);
+  const mayCreate = useMay(path)("version", "create");
   const [page, setPage] = useState(1);
   const list = useQuery(versions(path, page));
   const isEmpty = list.data?.page.total === 0;
@@ -81,14 +84,15 @@ function Versions({ path }: { path: BoxPath }) {
     <section className="stack">
       <div className="row between">
         <h2>{t("box.versions")}</h2>
-        {isMember && !isEmpty && <CreateVersion path={path} />}
+        {mayCreate && !isEmpty && <CreateVersion path={path} />}
       </div>
       {list.error && <ProblemNotice problem={asProblem(list.error)} />}
       {!list.data && !list.error && <Bones />}
+      {isEmpty && mayCreate && <Guide at="version" />}
       {isEmpty && (
         <Empty icon={Tag} title={t("box.noVersions")}>
-          <p>{isMember ? t("box.noVersionsMember") : t("box.noVersionsVisitor")}</p>
-          {isMember && <CreateVersion path={path} />}
+          <p>{mayCreate ? t("box.noVersionsMember") : t("box.noVersionsVisitor")}</p>
+          {mayCreate && <CreateVersion path={path} />}
         </Empty>
       )}
       {list.data && !isEmpty && (
@@ -194,6 +198,11 @@ function Facts({ box, path }: { box: Schemas["BoxView"]; path: BoxPath }) {
       </ul>
     </section>
   );
+}
+
+function LatestFacts({ path }: { path: BoxPath }) {
+  const latest = useQuery(versions(path)).data?.data.find(({ status }) => status === "released");
+  return latest ? <ArchiveFacts path={{ ...path, version: latest.versionNumber }} /> : null;
 }
 
 const CHART_DAYS = 30;

@@ -14,6 +14,8 @@ import { useTitle } from "../ui/title.ts";
 
 /** Typing is over when nothing came for so long. */
 const TYPED_MS = 220;
+/** The server counts no further, unless somebody pages so far. */
+const EXACT_MAX = 1_999;
 const LOOK_KEY = "boxvault.discover.look";
 
 export function Discover() {
@@ -30,6 +32,7 @@ export function Discover() {
     setLook(next);
   };
   const boxes = found.data?.data;
+  const total = found.data?.page.total ?? 0;
   return (
     <div className="wrap stack">
       <div className="row between">
@@ -55,7 +58,7 @@ export function Discover() {
       <Filters search={search} change={change} />
       {found.error && <ProblemNotice problem={asProblem(found.error)} />}
       <p className="soft small number" role="status">
-        {found.data ? t("discover.count", { count: found.data.page.total }) : t("loading")}
+        {found.data ? t(total > EXACT_MAX ? "discover.many" : "discover.count", { count: total }) : t("loading")}
       </p>
       {!boxes && !found.error && <Bones lines={6} />}
       {boxes && boxes.length === 0 && <Nothing search={search} reset={() => navigate({ to: "/discover" })} />}

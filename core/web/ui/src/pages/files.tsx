@@ -1,10 +1,11 @@
 // The files of a version, by provider and architecture.
 import { useMutation } from "@tanstack/react-query";
-import { Download, Star, Trash2 } from "lucide-react";
+import { Download, ShieldCheck, Star, Trash2 } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { api, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { type Artifact, refreshBox, type VersionPath } from "../api/queries.ts";
+import { type Artifact, refreshBox, useMay, type VersionPath } from "../api/queries.ts";
+import { tellOfCheck } from "../api/told.ts";
 import { FormDialog } from "../ui/dialog.tsx";
 import { bytes, count } from "../ui/format.ts";
 import { Badge, IconButton } from "../ui/parts.tsx";
@@ -38,7 +39,7 @@ export function Files({ path, artifacts, mayChange, isReleased }: FilesProps) {
         <tbody>
           {artifacts.map((one) => (
             <Row
-              key={`${one.provider}/${one.name}`}
+              key={`${one.provider}/${one.architecture}`}
               path={path}
               artifact={one}
               mayChange={mayChange}
@@ -53,13 +54,14 @@ export function Files({ path, artifacts, mayChange, isReleased }: FilesProps) {
 
 function Row({ path, artifact, mayChange, isReleased }: Omit<FilesProps, "artifacts"> & { artifact: Artifact }) {
   const { t } = useTranslation();
-  const { provider, name, file } = artifact;
+  const may = useMay(path);
+  const { provider, architecture, file } = artifact;
   return (
     <tr>
       <td>
         <span className="row">
           <span className="name">{provider}</span>
-          <span className="soft">{name}</span>
+          <span className="soft">{architecture}</span>
           {artifact.defaultBox && <Badge>{t("file.default")}</Badge>}
         </span>
       </td>
@@ -82,14 +84,15 @@ function Row({ path, artifact, mayChange, isReleased }: Omit<FilesProps, "artifa
           {file && isReleased && (
             <a
               className="button icon small quiet"
-              href={`/${path.organization}/boxes/${path.box}/versions/${path.version}/providers/${provider}/${name}/vagrant.box`}
-              aria-label={t("file.download", { name: `${provider} ${name}` })}
-              title={t("file.download", { name: `${provider} ${name}` })}
+              href={`/${path.organization}/boxes/${path.box}/versions/${path.version}/providers/${provider}/${architecture}/vagrant.box`}
+              aria-label={t("file.download", { name: `${provider} ${architecture}` })}
+              title={t("file.download", { name: `${provider} ${architecture}` })}
               download
             >
               <Download aria-hidden />
             </a>
           )}
+          {file && may("file", "verify") && <Verify path={path} artifact={artifact} />}
           {mayChange && !artifact.defaultBox && <MakeDefault path={path} artifact={artifact} />}
           {mayChange && <Remove path={path} artifact={artifact} />}
         </span>
@@ -98,9 +101,33 @@ function Row({ path, artifact, mayChange, isReleased }: Omit<FilesProps, "artifa
   );
 }
 
+/** Has the stored bytes read again; what is found is told when it is there. */
+function Verify({ path, artifact: { provider, architecture } }: { path: VersionPath; artifact: Artifact }) {
+  const { t } = useTranslation();
+  const at = { ...path, provider, architecture };
+  const verify = useMutation({
+    mutationFn: () => {
+      tellOfCheck(at);
+      return whole(api.POST(`${ARCHITECTURE}/file/verify`, { params: { path: at } }));
+    },
+    onSuccess: ({ message }) => toast(message),
+    onError: (error) => toast(asProblem(error).message, "bad"),
+  });
+  return (
+    <IconButton
+      size="small"
+      look="quiet"
+      icon={ShieldCheck}
+      label={t("file.verify", { name: `${provider} ${architecture}` })}
+      busy={verify.isPending}
+      onClick={() => verify.mutate()}
+    />
+  );
+}
+
 function MakeDefault({ path, artifact }: { path: VersionPath; artifact: Artifact }) {
   const { t } = useTranslation();
-  const params = { path: { ...path, provider: artifact.provider, architecture: artifact.name } };
+  const params = { path: { ...path, provider: artifact.provider, architecture: artifact.architecture } };
   const make = useMutation({
     mutationFn: () => whole(api.PUT(ARCHITECTURE, { params, body: { defaultBox: true } })),
     onSuccess: ({ message }) => {
@@ -114,7 +141,7 @@ function MakeDefault({ path, artifact }: { path: VersionPath; artifact: Artifact
       size="small"
       look="quiet"
       icon={Star}
-      label={t("file.makeDefault", { name: artifact.name })}
+      label={t("file.makeDefault", { name: artifact.architecture })}
       busy={make.isPending}
       onClick={() => make.mutate()}
     />
@@ -123,8 +150,8 @@ function MakeDefault({ path, artifact }: { path: VersionPath; artifact: Artifact
 
 function Remove({ path, artifact }: { path: VersionPath; artifact: Artifact }) {
   const { t } = useTranslation();
-  const name = `${artifact.provider} ${artifact.name}`;
-  const params = { path: { ...path, provider: artifact.provider, architecture: artifact.name } };
+  const name = `${artifact.provider} ${artifact.architecture}`;
+  const params = { path: { ...path, provider: artifact.provider, architecture: artifact.architecture } };
   const remove = async () => {
     toast((await whole(api.DELETE(ARCHITECTURE, { params }))).message);
     await refreshBox(path);

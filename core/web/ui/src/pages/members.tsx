@@ -6,7 +6,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { members, refresh, useProfile, useRole } from "../api/queries.ts";
+import { type May, members, refresh, useMay, useProfile } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { FormDialog, filled } from "../ui/dialog.tsx";
@@ -26,30 +26,30 @@ export function Members() {
   const { organization: name } = useParams({ from: "/organizations/$organization/members" });
   const [page, setPage] = useState(1);
   const list = useQuery(members(name, { page }));
-  const { mayManage } = useRole(name);
+  const may = useMay({ organization: name });
   const heads = [t("word.user"), t("members.since"), t("word.role")];
   return (
     <OrganizationPage name={name} title={t("organization.members")}>
       {() => (
         <>
-          {mayManage && <JoinRequests organization={name} />}
+          {may("join-request", "read") && <JoinRequests organization={name} />}
           <section className="stack">
             <div className="row between">
               <h2>{t("organization.members")}</h2>
-              {mayManage && <AddMember organization={name} />}
+              {may("member", "create") && <AddMember organization={name} />}
             </div>
             <ProblemNotice problem={list.error && asProblem(list.error)} />
             {!list.data && !list.error && <Bones />}
             {list.data && (
-              <Table heads={mayManage ? [...heads, undefined] : heads} label={t("organization.members")}>
+              <Table heads={may("member", "delete") ? [...heads, undefined] : heads} label={t("organization.members")}>
                 {list.data.data.map((one) => (
-                  <Row key={one.userId} organization={name} member={one} mayManage={mayManage} />
+                  <Row key={one.userId} organization={name} member={one} may={may} />
                 ))}
               </Table>
             )}
             <Pager page={list.data?.page} onPage={setPage} />
           </section>
-          {mayManage && <Invitations organization={name} />}
+          {may("invitation", "read") && <Invitations organization={name} />}
         </>
       )}
     </OrganizationPage>
@@ -59,10 +59,10 @@ export function Members() {
 interface RowProps {
   organization: string;
   member: Schemas["MemberView"];
-  mayManage: boolean;
+  may: May;
 }
 
-function Row({ organization, member, mayManage }: RowProps) {
+function Row({ organization, member, may }: RowProps) {
   const { t } = useTranslation();
   const me = useProfile();
   const path = { organization, username: member.username };
@@ -92,7 +92,7 @@ function Row({ organization, member, mayManage }: RowProps) {
         {date(member.joinedAt)}
       </td>
       <td data-label={t("word.role")}>
-        {mayManage ? (
+        {may("member", "update") ? (
           <select
             className="input plain"
             aria-label={t("members.roleOf", { name: member.username })}
@@ -106,7 +106,7 @@ function Row({ organization, member, mayManage }: RowProps) {
           t(`role.${member.role}`)
         )}
       </td>
-      {mayManage && (
+      {may("member", "delete") && (
         <td className="end">
           <FormDialog
             trigger={(open) => (

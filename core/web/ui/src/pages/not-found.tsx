@@ -33,7 +33,8 @@ export function NotFound() {
 /** What a page shows when what it is about could not be read. */
 export function ReadProblem({ problem, retry }: { problem: Problem; retry?: () => void }) {
   const { t } = useTranslation();
-  if (problem.status === 404) return <NotFound />;
+  // what cannot be a name names nothing
+  if (problem.status === 404 || problem.status === 400) return <NotFound />;
   return (
     <div className="wrap middle stack">
       <ProblemNotice problem={problem} />

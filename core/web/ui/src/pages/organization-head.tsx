@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { Mail } from "lucide-react";
 import { useTranslation } from "react-i18next";
-import { useProfile, useRole } from "../api/queries.ts";
+import { useMay, useProfile } from "../api/queries.ts";
 import { useSession } from "../api/session.ts";
 import type { Schemas } from "../api/types.ts";
 import { Avatar } from "../ui/avatar.tsx";
@@ -13,7 +13,7 @@ export function OrganizationHead({ organization }: { organization: Schemas["Orga
   const { t } = useTranslation();
   const current = useSession();
   const me = useProfile();
-  const { isMember, mayManage, isOwner } = useRole(organization.name);
+  const may = useMay({ organization: organization.name });
   const params = { organization: organization.name };
   return (
     <>
@@ -44,7 +44,7 @@ export function OrganizationHead({ organization }: { organization: Schemas["Orga
           {organization.suspendedReason && <p className="soft">{organization.suspendedReason}</p>}
         </Notice>
       )}
-      {isMember && (
+      {may("member", "read") && (
         <nav className="tabs" aria-label={organization.name}>
           <Link to="/$organization" params={params} activeOptions={{ exact: true, includeSearch: false }}>
             {t("organization.boxes")}
@@ -52,20 +52,22 @@ export function OrganizationHead({ organization }: { organization: Schemas["Orga
           <Link to="/organizations/$organization/members" params={params}>
             {t("organization.members")}
           </Link>
-          {mayManage && (
+          {may("service", "read") && (
             <Link to="/organizations/$organization/service-accounts" params={params}>
               {t("organization.services")}
             </Link>
           )}
-          <Link to="/organizations/$organization/usage" params={params}>
-            {t("organization.usage")}
-          </Link>
-          {mayManage && (
+          {may("storage", "read") && (
+            <Link to="/organizations/$organization/usage" params={params}>
+              {t("organization.usage")}
+            </Link>
+          )}
+          {may("audit", "read") && (
             <Link to="/organizations/$organization/audit" params={params}>
               {t("audit.title")}
             </Link>
           )}
-          {isOwner && (
+          {may("rules", "read") && (
             <Link to="/organizations/$organization/rules" params={params}>
               {t("rules.title")}
             </Link>

@@ -6,7 +6,7 @@ import { useTranslation } from "react-i18next";
 import { act, tellProblem } from "../api/act.ts";
 import { api, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { refresh, useRole } from "../api/queries.ts";
+import { refresh, useMay } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
 import { date } from "../ui/format.ts";
@@ -22,14 +22,14 @@ const ACCESS_MODES = ["private", "invite_only", "request_to_join"] as const;
 export function OrganizationSettings() {
   const { t } = useTranslation();
   const { organization: name } = useParams({ from: "/organizations/$organization/settings" });
-  const { mayManage, isOwner } = useRole(name);
+  const may = useMay({ organization: name });
   return (
     <OrganizationPage name={name} title={t("organization.settings")}>
       {(organization) => (
         <div className="middle stack loose">
-          {mayManage && <Texts key={organization.updatedAt} organization={organization} />}
-          {mayManage && <DeletedBoxes organization={name} />}
-          <Endings organization={organization} isOwner={isOwner} />
+          {may("organization", "update") && <Texts key={organization.updatedAt} organization={organization} />}
+          {may("box", "restore") && <DeletedBoxes organization={name} />}
+          <Endings organization={organization} mayEnd={may("organization", "delete")} />
         </div>
       )}
     </OrganizationPage>
@@ -126,7 +126,7 @@ function DeletedBoxes({ organization }: { organization: string }) {
   );
 }
 
-function Endings({ organization, isOwner }: { organization: Schemas["OrganizationView"]; isOwner: boolean }) {
+function Endings({ organization, mayEnd }: { organization: Schemas["OrganizationView"]; mayEnd: boolean }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const { name } = organization;
@@ -160,7 +160,7 @@ function Endings({ organization, isOwner }: { organization: Schemas["Organizatio
           />
         </Ending>
       )}
-      {isOwner && (
+      {mayEnd && (
         <>
           <Ending text={t("organization.handOverText")}>
             <FormDialog

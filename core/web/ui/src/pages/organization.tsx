@@ -5,9 +5,10 @@ import { Package, Plus } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { api, ok } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { boxesOf, organization, refresh, useRole } from "../api/queries.ts";
+import { boxesOf, organization, refresh, useMay } from "../api/queries.ts";
 import { BoxRows } from "../ui/box-list.tsx";
 import { FormDialog, filled } from "../ui/dialog.tsx";
+import { Guide } from "../ui/guide.tsx";
 import { Pager } from "../ui/pager.tsx";
 import { Bones, Button, Check, Empty, PageBones, ProblemNotice, TextField } from "../ui/parts.tsx";
 import { useTitle } from "../ui/title.ts";
@@ -20,7 +21,7 @@ export function Organization() {
   const { organization: name } = useParams({ from: "/$organization" });
   const search = useSearch({ from: "/$organization" });
   const navigate = useNavigate();
-  const { isMember } = useRole(name);
+  const mayCreate = useMay({ organization: name })("box", "create");
   const about = useQuery(organization(name));
   const boxes = useQuery(boxesOf(name, search));
   useTitle(name);
@@ -42,15 +43,16 @@ export function Organization() {
           <div className="grow-search">
             <SearchBox value={search.q ?? ""} onValue={(q) => change({ q: q || undefined })} />
           </div>
-          {isMember && <CreateBox organization={about.data.name} />}
+          {mayCreate && <CreateBox organization={about.data.name} />}
         </div>
       )}
       {boxes.error && <ProblemNotice problem={asProblem(boxes.error)} />}
       {!boxes.data && !boxes.error && <Bones />}
+      {isEmpty && mayCreate && <Guide at="box" />}
       {isEmpty && (
         <Empty icon={Package} title={t("organization.noBoxes")}>
-          <p>{isMember ? t("organization.noBoxesMember") : t("organization.noBoxesVisitor")}</p>
-          {isMember && <CreateBox organization={about.data.name} />}
+          <p>{mayCreate ? t("organization.noBoxesMember") : t("organization.noBoxesVisitor")}</p>
+          {mayCreate && <CreateBox organization={about.data.name} />}
         </Empty>
       )}
       {boxes.data && boxes.data.data.length > 0 && <BoxRows boxes={boxes.data.data} />}

@@ -91,7 +91,7 @@ async function makePlace(path: VersionPath, provider: string, architecture: stri
   if (same.length === 0) {
     await whole(api.POST(`${VERSION}/provider`, { params: { path }, body: { name: provider } })).catch(existsAlready);
   }
-  if (!same.some(({ name }) => name === architecture)) {
+  if (!same.some((one) => one.architecture === architecture)) {
     const params = { path: { ...path, provider } };
     await whole(
       api.POST(`${VERSION}/provider/{provider}/architecture`, { params, body: { name: architecture } }),

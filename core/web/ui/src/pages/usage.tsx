@@ -7,7 +7,7 @@ import { useTranslation } from "react-i18next";
 import { act } from "../api/act.ts";
 import { api, ok, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { useProfile } from "../api/queries.ts";
+import { useMay } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
 import { bytes } from "../ui/format.ts";
@@ -22,7 +22,7 @@ const GIB = 1024 ** 3;
 export function Usage() {
   const { t } = useTranslation();
   const { organization } = useParams({ from: "/organizations/$organization/usage" });
-  const me = useProfile();
+  const mayLimit = useMay({ organization })("storage", "update");
   const path = { organization };
   const usage = useQuery({
     queryKey: ["organization", organization, "usage"],
@@ -35,7 +35,7 @@ export function Usage() {
           <section className="stack">
             <div className="row between">
               <h2>{t("organization.usage")}</h2>
-              {me?.platformAdmin && usage.data && <SetQuota organization={organization} quota={usage.data.quota} />}
+              {mayLimit && usage.data && <SetQuota organization={organization} quota={usage.data.quota} />}
             </div>
             <ProblemNotice problem={usage.error && asProblem(usage.error)} />
             {!usage.data && !usage.error && <Bones lines={2} />}

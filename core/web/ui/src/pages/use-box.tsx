@@ -35,7 +35,7 @@ export function UseBox({ path, isPublic, version }: UseBoxProps) {
     origin: location.origin,
     version: named,
     provider: file?.provider,
-    architecture: file?.name,
+    architecture: file?.architecture,
     isPublic,
   });
   return (
@@ -66,8 +66,8 @@ export function UseBox({ path, isPublic, version }: UseBoxProps) {
       {files && files.length > 1 && (
         <Select label={t("word.provider")} value={at} onChange={(event) => setAt(Number(event.target.value))}>
           {files.map((one, index) => (
-            <option key={`${one.provider}/${one.name}`} value={index}>
-              {one.provider} · {one.name}
+            <option key={`${one.provider}/${one.architecture}`} value={index}>
+              {one.provider} · {one.architecture}
             </option>
           ))}
         </Select>

@@ -6,7 +6,7 @@ import { Ellipsis, Pencil, Rocket, Trash2, TriangleAlert, Undo2 } from "lucide-r
 import { useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { api, whole } from "../api/client.ts";
-import { artifacts, refreshBox, useRole, type VersionPath } from "../api/queries.ts";
+import { artifacts, refreshBox, useMay, type VersionPath } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
 import { Button, Check, TextArea, TextField } from "../ui/parts.tsx";
@@ -20,11 +20,11 @@ interface ActionsProps {
 }
 
 export function VersionActions({ path, version }: ActionsProps) {
-  const { isMember } = useRole(path.organization);
-  if (!isMember) return null;
+  const may = useMay(path);
+  if (!may("version", "update", "release", "revoke", "delete")) return null;
   return (
     <div className="row">
-      {version.status !== "released" && <Release path={path} version={version} />}
+      {version.status !== "released" && may("version", "release") && <Release path={path} version={version} />}
       <More path={path} version={version} />
     </div>
   );
@@ -61,11 +61,13 @@ function More({ path, version }: ActionsProps) {
     open.current[name] = begin;
     return <span hidden />;
   };
+  const may = useMay(path);
+  const [isReleased, mayUpdate] = [version.status === "released", may("version", "update")];
   const items = [
-    { name: "edit", icon: Pencil, label: t("version.edit"), shown: true },
-    { name: "deprecate", icon: TriangleAlert, label: t("version.deprecate"), shown: version.status === "released" },
-    { name: "revoke", icon: Undo2, label: t("version.revoke"), shown: version.status === "released" },
-    { name: "delete", icon: Trash2, label: t("version.delete"), shown: true },
+    { name: "edit", icon: Pencil, label: t("version.edit"), shown: mayUpdate },
+    { name: "deprecate", icon: TriangleAlert, label: t("version.deprecate"), shown: isReleased && mayUpdate },
+    { name: "revoke", icon: Undo2, label: t("version.revoke"), shown: isReleased && may("version", "revoke") },
+    { name: "delete", icon: Trash2, label: t("version.delete"), shown: may("version", "delete") },
   ];
   return (
     <>

@@ -4,13 +4,15 @@ import { Link, useParams } from "@tanstack/react-router";
 import { FileBox } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { asProblem } from "../api/problem.ts";
-import { artifacts, box, renderedVersion, useRole, type VersionPath, version } from "../api/queries.ts";
+import { artifacts, box, renderedVersion, useMay, type VersionPath, version, versions } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
+import { Guide } from "../ui/guide.tsx";
 import { Markdown } from "../ui/markdown.tsx";
 import { Bones, Empty, Notice, PageBones, ProblemNotice } from "../ui/parts.tsx";
 import { Ago } from "../ui/time.tsx";
 import { useTitle } from "../ui/title.ts";
 import { VersionStatus } from "../ui/version-status.tsx";
+import { ArchiveFacts } from "./archive-facts.tsx";
 import { Files } from "./files.tsx";
 import { ReadProblem } from "./not-found.tsx";
 import { UploadFiles } from "./upload-files.tsx";
@@ -22,7 +24,7 @@ export function Version() {
   const about = useQuery(version(path));
   const ofBox = useQuery(box(path));
   const notes = useQuery(renderedVersion(path)).data;
-  const { isMember } = useRole(path.organization);
+  const may = useMay(path);
   useTitle(`${path.organization}/${path.box} ${path.version}`);
   const problem = about.error ?? ofBox.error;
   if (problem) return <ReadProblem problem={asProblem(problem)} retry={about.refetch} />;
@@ -31,18 +33,34 @@ export function Version() {
   return (
     <div className="wrap stack loose">
       <Head path={path} version={about.data} />
+      {may("version", "release") && <FirstVersion path={path} box={ofBox.data} />}
       <div className="columns">
         <div className="stack loose">
-          <FileList path={path} version={about.data} mayUpload={isMember && about.data.status === "unreleased"} />
+          <FileList
+            path={path}
+            version={about.data}
+            mayUpload={may("file", "upload") && about.data.status === "unreleased"}
+          />
           <Notes notes={notes} />
         </div>
         <aside className="stack loose">
           {isReleased && <UseBox path={path} isPublic={ofBox.data.isPublic} version={path.version} />}
-          {!isReleased && isMember && <HowToRelease version={about.data} />}
+          <ArchiveFacts path={path} />
+          {!isReleased && may("version", "release") && <HowToRelease version={about.data} />}
         </aside>
       </div>
     </div>
   );
+}
+
+/** The only version of a box that nobody has fetched is the first box of somebody, or nearly so. */
+function FirstVersion({ path, box }: { path: VersionPath; box: Schemas["BoxView"] }) {
+  const all = useQuery(versions(path)).data;
+  const hasFile = useQuery(artifacts(path)).data?.some(({ file }) => file);
+  const [only] = all?.data ?? [];
+  if (all?.page.total !== 1 || box.downloadCount > 0 || hasFile === undefined) return null;
+  if (only?.status === "released") return <Guide at="use" />;
+  return only?.status === "unreleased" ? <Guide at={hasFile ? "release" : "upload"} /> : null;
 }
 
 function Head({ path, version }: { path: VersionPath; version: Schemas["VersionView"] }) {

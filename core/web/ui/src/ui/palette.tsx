@@ -113,6 +113,8 @@ function useEntries(words: string): Entry[] {
           page("/admin", t("admin.users")),
           page("/admin/stores", t("admin.stores")),
           page("/admin/health", t("admin.health")),
+          page("/admin/jobs", t("admin.jobs")),
+          page("/admin/configuration", t("admin.configuration")),
           page("/admin/organizations", t("admin.organizations")),
           page("/admin/audit", t("admin.audit")),
           page("/policies", t("policy.title")),
