@@ -5,15 +5,17 @@
 //! capability on it, and removes it. What is untrue is switched off with a warning; a store that
 //! cannot keep the object at all is an error.
 
+mod web;
+
 use std::{
     process,
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use boxvault_plugin_sdk::{
-    ByteRange, Capabilities, ObjectReader, PluginError, PluginErrorKind, PresignOptions, Result,
-    StorageBackend, WriteOptions,
+    ByteRange, Capabilities, ObjectReader, PluginError, PluginErrorKind, Result, StorageBackend,
+    WriteOptions,
 };
 use bytes::Bytes;
 
@@ -63,11 +65,20 @@ async fn try_out(backend: &dyn StorageBackend, key: &str) -> Result<ProbeReport>
         Capabilities::RANGE_READ,
         Capabilities::LIST,
         Capabilities::LOCAL_PATH,
-        Capabilities::PRESIGN_READ,
         Capabilities::LIST_UNFINISHED,
+        Capabilities::PRESIGN_READ,
+        Capabilities::PRESIGN_WRITE,
         Capabilities::CREATE_NEW,
     ] {
         if !declared.contains(one) {
+            continue;
+        }
+        // what nobody finishes could not be found
+        if one == Capabilities::PRESIGN_WRITE
+            && !report.working.contains(Capabilities::LIST_UNFINISHED)
+        {
+            report.working = report.working.without(one);
+            report.switched_off.push((one, "it needs list-unfinished".to_owned()));
             continue;
         }
         if let Err(reason) = holds(backend, key, one).await {
@@ -100,10 +111,10 @@ async fn holds(
         return ok_if(bytes == TEXT, "the file at the local path holds other bytes");
     }
     if capability == Capabilities::PRESIGN_READ {
-        let options = PresignOptions::expires_in(Duration::from_mins(1));
-        let url = backend.presign_read(key, options).await.map_err(text)?;
-        let web = url.starts_with("https://") || url.starts_with("http://");
-        return ok_if(web, "the presigned address is not http or https");
+        return web::reads(backend, key, TEXT).await;
+    }
+    if capability == Capabilities::PRESIGN_WRITE {
+        return web::writes(backend, &format!("{key}-sent"), TEXT).await;
     }
     if capability == Capabilities::LIST_UNFINISHED {
         backend.abort_unfinished(key).await.map_err(text)?;

@@ -4,6 +4,8 @@
 //! range is clipped here too, a path must be absolute. Errors say which plugin failed on what.
 #![expect(unsafe_code, reason = "calls the functions of the storage table")]
 
+mod direct;
+
 use std::{
     ffi::{OsString, c_void},
     fmt,
@@ -17,8 +19,9 @@ use std::{
 
 use async_trait::async_trait;
 use boxvault_plugin_sdk::{
-    ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PluginError,
-    PluginErrorKind, PresignOptions, Result, StorageBackend, WriteOptions, abi,
+    ByteRange, Capabilities, DirectWrite, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter,
+    PartOptions, PluginError, PluginErrorKind, PresignOptions, Result, StorageBackend,
+    WriteOptions, abi,
     crossing::{self, lend, size_of_table},
     storage::{LIST_LIMIT_MAX, check_key},
 };
@@ -147,6 +150,14 @@ fn believable(
     }
     if unfinished.is_none_or(|t| t.list_unfinished.is_none() || t.abort_unfinished.is_none()) {
         capabilities = capabilities.without(Capabilities::LIST_UNFINISHED);
+    }
+    // what nobody finishes must be found
+    if !capabilities.contains(Capabilities::LIST_UNFINISHED)
+        || presign.is_none_or(|t| {
+            t.direct_begin.is_none() || t.direct_part.is_none() || t.direct_finish.is_none()
+        })
+    {
+        capabilities = capabilities.without(Capabilities::PRESIGN_WRITE);
     }
     capabilities
 }
@@ -351,7 +362,23 @@ impl StorageBackend for LoadedStorage {
             // SAFETY: the extension's function on one of its instances; all texts are lent.
             unsafe { presign(instance, lend(key), &raw const options, done) }
         });
-        call.await.and_then(Reply::into_text).map_err(this.failed("presign", key))
+        let url = call.await.and_then(Reply::into_text).and_then(|url| this.address(url));
+        url.map_err(this.failed("presign", key))
+    }
+
+    async fn begin_direct(&self, key: &str, options: WriteOptions) -> Result<DirectWrite> {
+        check_key(key)?;
+        self.instance.begin_direct(key, options).await
+    }
+
+    async fn presign_part(&self, key: &str, token: &str, options: PartOptions) -> Result<String> {
+        check_key(key)?;
+        self.instance.presign_part(key, token, options).await
+    }
+
+    async fn finish_direct(&self, key: &str, token: &str) -> Result<ObjectMeta> {
+        check_key(key)?;
+        self.instance.finish_direct(key, token).await
     }
 
     async fn list_unfinished(

@@ -1,4 +1,4 @@
-/* The contract between BoxVault and its plugins, version 1.1.
+/* The contract between BoxVault and its plugins, version 1.2.
  *
  * Generated from plugins/sdk/src/abi: do not edit. A plugin is a shared library that exports one
  * function, boxvault_plugin_entry; examples/storage-c is a complete one. Rules that hold everywhere:
@@ -150,7 +150,7 @@
 /*
  May differ: the newer side knows what the older one lacks.
  */
-#define BV_ABI_MINOR 1
+#define BV_ABI_MINOR 2
 
 /*
  `Handshake::kind` of a storage backend; `table` is a `StorageTable`.
@@ -223,12 +223,17 @@
 #define BV_CAPABILITY_LIST_UNFINISHED 64
 
 /*
+ The functions of `EXTENSION_PRESIGN` for writing work, and `EXTENSION_UNFINISHED` as well. Since 1.2.
+ */
+#define BV_CAPABILITY_PRESIGN_WRITE 128
+
+/*
  As the `length` of `read_open`: to the end.
  */
 #define BV_LENGTH_TO_END UINT64_MAX
 
 /*
- As the `size_hint` of `WriteOptions`: nobody knows.
+ As the `size_hint` of `WriteOptions` or the `length` of `PartOptions`: nobody knows.
  */
 #define BV_SIZE_UNKNOWN UINT64_MAX
 
@@ -536,6 +541,28 @@ typedef struct bv_presign_options {
 } bv_presign_options;
 
 /*
+ A part that somebody else shall send. Valid only for the call. Since 1.2.
+ */
+typedef struct bv_part_options {
+  /*
+   `sizeof` of this struct, as the host knows it.
+   */
+  uint32_t size;
+  /*
+   Which part, counted from 1.
+   */
+  uint32_t number;
+  /*
+   Its length in bytes, or `SIZE_UNKNOWN`.
+   */
+  uint64_t length;
+  /*
+   How long the address works, in seconds.
+   */
+  uint64_t expires_in_s;
+} bv_part_options;
+
+/*
  A place for immutable objects.
 
  All functions are required. Keys: segments of UTF-8 text between single slashes, at most 1024
@@ -643,7 +670,7 @@ typedef struct bv_local_path_table {
 } bv_local_path_table;
 
 /*
- The extension `EXTENSION_PRESIGN`: clients may fetch objects from the store themselves.
+ The extension `EXTENSION_PRESIGN`: clients may fetch objects from the store themselves, and since 1.2 send them to it.
  */
 typedef struct bv_presign_table {
   /*
@@ -661,6 +688,33 @@ typedef struct bv_presign_table {
                        struct bv_str key,
                        const struct bv_presign_options *options,
                        struct bv_completion done);
+  /*
+   Begins an object whose parts others send: `data` = a token for the functions below, text of at most 1024 bytes;
+   `value` = the size of a part in bytes, but for the last one. Nothing is visible under the key before
+   `direct_finish`; `abort_unfinished` of `UnfinishedTable` throws it away. Since 1.2, like those below.
+   */
+  void (*direct_begin)(void *instance,
+                       struct bv_str key,
+                       const struct bv_write_options *options,
+                       struct bv_completion done);
+  /*
+   An address that takes one part from anybody for a while, by a PUT without any header of its own: `data`. A part
+   that is sent again replaces itself. Once the object is finished or thrown away, the address changes nothing.
+   */
+  void (*direct_part)(void *instance,
+                      struct bv_str key,
+                      struct bv_str token,
+                      const struct bv_part_options *options,
+                      struct bv_completion done);
+  /*
+   Makes the object visible, whole and durable, of the parts that came, in the order of their numbers: answers like
+   `stat`. What is finished already answers the same again. `ERROR_NOT_FOUND` if no part is
+   there: none came, or it was thrown away.
+   */
+  void (*direct_finish)(void *instance,
+                        struct bv_str key,
+                        struct bv_str token,
+                        struct bv_completion done);
 } bv_presign_table;
 
 /*

@@ -16,7 +16,7 @@ use crate::abi;
 const SOURCES: [&str; 6] = ["bytes", "error", "call", "handshake", "storage", "auth"];
 
 const INTRODUCTION: &str = "\
-/* The contract between BoxVault and its plugins, version 1.1.
+/* The contract between BoxVault and its plugins, version 1.2.
  *
  * Generated from plugins/sdk/src/abi: do not edit. A plugin is a shared library that exports one
  * function, boxvault_plugin_entry; examples/storage-c is a complete one. Rules that hold everywhere:
@@ -70,6 +70,7 @@ fn config() -> Config {
         ("WriteOptions", "bv_write_options"),
         ("Entry", "bv_entry"),
         ("PresignOptions", "bv_presign_options"),
+        ("PartOptions", "bv_part_options"),
         ("StorageTable", "bv_storage_table"),
         ("LocalPathTable", "bv_local_path_table"),
         ("PresignTable", "bv_presign_table"),

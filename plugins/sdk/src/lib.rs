@@ -30,7 +30,7 @@ pub use schemars;
 pub use secret::Secret;
 pub use serde;
 pub use storage::{
-    ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PresignOptions,
-    StorageBackend, StoragePlugin, WriteOptions,
+    ByteRange, Capabilities, DirectWrite, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter,
+    PartOptions, PresignOptions, StorageBackend, StoragePlugin, WriteOptions,
 };
 pub use write_behind::{BlockingWriter, WriteBehind};

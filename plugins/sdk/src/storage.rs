@@ -27,6 +27,9 @@ pub const KEY_BYTES_MAX: usize = 1024;
 /// The most entries that one page of [`StorageBackend::list`] holds.
 pub const LIST_LIMIT_MAX: u32 = 1000;
 
+/// The longest token of a [`DirectWrite`], in bytes.
+pub const TOKEN_BYTES_MAX: usize = 1024;
+
 /// Checks the shape of a key; both sides do.
 ///
 /// Shape: segments of visible text between single slashes, at most [`KEY_BYTES_MAX`] bytes; no
@@ -75,8 +78,10 @@ impl Capabilities {
     pub const PRESIGN_READ: Self = Self(1 << 5);
     /// `list_unfinished` and `abort_unfinished` work: what killed processes have begun can be found and removed.
     pub const LIST_UNFINISHED: Self = Self(1 << 6);
+    /// `begin_direct`, `presign_part` and `finish_direct` work, and what they leave is found: it needs `LIST_UNFINISHED`.
+    pub const PRESIGN_WRITE: Self = Self(1 << 7);
 
-    const NAMES: [(Self, &'static str); 7] = [
+    const NAMES: [(Self, &'static str); 8] = [
         (Self::RANGE_READ, "range-read"),
         (Self::STREAMED_WRITE, "streamed-write"),
         (Self::CREATE_NEW, "create-new"),
@@ -84,6 +89,7 @@ impl Capabilities {
         (Self::LOCAL_PATH, "local-path"),
         (Self::PRESIGN_READ, "presign-read"),
         (Self::LIST_UNFINISHED, "list-unfinished"),
+        (Self::PRESIGN_WRITE, "presign-write"),
     ];
 
     /// Reads the bits of the C table.
@@ -238,6 +244,34 @@ impl PresignOptions {
     }
 }
 
+/// An object that was begun for others to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectWrite {
+    /// Names it to the store, together with its key; at most [`TOKEN_BYTES_MAX`] bytes.
+    pub token: String,
+    /// The size of a part in bytes, but for the last one.
+    pub part_bytes: u64,
+}
+
+/// A part that somebody else shall send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartOptions {
+    /// Which part, counted from 1.
+    pub number: u32,
+    /// Its length in bytes, if it is known. A store that can holds the sender to it.
+    pub length: Option<u64>,
+    /// How long the address works.
+    pub expires_in: Duration,
+}
+
+impl PartOptions {
+    /// A part by its number, at an address that works this long.
+    pub const fn new(number: u32, length: Option<u64>, expires_in: Duration) -> Self {
+        Self { number, length, expires_in }
+    }
+}
+
 /// A place for immutable objects.
 ///
 /// Rules for all methods: keys have the shape of [`check_key`]; any method may be called from any
@@ -308,6 +342,39 @@ pub trait StorageBackend: Send + Sync + 'static {
     async fn presign_read(&self, key: &str, options: PresignOptions) -> Result<String> {
         drop((key, options));
         Err(PluginError::unsupported("presigned reading"))
+    }
+
+    /// Begins an object whose parts others send, straight to the store. Nothing is visible under the key before
+    /// [`finish_direct`](Self::finish_direct), and [`abort_unfinished`](Self::abort_unfinished) throws it away.
+    ///
+    /// # Errors
+    /// `Unsupported` without [`Capabilities::PRESIGN_WRITE`].
+    async fn begin_direct(&self, key: &str, options: WriteOptions) -> Result<DirectWrite> {
+        let _ = (key, options);
+        Err(PluginError::unsupported("presigned writing"))
+    }
+
+    /// An address that takes one part from anybody for a while, by a PUT without any header of its own.
+    ///
+    /// A part that is sent again replaces itself. Once the object is finished or thrown away, the address changes
+    /// nothing any more: what was looked at stays what it was.
+    ///
+    /// # Errors
+    /// `Unsupported` without [`Capabilities::PRESIGN_WRITE`].
+    async fn presign_part(&self, key: &str, token: &str, options: PartOptions) -> Result<String> {
+        let _ = (key, token, options);
+        Err(PluginError::unsupported("presigned writing"))
+    }
+
+    /// Makes the object visible, whole and durable, of the parts that came, in the order of their numbers. What is
+    /// finished already answers the same again.
+    ///
+    /// # Errors
+    /// `NotFound` if no part is there: none came, or it was thrown away; `Unsupported` without
+    /// [`Capabilities::PRESIGN_WRITE`].
+    async fn finish_direct(&self, key: &str, token: &str) -> Result<ObjectMeta> {
+        let _ = (key, token);
+        Err(PluginError::unsupported("presigned writing"))
     }
 
     /// Lists what [`list`](Self::list) does not: objects whose writing was begun and neither finished nor aborted, by
@@ -432,6 +499,7 @@ mod tests {
             (Capabilities::LOCAL_PATH, abi::CAPABILITY_LOCAL_PATH),
             (Capabilities::PRESIGN_READ, abi::CAPABILITY_PRESIGN_READ),
             (Capabilities::LIST_UNFINISHED, abi::CAPABILITY_LIST_UNFINISHED),
+            (Capabilities::PRESIGN_WRITE, abi::CAPABILITY_PRESIGN_WRITE),
         ] {
             assert_eq!(ours.bits(), bits, "{ours:?}");
         }

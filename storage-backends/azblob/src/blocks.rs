@@ -3,7 +3,10 @@
 //! Azure keeps blocks that are in no list for a week, bills them, and shows them in no ordinary listing. It has no
 //! request that throws them away; a list of blocks that has none of them does.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use boxvault_plugin_sdk::{
     Bytes, ObjectEntry, ObjectMeta, PluginError, PluginErrorKind, Result, serde::Deserialize,
@@ -19,11 +22,17 @@ use http::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqsign_azure_storage::{Credential, RequestSigner};
 use sha2::{Digest as _, Sha256};
+use tokio::time::sleep;
 
 use crate::{Config, credentials::Credentials};
 
 /// Of the protocol: the one that OpenDAL speaks.
-const VERSION: &str = "2022-11-02";
+pub(crate) const VERSION: &str = "2022-11-02";
+/// What the name of a blob ends with whose blocks clients send: they may write there until their address ends, and so
+/// not where the object will be.
+const SENT: &str = ".sent";
+/// How long until Azure is asked again whether it has copied.
+const COPY_PAUSE: Duration = Duration::from_millis(500);
 /// Left as they are in a path, whose slashes stay too; in a query they do not.
 const PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
@@ -85,8 +94,10 @@ struct Uncommitted {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(crate = "boxvault_plugin_sdk::serde")]
-struct Block {}
+#[serde(crate = "boxvault_plugin_sdk::serde", rename_all = "PascalCase")]
+struct Block {
+    name: String,
+}
 
 impl Blocks {
     pub(crate) fn new(
@@ -149,10 +160,13 @@ impl Blocks {
         loop {
             let page = self.page(prefix, &marker).await?;
             for blob in page.blobs.blob {
-                let Some(key) = blob.name.strip_prefix(&self.root) else { continue };
+                let Some(name) = blob.name.strip_prefix(&self.root) else { continue };
+                let key = name.strip_suffix(SENT).unwrap_or(name);
                 // what is not made yet has no length, nor has what is empty
-                if blob.properties.size == 0 && key > after && self.is_begun(key).await? {
-                    begun.insert(key.to_owned(), moment(&blob.properties.modified));
+                if blob.properties.size == 0 && key > after && self.is_begun(name).await? {
+                    let at = moment(&blob.properties.modified);
+                    let last = begun.entry(key.to_owned()).or_insert(at);
+                    *last = (*last).max(at);
                 }
             }
             if page.next_marker.is_empty() || begun.len() >= limit as usize {
@@ -164,9 +178,14 @@ impl Blocks {
         Ok(rows.map(|(key, modified)| ObjectEntry { key, size: 0, modified }).collect())
     }
 
-    /// Throws the blocks away that were sent for a key and are in no list, unless there is an object: its blocks of
-    /// that kind go within a week.
+    /// Throws the blocks away that were sent for a key and are in no list, by us or by clients, unless there is an
+    /// object: its blocks of that kind go within a week.
     pub(crate) async fn abort(&self, key: &str) -> Result<()> {
+        self.abort_blob(key).await?;
+        self.abort_blob(&sent(key)).await
+    }
+
+    async fn abort_blob(&self, key: &str) -> Result<()> {
         if !self.is_begun(key).await? {
             return Ok(());
         }
@@ -193,14 +212,68 @@ impl Blocks {
         }
     }
 
+    /// Makes a blob of the blocks that clients sent, and copies it to where nobody else can write. Azure copies by itself;
+    /// no byte comes here.
+    pub(crate) async fn commit_sent(&self, key: &str) -> Result<()> {
+        let from = sent(key);
+        let mut ids = self.begun(&from).await?;
+        ids.sort();
+        // none: the blob was made before, and the copy of it perhaps not
+        if !ids.is_empty() {
+            self.put_list(&from, &ids, |request| request).await?;
+        }
+        let request = Request::put(self.url(key, ""))
+            .header("x-ms-copy-source", self.url(&from, ""))
+            // what was copied once may have been looked at since
+            .header(IF_NONE_MATCH, "*")
+            .header(CONTENT_LENGTH, 0);
+        let mut answer = match self.requests.ask(built(request, Buffer::new())?).await {
+            Err(error) if error.kind == PluginErrorKind::AlreadyExists => return Ok(()),
+            answer => answer?,
+        };
+        while copy_status(&answer) == Some("pending") {
+            sleep(COPY_PAUSE).await;
+            let request = Request::head(self.url(key, ""));
+            answer = self.requests.ask(built(request, Buffer::new())?).await?;
+        }
+        if let Some(status) = copy_status(&answer).filter(|status| *status != "success") {
+            return Err(PluginError::unexpected(format!("Azure's copy ended with {status:?}")));
+        }
+        let request = Request::delete(self.url(&from, "")).header(CONTENT_LENGTH, 0);
+        match self.requests.ask(built(request, Buffer::new())?).await {
+            Err(error) if error.kind == PluginErrorKind::NotFound => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Where a client sends a block to, without what gives it the right to.
+    pub(crate) fn sent_url(&self, key: &str, id: &str) -> String {
+        self.url(&sent(key), &format!("comp=block&blockid={}", utf8_percent_encode(id, QUERY)))
+    }
+
+    /// The name that a client's blocks have in the container.
+    pub(crate) fn sent_name(&self, key: &str) -> String {
+        self.name(&sent(key))
+    }
+
+    /// The name of an object in the container.
+    pub(crate) fn name(&self, key: &str) -> String {
+        format!("{}{key}", self.root)
+    }
+
     /// Whether blocks were sent for a key that are in no list.
     async fn is_begun(&self, key: &str) -> Result<bool> {
+        Ok(!self.begun(key).await?.is_empty())
+    }
+
+    /// The blocks that were sent for a key and are in no list.
+    async fn begun(&self, key: &str) -> Result<Vec<String>> {
         let url = self.url(key, "comp=blocklist&blocklisttype=uncommitted");
         match self.requests.ask(built(Request::get(url), Buffer::new())?).await {
-            Err(error) if error.kind == PluginErrorKind::NotFound => Ok(false),
+            Err(error) if error.kind == PluginErrorKind::NotFound => Ok(Vec::new()),
             answer => {
                 let list: BlockList = read_xml("a list of blocks", answer?.body())?;
-                Ok(!list.uncommitted_blocks.block.is_empty())
+                Ok(list.uncommitted_blocks.block.into_iter().map(|block| block.name).collect())
             }
         }
     }
@@ -237,8 +310,8 @@ impl Blocks {
         read_xml("the list of blobs", answer.body())
     }
 
-    fn url(&self, key: &str, query: &str) -> String {
-        let name = format!("{}{key}", self.root);
+    pub(crate) fn url(&self, key: &str, query: &str) -> String {
+        let name = self.name(key);
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{}/{}{mark}{query}", self.container_url, utf8_percent_encode(&name, PATH))
     }
@@ -247,6 +320,14 @@ impl Blocks {
         let headers = self.encryption.iter().flatten();
         headers.fold(request, |request, (name, value)| request.header(*name, value))
     }
+}
+
+fn sent(key: &str) -> String {
+    format!("{key}{SENT}")
+}
+
+fn copy_status(answer: &Response<Vec<u8>>) -> Option<&str> {
+    answer.headers().get("x-ms-copy-status")?.to_str().ok()
 }
 
 fn built(request: Builder, body: Buffer) -> Result<Request<Buffer>> {

@@ -1,20 +1,22 @@
 //! The Azure Blob storage backend of BoxVault, as a plugin library: objects in a container.
 //!
 //! Objects are found, read, listed and removed through OpenDAL. They are written here, in blocks (`writer.rs`): only
-//! who sends them knows when none is on its way any more, so that an abort leaves nothing (`blocks.rs`).
+//! who sends them knows when none is on its way any more, so that an abort leaves nothing (`blocks.rs`). What clients exchange with Azure themselves is in `direct.rs`.
 
 mod blocks;
 mod config;
 #[cfg(test)]
 mod conformance;
 mod credentials;
+mod direct;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
 
 use boxvault_plugin_sdk::{
-    ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, Result,
-    StorageBackend, StoragePlugin, WriteOptions, async_trait, export_storage_backend,
+    ByteRange, Capabilities, DirectWrite, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter,
+    PartOptions, PluginError, PresignOptions, Result, StorageBackend, StoragePlugin, WriteOptions,
+    async_trait, export_storage_backend,
 };
 use boxvault_storage_opendal::{
     HttpOptions, OpendalBackend, OperationContext, Operator, Parts, ProvideCredentialChain,
@@ -24,6 +26,7 @@ use boxvault_storage_opendal::{
 pub use config::Config;
 
 use blocks::Blocks;
+use direct::Direct;
 use writer::BlockWriter;
 
 /// How long it may take to get a connection. Five attempts fit into the time that the server waits for an answer.
@@ -67,6 +70,7 @@ impl StoragePlugin for Azblob {
             backend,
             blocks: Arc::new(blocks),
             parts: config.parts(),
+            direct: Direct::new(&config),
             place,
         }))
     }
@@ -81,14 +85,26 @@ struct AzblobBackend {
     backend: OpendalBackend,
     blocks: Arc<Blocks>,
     parts: Parts,
+    direct: Option<Direct>,
     /// What is talked to, for messages.
     place: String,
+}
+
+impl AzblobBackend {
+    fn direct(&self, key: &str) -> Result<&Direct> {
+        self.backend.check(key)?;
+        self.direct.as_ref().ok_or_else(|| PluginError::unsupported("presigned transfer"))
+    }
 }
 
 #[async_trait]
 impl StorageBackend for AzblobBackend {
     fn capabilities(&self) -> Capabilities {
-        self.backend.capabilities() | Capabilities::LIST_UNFINISHED
+        let all = self.backend.capabilities() | Capabilities::LIST_UNFINISHED;
+        match self.direct {
+            Some(_) => all | Capabilities::PRESIGN_READ | Capabilities::PRESIGN_WRITE,
+            None => all,
+        }
     }
 
     async fn health(&self) -> Result<()> {
@@ -126,6 +142,22 @@ impl StorageBackend for AzblobBackend {
         limit: u32,
     ) -> Result<Vec<ObjectEntry>> {
         self.backend.list(prefix, after, limit).await
+    }
+
+    async fn presign_read(&self, key: &str, options: PresignOptions) -> Result<String> {
+        self.direct(key)?.read(&self.blocks, key, &options)
+    }
+
+    async fn begin_direct(&self, key: &str, options: WriteOptions) -> Result<DirectWrite> {
+        Ok(self.direct(key)?.begin(&options))
+    }
+
+    async fn presign_part(&self, key: &str, _token: &str, options: PartOptions) -> Result<String> {
+        self.direct(key)?.part(&self.blocks, key, &options)
+    }
+
+    async fn finish_direct(&self, key: &str, _token: &str) -> Result<ObjectMeta> {
+        self.direct(key)?.finish(&self.blocks, &self.backend, key).await
     }
 
     async fn list_unfinished(

@@ -24,7 +24,7 @@ pub use opendal::{Buffer, HttpTransporter, OperationContext, Operator, services}
 pub use parts::Parts;
 pub use patience::{Failures, Patience};
 #[cfg(feature = "signed")]
-pub use reqsign_core::{ProvideCredential, ProvideCredentialChain};
+pub use reqsign_core::{ProvideCredential, ProvideCredentialChain, hash::base64_hmac_sha256};
 #[cfg(feature = "signed")]
 pub use signed::{SignedRequests, find_credentials, read_json, read_xml, refused};
 pub use staged::{STAGING, list_staged, staged, staged_of};

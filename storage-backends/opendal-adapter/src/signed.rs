@@ -59,15 +59,25 @@ impl<C: SigningCredential> SignedRequests<C> {
         self.patience.again(|| self.send(request.clone(), self.patience.transfer)).await
     }
 
+    /// The address of a request that somebody else may send, for so long: its signature is in its query.
+    ///
+    /// The headers of the request are signed as well; whoever sends it has to send the same.
+    ///
+    /// # Errors
+    /// `PermissionDenied` if there are no credentials that last so long.
+    pub async fn presign(&self, request: Request<()>, expires_in: Duration) -> Result<String> {
+        let (mut head, ()) = request.into_parts();
+        self.signer.sign(&mut head, Some(expires_in)).await.map_err(unsigned)?;
+        Ok(head.uri.to_string())
+    }
+
     async fn send(
         &self,
         request: Request<Buffer>,
         patience: Duration,
     ) -> Result<Response<Vec<u8>>> {
         let (mut head, body) = request.into_parts();
-        self.signer.sign(&mut head, None).await.map_err(|error| {
-            PluginError::new(PluginErrorKind::PermissionDenied, format!("no signature: {error}"))
-        })?;
+        self.signer.sign(&mut head, None).await.map_err(unsigned)?;
         let answer = self.send_as_it_is(Request::from_parts(head, body), patience).await?;
         if answer.status().is_success() { Ok(answer) } else { Err(refused(&answer)) }
     }
@@ -87,6 +97,11 @@ impl<C: SigningCredential> SignedRequests<C> {
             .map_err(from_opendal)?;
         Ok(answer.map(|body| body.to_vec()))
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as map_err(unsigned)")]
+fn unsigned(error: reqsign_core::Error) -> PluginError {
+    PluginError::new(PluginErrorKind::PermissionDenied, format!("no signature: {error}"))
 }
 
 /// Whether there are credentials.

@@ -1,7 +1,7 @@
 //! The S3 storage backend of BoxVault, as a plugin library: objects in a bucket of AWS or of anything that speaks S3.
 //!
 //! Objects come and go through OpenDAL. What it has no words for is here: unfinished multipart uploads, which S3 keeps
-//! (and bills) until somebody aborts them (`uploads.rs`).
+//! (and bills) until somebody aborts them (`uploads.rs`), and what clients exchange with it themselves (`direct.rs`).
 //!
 //! Keys are written once, so nothing is written on condition that the key is free: several servers that speak S3 accept
 //! the condition and ignore it, and where it holds, an attempt whose answer was lost would make the next one fail.
@@ -10,13 +10,15 @@ mod config;
 #[cfg(test)]
 mod conformance;
 mod credentials;
+mod direct;
 mod uploads;
 
 use std::{sync::Arc, time::Duration};
 
 use boxvault_plugin_sdk::{
-    ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, Result,
-    StorageBackend, StoragePlugin, WriteOptions, async_trait, export_storage_backend,
+    ByteRange, Capabilities, DirectWrite, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter,
+    PartOptions, PluginErrorKind, PresignOptions, Result, StorageBackend, StoragePlugin,
+    WriteOptions, async_trait, export_storage_backend,
 };
 use boxvault_storage_opendal::{
     HttpOptions, OpendalBackend, OperationContext, Operator, ProvideCredentialChain, from_opendal,
@@ -24,6 +26,7 @@ use boxvault_storage_opendal::{
 };
 
 pub use config::{Config, Encryption};
+use direct::Direct;
 use uploads::Uploads;
 
 /// How long it may take to get a connection. Five attempts fit into the time that the server waits for an answer.
@@ -58,7 +61,7 @@ impl StoragePlugin for S3 {
             .write_in_parts(config.parts())
             .lists_in_order();
         let place = format!("bucket {} at {}", config.bucket, config.endpoint());
-        Ok(Box::new(S3Backend { backend, uploads, place }))
+        Ok(Box::new(S3Backend { backend, uploads, direct: Direct::new(&config), place }))
     }
 }
 
@@ -95,6 +98,7 @@ struct S3Backend {
     /// Everything but unfinished uploads.
     backend: OpendalBackend,
     uploads: Uploads,
+    direct: Direct,
     /// What is talked to, for messages.
     place: String,
 }
@@ -102,7 +106,10 @@ struct S3Backend {
 #[async_trait]
 impl StorageBackend for S3Backend {
     fn capabilities(&self) -> Capabilities {
-        self.backend.capabilities() | Capabilities::LIST_UNFINISHED
+        self.backend.capabilities()
+            | Capabilities::LIST_UNFINISHED
+            | Capabilities::PRESIGN_READ
+            | Capabilities::PRESIGN_WRITE
     }
 
     async fn health(&self) -> Result<()> {
@@ -132,6 +139,33 @@ impl StorageBackend for S3Backend {
         limit: u32,
     ) -> Result<Vec<ObjectEntry>> {
         self.backend.list(prefix, after, limit).await
+    }
+
+    async fn presign_read(&self, key: &str, options: PresignOptions) -> Result<String> {
+        self.backend.check(key)?;
+        self.direct.read(&self.uploads, key, &options).await
+    }
+
+    async fn begin_direct(&self, key: &str, options: WriteOptions) -> Result<DirectWrite> {
+        self.backend.check(key)?;
+        self.direct.begin(&self.uploads, key, &options).await
+    }
+
+    async fn presign_part(&self, key: &str, token: &str, options: PartOptions) -> Result<String> {
+        self.backend.check(key)?;
+        self.direct.part(&self.uploads, key, token, &options).await
+    }
+
+    async fn finish_direct(&self, key: &str, token: &str) -> Result<ObjectMeta> {
+        self.backend.check(key)?;
+        let completed = self.direct.complete(&self.uploads, key, token).await?;
+        match self.backend.stat(key).await {
+            // what was completed is there
+            Err(error) if completed.is_some() && error.kind == PluginErrorKind::NotFound => {
+                Err(error.with_retry(true))
+            }
+            found => found,
+        }
     }
 
     async fn list_unfinished(

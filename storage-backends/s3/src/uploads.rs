@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::SystemTime};
 use boxvault_plugin_sdk::{ObjectEntry, PluginError, PluginErrorKind, Result, serde::Deserialize};
 use boxvault_storage_opendal::{Buffer, HttpTransporter, SignedRequests, read_xml};
 use chrono::DateTime;
-use http::{Method, Request};
+use http::{Method, Request, request::Builder};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqsign_aws_v4::{Credential, RequestSigner};
 
@@ -22,7 +22,7 @@ const QUERY: &AsciiSet = &PATH.add(b'/');
 /// The unfinished uploads of a bucket, below the store's own prefix.
 #[derive(Debug)]
 pub(crate) struct Uploads {
-    requests: SignedRequests<Credential>,
+    pub(crate) requests: SignedRequests<Credential>,
     /// The bucket's URL, without a slash at its end.
     bucket_url: String,
     /// What all keys begin with: nothing, or a text with a slash at its end.
@@ -110,12 +110,7 @@ impl Uploads {
         loop {
             let page = self.page(key, &key_marker, &id_marker).await?;
             for upload in page.upload.iter().filter(|upload| upload.key == full) {
-                let path = utf8_percent_encode(&full, PATH);
-                let url = format!(
-                    "{}/{path}?uploadId={}",
-                    self.bucket_url,
-                    utf8_percent_encode(&upload.id, QUERY)
-                );
+                let url = self.url(key, &[("uploadId", &upload.id)]);
                 match self.send(Method::DELETE, &url).await {
                     // it ended by itself
                     Err(error) if error.kind == PluginErrorKind::NotFound => {}
@@ -137,22 +132,37 @@ impl Uploads {
         if !id_marker.is_empty() {
             query.push(("upload-id-marker", id_marker.to_owned()));
         }
-        let pair = |(name, value): &(&str, String)| {
-            format!("{name}={}", utf8_percent_encode(value, QUERY))
-        };
-        let query = query.iter().map(pair).collect::<Vec<_>>().join("&");
-        let url = format!("{}/?uploads=&{query}", self.bucket_url);
+        let query = query.iter().map(|(name, value)| pair(name, value));
+        let url = format!("{}/?uploads=&{}", self.bucket_url, query.collect::<Vec<_>>().join("&"));
         let answer = self.send(Method::GET, &url).await?;
         read_xml("the list of unfinished uploads", &answer)
     }
 
-    /// Sends a signed request without a body; gives what a good answer holds.
-    async fn send(&self, method: Method, url: &str) -> Result<Vec<u8>> {
-        let request = Request::builder().method(method).uri(url).body(Buffer::new());
-        let request =
-            request.map_err(|error| PluginError::invalid_config(format!("endpoint: {error}")))?;
-        Ok(self.requests.ask(request).await?.into_body())
+    /// Where an object is, with a query.
+    pub(crate) fn url(&self, key: &str, query: &[(&str, &str)]) -> String {
+        let full = format!("{}{key}", self.root);
+        let mut url = format!("{}/{}", self.bucket_url, utf8_percent_encode(&full, PATH));
+        for (place, (name, value)) in query.iter().enumerate() {
+            url.push(if place == 0 { '?' } else { '&' });
+            url.push_str(&pair(name, value));
+        }
+        url
     }
+
+    /// Sends a signed request without a body; gives what a good answer holds.
+    pub(crate) async fn send(&self, method: Method, url: &str) -> Result<Vec<u8>> {
+        let request = Request::builder().method(method).uri(url);
+        Ok(self.requests.ask(built(request, Buffer::new())?).await?.into_body())
+    }
+}
+
+/// A request that is whole.
+pub(crate) fn built<T>(request: Builder, body: T) -> Result<Request<T>> {
+    request.body(body).map_err(|error| PluginError::invalid_config(format!("endpoint: {error}")))
+}
+
+fn pair(name: &str, value: &str) -> String {
+    format!("{name}={}", utf8_percent_encode(value, QUERY))
 }
 
 fn moment(text: &str) -> Option<SystemTime> {

@@ -9,7 +9,7 @@ pub const MAGIC: u64 = 0x544C_5541_5658_4F42;
 /// Must be the same on both sides.
 pub const ABI_MAJOR: u16 = 1;
 /// May differ: the newer side knows what the older one lacks.
-pub const ABI_MINOR: u16 = 1;
+pub const ABI_MINOR: u16 = 2;
 
 /// `Handshake::kind` of a storage backend; `table` is a `StorageTable`.
 pub const KIND_STORAGE: u32 = 1;

@@ -19,9 +19,12 @@ pub const CAPABILITY_PRESIGN_READ: u64 = 32;
 /// The extension `EXTENSION_UNFINISHED` works. Since 1.1.
 pub const CAPABILITY_LIST_UNFINISHED: u64 = 64;
 
+/// The functions of `EXTENSION_PRESIGN` for writing work, and `EXTENSION_UNFINISHED` as well. Since 1.2.
+pub const CAPABILITY_PRESIGN_WRITE: u64 = 128;
+
 /// As the `length` of `read_open`: to the end.
 pub const LENGTH_TO_END: u64 = u64::MAX;
-/// As the `size_hint` of `WriteOptions`: nobody knows.
+/// As the `size_hint` of `WriteOptions` or the `length` of `PartOptions`: nobody knows.
 pub const SIZE_UNKNOWN: u64 = u64::MAX;
 
 /// The name of `LocalPathTable`.
@@ -69,6 +72,20 @@ pub struct PresignOptions {
     pub content_disposition: Str,
     /// The `Content-Type` to answer with; empty for none.
     pub content_type: Str,
+}
+
+/// A part that somebody else shall send. Valid only for the call. Since 1.2.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct PartOptions {
+    /// `sizeof` of this struct, as the host knows it.
+    pub size: u32,
+    /// Which part, counted from 1.
+    pub number: u32,
+    /// Its length in bytes, or `SIZE_UNKNOWN`.
+    pub length: u64,
+    /// How long the address works, in seconds.
+    pub expires_in_s: u64,
 }
 
 /// A place for immutable objects.
@@ -155,7 +172,7 @@ pub struct LocalPathTable {
     pub local_path: Option<unsafe extern "C" fn(instance: *mut c_void, key: Str, done: Completion)>,
 }
 
-/// The extension `EXTENSION_PRESIGN`: clients may fetch objects from the store themselves.
+/// The extension `EXTENSION_PRESIGN`: clients may fetch objects from the store themselves, and since 1.2 send them to it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct PresignTable {
@@ -172,6 +189,33 @@ pub struct PresignTable {
             done: Completion,
         ),
     >,
+    /// Begins an object whose parts others send: `data` = a token for the functions below, text of at most 1024 bytes;
+    /// `value` = the size of a part in bytes, but for the last one. Nothing is visible under the key before
+    /// `direct_finish`; `abort_unfinished` of `UnfinishedTable` throws it away. Since 1.2, like those below.
+    pub direct_begin: Option<
+        unsafe extern "C" fn(
+            instance: *mut c_void,
+            key: Str,
+            options: *const WriteOptions,
+            done: Completion,
+        ),
+    >,
+    /// An address that takes one part from anybody for a while, by a PUT without any header of its own: `data`. A part
+    /// that is sent again replaces itself. Once the object is finished or thrown away, the address changes nothing.
+    pub direct_part: Option<
+        unsafe extern "C" fn(
+            instance: *mut c_void,
+            key: Str,
+            token: Str,
+            options: *const PartOptions,
+            done: Completion,
+        ),
+    >,
+    /// Makes the object visible, whole and durable, of the parts that came, in the order of their numbers: answers like
+    /// `stat`. What is finished already answers the same again. `ERROR_NOT_FOUND` if no part is
+    /// there: none came, or it was thrown away.
+    pub direct_finish:
+        Option<unsafe extern "C" fn(instance: *mut c_void, key: Str, token: Str, done: Completion)>,
 }
 
 /// The extension `EXTENSION_UNFINISHED`: the store keeps objects whose writing was begun and never ended, for
@@ -222,3 +266,7 @@ unsafe impl Zeroable for WriteOptions {}
 #[expect(unsafe_code, reason = "integers and raw pointers only")]
 // SAFETY: every field is an integer or a raw pointer.
 unsafe impl Zeroable for PresignOptions {}
+
+#[expect(unsafe_code, reason = "integers only")]
+// SAFETY: every field is an integer.
+unsafe impl Zeroable for PartOptions {}

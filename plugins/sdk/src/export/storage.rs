@@ -4,6 +4,8 @@
 //! per transfer stays at a few chunks. Writers run on the host's thread up to their first wait; one that writes behind
 //! ([`WriteBehind`](crate::WriteBehind), or a client that uploads parts by itself) answers most calls there and then.
 
+mod direct;
+
 use std::{
     ffi::c_void,
     future::Future,
@@ -106,6 +108,9 @@ static PRESIGN: abi::PresignTable = abi::PresignTable {
     size: size_of_table::<abi::PresignTable>(),
     reserved: 0,
     presign_read: Some(presign_read),
+    direct_begin: Some(direct::begin),
+    direct_part: Some(direct::part),
+    direct_finish: Some(direct::finish),
 };
 
 static UNFINISHED: abi::UnfinishedTable = abi::UnfinishedTable {
