@@ -5,19 +5,31 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use boxvault_tests::{Client, TestServer, client::send, document};
+use boxvault_plugin_conformance::servers::S3Server;
+use boxvault_tests::{Client, TestServer, client::send, document, skip};
 use boxvault_types::error::ErrorCode;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use recorder::Recorder;
 use walk::{
-    accounts, cloud, first_admin, hcp, invitations, join_requests, links, own_account, policy,
-    publish, read, remove, watch,
+    accounts, cloud, first_admin, hcp, invitations, join_requests, links, own_account,
+    past_the_server, policy, publish, read, remove, watch,
 };
 
 /// What is promised and not called here, with the reason. This list only shrinks.
 const NOT_CALLED: &[(&str, &str)] = &[];
+
+/// What takes an object store.
+const PAST_THE_SERVER: &[&str] = &[
+    "begin_direct_upload",
+    "read_direct_upload",
+    "finish_direct_upload",
+    "delete_direct_upload",
+    "download_file",
+    "download_box",
+    "download_default_box",
+];
 
 #[tokio::test]
 async fn every_operation_succeeds_as_documented() {
@@ -46,12 +58,23 @@ async fn every_operation_succeeds_as_documented() {
     remove(&mut recorder, &admin).await;
     assert_each_change_is_recorded_once(&recorder, &anonymous.with_token(&auditor)).await;
 
+    let store = S3Server::start();
+    match &store {
+        Ok(store) => past_the_server(&mut recorder, store).await,
+        Err(reason) => skip("endpoint_coverage::past_the_server", reason),
+    }
+
     let mut missing = BTreeMap::<String, Vec<String>>::new();
     for item in recorder.document["paths"].as_object().unwrap().values() {
         for operation in item.as_object().unwrap().values() {
             let id = operation["operationId"].as_str().unwrap();
             for status in operation["responses"].as_object().unwrap().keys() {
                 let promised = status.starts_with('2') || status.starts_with('3');
+                let past = PAST_THE_SERVER.contains(&id)
+                    && (status == "302" || !id.starts_with("download"));
+                if past && store.is_err() {
+                    continue;
+                }
                 if promised && !recorder.seen.contains(&(id.to_owned(), status.clone())) {
                     missing.entry(id.to_owned()).or_default().push(status.clone());
                 }

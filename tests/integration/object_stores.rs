@@ -1,5 +1,7 @@
 //! The whole server over stores that are not a disk: real servers, one of each kind.
 
+mod presigned;
+
 use std::time::Duration;
 
 use boxvault_plugin_conformance::servers::{

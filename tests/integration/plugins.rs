@@ -302,7 +302,7 @@ async fn ldap_passes_the_auth_suite_through_its_library() {
 async fn a_handshake_says_what_a_plugin_is() {
     let info = host().inspect("fs", PluginKind::Storage).await.unwrap();
     assert_eq!((info.name.as_str(), info.kind), ("fs", PluginKind::Storage));
-    assert_eq!(info.abi, (1, 1));
+    assert_eq!(info.abi, (1, 2));
     assert_eq!(info.license, "Apache-2.0 OR MIT");
     assert_eq!(info.config_schema["required"], json!(["root"]));
 }
@@ -352,7 +352,7 @@ async fn a_plugin_of_another_abi_is_told_both_versions() {
     let test = "a_plugin_of_another_abi_is_told_both_versions";
     let Some(plugin) = broken(test, &["FAULT_ABI_MAJOR=7"]) else { return };
     let text = refusal(&plugin).await.to_string();
-    assert!(text.contains("abi version is 7.1, expected 1.1"), "{text}");
+    assert!(text.contains("abi version is 7.2, expected 1.2"), "{text}");
     assert!(text.contains("plugin.so"), "{text}");
 }
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use crate::archives::{self, Archive};
@@ -245,11 +245,30 @@ pub async fn abort(catalog: &Catalog, id: UploadId) -> Result<bool> {
     Ok(gone.rows_affected > 0)
 }
 
+/// Forgets an upload that still nobody touched for this long. Tells whether there was one: nobody can commit it then.
+pub async fn abort_untouched(
+    catalog: &Catalog,
+    id: UploadId,
+    for_at_least: Duration,
+) -> Result<bool> {
+    let gone = table::Entity::delete_many()
+        .filter(table::Column::Id.eq(id.0))
+        .filter(table::Column::TouchedAt.lte(catalog.now() - span(for_at_least)))
+        .exec(catalog.writer())
+        .await?;
+    Ok(gone.rows_affected > 0)
+}
+
+/// Counts the uploads of a user that are neither finished nor aborted.
+pub async fn count_of_user(catalog: &Catalog, user: UserId) -> Result<u64> {
+    let select = table::Entity::find().filter(table::Column::UserId.eq(user.0));
+    Ok(select.count(catalog.reader()).await?)
+}
+
 /// Lists uploads that nobody touched for this long, oldest first, at most 200 at once.
 pub async fn list_untouched(catalog: &Catalog, for_at_least: Duration) -> Result<Vec<Upload>> {
-    let wait = TimeDelta::from_std(for_at_least).unwrap_or(TimeDelta::days(36_500));
     let rows = table::Entity::find()
-        .filter(table::Column::TouchedAt.lte(catalog.now() - wait))
+        .filter(table::Column::TouchedAt.lte(catalog.now() - span(for_at_least)))
         .order_by_asc(table::Column::TouchedAt)
         .order_by_asc(table::Column::Id)
         .limit(crate::PAGE_SIZE_MAX)
@@ -264,6 +283,10 @@ pub async fn list(catalog: &Catalog, page: Page) -> Result<Paged<Upload>> {
         .order_by_asc(table::Column::StartedAt)
         .order_by_asc(table::Column::Id);
     paging::fetch(catalog.reader(), select, page, from_row).await
+}
+
+fn span(time: Duration) -> TimeDelta {
+    TimeDelta::from_std(time).unwrap_or(TimeDelta::days(36_500))
 }
 
 fn from_row(row: table::Model) -> Result<Upload> {

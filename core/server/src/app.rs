@@ -50,6 +50,7 @@ pub(crate) mod storage;
 pub(crate) mod stores;
 pub mod sweep;
 pub(crate) mod tokens;
+pub(crate) mod transfer;
 pub(crate) mod upload_tickets;
 pub(crate) mod uploads;
 pub(crate) mod verify;

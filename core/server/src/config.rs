@@ -35,7 +35,7 @@ pub use self::{
     listen::{Listen, ListenAddress, Network},
     load::{Inputs, Loaded},
     mail::{MailConfig, MailTls},
-    plugin_entry::PluginEntry,
+    plugin_entry::{PluginEntry, Transfer},
     problem::{ConfigError, Place, Problem},
     public_url::PublicUrl,
     secret::{REDACTED, Secret},

@@ -14,6 +14,7 @@ mod hoops;
 mod language;
 mod openapi;
 mod pictures;
+mod redirects;
 mod reply;
 mod router;
 mod routes;

@@ -55,6 +55,7 @@ pub(crate) struct Metrics {
     uploads_in_flight: Gauge<i64, AtomicI64>,
     upload_bytes: Counter<u64, AtomicU64>,
     download_bytes: Counter<u64, AtomicU64>,
+    downloads_redirected: Counter<u64, AtomicU64>,
     decisions: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     sign_ins: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     swept: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
@@ -85,6 +86,7 @@ impl Metrics {
             uploads_in_flight: Gauge::default(),
             upload_bytes: Counter::default(),
             download_bytes: Counter::default(),
+            downloads_redirected: Counter::default(),
             decisions: Family::default(),
             sign_ins: Family::default(),
             swept: Family::default(),
@@ -122,18 +124,7 @@ impl Metrics {
             "Uploads being received",
             metrics.uploads_in_flight.clone(),
         );
-        registry.register_with_unit(
-            "upload",
-            "File bytes received",
-            Unit::Bytes,
-            metrics.upload_bytes.clone(),
-        );
-        registry.register_with_unit(
-            "download",
-            "File bytes promised",
-            Unit::Bytes,
-            metrics.download_bytes.clone(),
-        );
+        metrics.register_files(&mut registry);
         metrics.register_policy(&mut registry);
         registry.register("sign_ins", "Sign-ins by outcome", metrics.sign_ins.clone());
         metrics.register_audit(&mut registry);
@@ -143,6 +134,26 @@ impl Metrics {
         metrics.register_mail(&mut registry);
         metrics.plugins.register(&mut registry);
         Self { registry, ..metrics }
+    }
+
+    fn register_files(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "upload",
+            "File bytes received",
+            Unit::Bytes,
+            self.upload_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "download",
+            "File bytes promised",
+            Unit::Bytes,
+            self.download_bytes.clone(),
+        );
+        registry.register(
+            "downloads_redirected",
+            "Answers that send a download to the object store",
+            self.downloads_redirected.clone(),
+        );
     }
 
     fn register_policy(&self, registry: &mut Registry) {
@@ -220,6 +231,11 @@ impl Metrics {
     /// Counts the bytes of an answer that carries a file.
     pub(crate) fn download_started(&self, bytes: u64) {
         self.download_bytes.inc_by(bytes);
+    }
+
+    /// Counts an answer that sends a download to the object store.
+    pub(crate) fn download_redirected(&self) {
+        self.downloads_redirected.inc();
     }
 
     /// Counts a decision.

@@ -182,6 +182,8 @@ codes! {
     LastAdmin = "LAST_ADMIN", Conflict;
     /// The upload stands at another offset; ask for it and continue there.
     OffsetMismatch = "OFFSET_MISMATCH", Conflict;
+    /// Files go through the server here, and not straight to the object store; upload them as usual.
+    DirectUploadUnavailable = "DIRECT_UPLOAD_UNAVAILABLE", Conflict;
     /// Another request with the same `Idempotency-Key` is running; `Retry-After` tells when to ask again.
     IdempotencyKeyInUse = "IDEMPOTENCY_KEY_IN_USE", Conflict;
     /// The request with this `Idempotency-Key` was sent before, and its answer is not there to be given again.

@@ -7,6 +7,7 @@ pub mod account;
 pub mod audit;
 pub mod boxes;
 pub mod cloud;
+pub mod files;
 pub mod hcp;
 pub mod invitations;
 pub mod join_requests;

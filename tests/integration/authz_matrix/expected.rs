@@ -37,13 +37,15 @@ pub(super) fn class(case: &Case, reply: &Reply) -> String {
 /// The unreleased version has no file yet.
 fn is_empty_file(case: &Case) -> bool {
     // an upload is asked for by its protocol, which tells before there could be none
-    let of_upload = case.path.contains("/file/uploads");
+    let of_upload =
+        case.path.contains("/file/uploads") || case.path.contains("/file/direct-uploads");
     case.variant == "unreleased" && case.path.contains("/file/") && !of_upload
 }
 
-/// Nobody has a picture or a token of that id, and a HEAD does not tell that from what may not be known.
+/// Nobody has a picture, a token or an upload of that id, and a HEAD does not tell that from what may not be known.
 fn has_no_such_id(case: &Case) -> bool {
-    matches!(case.id.as_str(), "read_avatar" | "read_token") && case.method == Method::HEAD
+    matches!(case.id.as_str(), "read_avatar" | "read_token" | "read_direct_upload")
+        && case.method == Method::HEAD
 }
 
 /// What the rules of the house say, written down once more.
@@ -89,7 +91,10 @@ pub(super) fn expected(case: &Case, caller: &str) -> String {
             let known = caller != "anonymous" && !limited;
             yes_or(known || (verb == "read" && caller == "anonymous"), refused)
         }
-        _ => in_organization(case, caller, noun, verb, outsider, refused).to_owned(),
+        _ => match in_organization(case, caller, noun, verb, outsider, refused) {
+            "ok" | "404" if has_no_such_id(case) => "ok?".to_owned(),
+            answer => answer.to_owned(),
+        },
     }
 }
 
@@ -110,7 +115,7 @@ pub(super) fn is_recorded(case: &Case, caller: &str, found: &str) -> bool {
             }
             _ => false,
         };
-    if found == "ok?" && is_empty_file(case) {
+    if found == "ok?" && (is_empty_file(case) || case.id == "read_direct_upload") {
         // to whoever may not know of the version it is not the file that is missing
         return matches!(caller, "anonymous" | "stranger" | "other-owner" | "orphan-service");
     }

@@ -1,5 +1,6 @@
 //! The walk through all operations, in an order in which each succeeds.
 
+use boxvault_plugin_conformance::servers::S3Server;
 use boxvault_tests::{
     Client, Publication, Reply, TestServer,
     bytes::{BoxBuilder, PNG},
@@ -258,6 +259,41 @@ async fn look_after(recorder: &mut Recorder, admin: &Client) {
     ] {
         recorder.call(admin, id, 200, nothing()).await;
     }
+}
+
+/// What clients exchange with an object store themselves, on a server beside.
+pub(super) async fn past_the_server(recorder: &mut Recorder, store: &S3Server) {
+    let server = TestServer::builder()
+        .set("stores.main.plugin", "s3")
+        .set("stores.main.transfer", "redirect")
+        .set("stores.main.endpoint", &store.endpoint)
+        .set("stores.main.bucket", &store.bucket)
+        .set("stores.main.access_key_id", &store.access_key_id)
+        .set("stores.main.secret_access_key", &store.secret_access_key)
+        .start()
+        .await;
+    let admin = server.admin().await;
+    let mut beside = Recorder::new(&admin).await;
+    let file = BoxBuilder::new("virtualbox").build();
+    let publication = Publication::new("acme", "web", &file.bytes);
+    admin.prepare(&publication).await;
+    let wanted = || body(json!({ "fileSize": file.bytes.len() }));
+    let given_up = beside.call(&admin, "begin_direct_upload", 201, wanted()).await;
+    let given_up = text(&given_up, "id");
+    beside.call(&admin, "delete_direct_upload", 200, at(&[("id", &given_up)])).await;
+    let begun = beside.call(&admin, "begin_direct_upload", 201, wanted()).await;
+    let id = text(&begun, "id");
+    let names = [("id", &*id)];
+    beside.call(&admin, "read_direct_upload", 200, at(&names)).await;
+    let url = begun.data()["parts"][0]["url"].as_str().unwrap().to_owned();
+    let sent = reqwest::Client::new().put(url).body(file.bytes.clone()).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    beside.call(&admin, "finish_direct_upload", 200, at(&names)).await;
+    admin.release(&publication).await;
+    for id in ["download_file", "download_box", "download_default_box"] {
+        beside.call(&admin, id, 302, nothing()).await;
+    }
+    recorder.seen.extend(beside.seen);
 }
 
 pub(super) async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Client) {

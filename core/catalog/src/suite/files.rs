@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use boxvault_types::digest::{Checksum, ChecksumType, Digest};
-use boxvault_types::ids::{ArtifactId, BlobId, UploadId};
+use boxvault_types::ids::{ArtifactId, BlobId, UploadId, UserId};
 
 use super::fixture::{artifact, begin, new_upload, put_blob, put_file, received, tree};
 use super::on_each_database;
 use crate::audit::{self, AuditFilter, NewEntry};
 use crate::blobs::{self, Deletion};
 use crate::quotas::Limits;
-use crate::uploads::{self, Received};
+use crate::uploads::{self, NewUpload, Received};
 use crate::{Catalog, CatalogError, ConflictReason, Noun, Page, Taken, artifacts};
 
 async fn dust(catalog: &Catalog, age: Duration) -> Vec<BlobId> {
@@ -144,8 +144,12 @@ on_each_database! {
     async fn abandoned_uploads_are_found_by_their_last_sign_of_life(db) {
         let catalog = &db.catalog;
         let tree = tree(catalog).await;
-        let dead = begin(catalog, tree.artifact.id).await;
-        let alive = begin(catalog, tree.artifact.id).await;
+        let user = UserId::new();
+        let begin = async || {
+            let new = NewUpload { user_id: Some(user), ..new_upload(tree.artifact.id) };
+            uploads::begin(catalog, new).await.unwrap()
+        };
+        let (dead, alive) = (begin().await, begin().await);
         let mut same_key = new_upload(tree.artifact.id);
         same_key.key.clone_from(&dead.key);
         let taken = uploads::begin(catalog, same_key).await;
@@ -153,7 +157,12 @@ on_each_database! {
         db.clock.advance(Duration::from_mins(2));
         assert_eq!(uploads::touch(catalog, &[alive.id, UploadId::new()]).await.unwrap(), 1);
         let old = uploads::list_untouched(catalog, Duration::from_mins(1)).await.unwrap();
-        assert_eq!(old, [dead]);
+        assert_eq!(old, [dead.clone()]);
+        assert_eq!(uploads::count_of_user(catalog, user).await.unwrap(), 2);
+        let gone = async |id| uploads::abort_untouched(catalog, id, Duration::from_mins(1)).await;
+        assert!(!gone(alive.id).await.unwrap(), "it is alive");
+        assert!(gone(dead.id).await.unwrap() && !gone(dead.id).await.unwrap());
+        assert_eq!(uploads::count_of_user(catalog, user).await.unwrap(), 1);
     }
 
     async fn all_blobs_can_be_walked_and_all_keys_asked_for(db) {

@@ -131,6 +131,14 @@ impl App {
         loop {
             let before = count;
             for upload in uploads::list_untouched(&self.catalog, age).await? {
+                if self.takes_from_clients(&upload.store) {
+                    // somebody may say that it is finished at this very moment: who takes the row decides
+                    if uploads::abort_untouched(&self.catalog, upload.id, age).await? {
+                        self.delete_sent(&upload.store, &upload.key).await;
+                        count += 1;
+                    }
+                    continue;
+                }
                 // the bytes first: without them the row is nothing, without the row the bytes are dust
                 if self.delete_object(&upload.store, &upload.key).await
                     && uploads::abort(&self.catalog, upload.id).await?

@@ -9,6 +9,7 @@
 //! No transaction is open while bytes stream. What fails before the commit was never there: the writer is aborted
 //! and the row removed; if even that fails, the sweep finds both by the row's age.
 
+pub(crate) mod direct;
 mod unfinished;
 
 use std::{sync::Arc, time::Duration};
@@ -205,21 +206,10 @@ impl App {
         S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let limits = &self.config.limits;
-        let mut intake = Intake::start(&IntakeOptions {
-            declared: declared.checksum.as_ref().map(|checksum| algorithm(checksum.kind())),
-            archive: Some(ArchiveLimits {
-                decompressed_bytes_max: limits.archive_decompressed_bytes_max.bytes(),
-                entries_max: ARCHIVE_ENTRIES_MAX,
-                metadata_bytes_max: limits.archive_metadata_bytes_max.bytes(),
-                decoder_memory_bytes_max: DECODER_MEMORY_BYTES_MAX,
-                depth: depth(limits.archive_check),
-            }),
-        })
-        .map_err(AppError::internal)?;
+        let mut intake = self.intake(declared.checksum.as_ref())?;
         let mut batches = Coalesce::new(WRITE_BYTES);
         let mut touched = tokio::time::Instant::now();
-        let idle: Duration = limits.upload_idle_timeout.into();
+        let idle: Duration = self.config.limits.upload_idle_timeout.into();
         loop {
             let next = tokio::time::timeout(idle, body.next()).await.map_err(|_| {
                 AppError::new(
@@ -260,6 +250,22 @@ impl App {
         let report = intake.finish().await.map_err(AppError::internal)?;
         let archive = report.archive.unwrap_or(Err(ArchiveRefusal::NoMetadata));
         Ok((report.size_bytes, report.digests, archive))
+    }
+
+    /// What hashes a file and looks into it.
+    pub(super) fn intake(&self, declared: Option<&Checksum>) -> Result<Intake> {
+        let limits = &self.config.limits;
+        Intake::start(&IntakeOptions {
+            declared: declared.map(|checksum| algorithm(checksum.kind())),
+            archive: Some(ArchiveLimits {
+                decompressed_bytes_max: limits.archive_decompressed_bytes_max.bytes(),
+                entries_max: ARCHIVE_ENTRIES_MAX,
+                metadata_bytes_max: limits.archive_metadata_bytes_max.bytes(),
+                decoder_memory_bytes_max: DECODER_MEMORY_BYTES_MAX,
+                depth: depth(limits.archive_check),
+            }),
+        })
+        .map_err(AppError::internal)
     }
 
     /// Removes what an upload left: a half-written object, a whole one, the row.

@@ -8,7 +8,7 @@ use lettre::message::Mailbox;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Config, Listen, MailTls,
+    Config, HumanDuration, LimitsConfig, Listen, MailTls, Transfer,
     load::place_of,
     problem::{Place, Problem},
 };
@@ -21,6 +21,9 @@ const PASSWORD_LENGTH_CEILING: usize = 128;
 
 /// Whatever is shorter could be guessed by somebody who has a copy of the catalog.
 const SEALING_KEY_CHARS_MIN: usize = 32;
+
+/// What S3 takes at most, and Azure for some kinds of key.
+const PRESIGNED_TTL_MAX: HumanDuration = HumanDuration::from_days(7);
 
 /// A row of the catalog takes no more on every database.
 const PICTURE_BYTES_CEILING: u64 = 8 << 20;
@@ -194,6 +197,11 @@ fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
     let providers = providers.iter().map(|(name, entry)| (format!("auth.providers.{name}"), entry));
     for (key, entry) in entries.chain(providers) {
         findings.add_if(entry.plugin.is_empty(), &key, "names no plugin");
+        findings.add_if(
+            key.starts_with("auth.") && entry.transfer != Transfer::Proxy,
+            &format!("{key}.transfer"),
+            "is a key of stores; nobody exchanges files with an auth provider",
+        );
     }
     let default_store = &config.storage.default_store;
     findings.add_if(
@@ -291,6 +299,19 @@ fn check_mail(config: &Config, findings: &mut Findings<'_>) {
     );
 }
 
+fn check_presigned(limits: &LimitsConfig, findings: &mut Findings<'_>) {
+    for (key, time) in [
+        ("limits.presigned_download_ttl", limits.presigned_download_ttl),
+        ("limits.presigned_upload_ttl", limits.presigned_upload_ttl),
+    ] {
+        findings.add_if(
+            time > PRESIGNED_TTL_MAX,
+            key,
+            "must not be longer than 7 days: no object store takes an address that is older",
+        );
+    }
+}
+
 fn check_limits(config: &Config, findings: &mut Findings<'_>) {
     let limits = &config.limits;
     for (key, bytes) in [
@@ -329,6 +350,8 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
         ("limits.download_link_ttl", limits.download_link_ttl),
         ("limits.upload_ticket_ttl", limits.upload_ticket_ttl),
         ("limits.service_token_ttl", limits.service_token_ttl),
+        ("limits.presigned_download_ttl", limits.presigned_download_ttl),
+        ("limits.presigned_upload_ttl", limits.presigned_upload_ttl),
         ("limits.download_write_timeout", limits.download_write_timeout),
         ("limits.header_timeout", limits.header_timeout),
         ("limits.request_timeout", limits.request_timeout),
@@ -341,6 +364,7 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
         "limits.uploads_abandoned_after",
         "must be longer than limits.upload_idle_timeout, or a running upload could be swept",
     );
+    check_presigned(limits, findings);
     findings.add_if(
         limits.uploads_concurrent_max == 0,
         "limits.uploads_concurrent_max",

@@ -61,6 +61,10 @@ pub struct LimitsConfig {
     pub upload_ticket_ttl: HumanDuration,
     /// How long the token works that a service account gets by OAuth. Default 1 h.
     pub service_token_ttl: HumanDuration,
+    /// How long the address works that a download is sent to at the object store, until its first byte. Default 5 min.
+    pub presigned_download_ttl: HumanDuration,
+    /// How long an address works that takes a part of a file at the object store, until its first byte. Default 1 h.
+    pub presigned_upload_ttl: HumanDuration,
     /// The longest time a client may take no byte of an answer. Default 60 s.
     pub download_write_timeout: HumanDuration,
     /// The time to send a request's head. Default 30 s.
@@ -116,6 +120,8 @@ impl Default for LimitsConfig {
             download_link_ttl: HumanDuration::from_hours(1),
             upload_ticket_ttl: HumanDuration::from_hours(12),
             service_token_ttl: HumanDuration::from_hours(1),
+            presigned_download_ttl: HumanDuration::from_mins(5),
+            presigned_upload_ttl: HumanDuration::from_hours(1),
             download_write_timeout: HumanDuration::from_mins(1),
             header_timeout: HumanDuration::from_secs(30),
             request_timeout: HumanDuration::from_secs(30),

@@ -11,6 +11,19 @@ use serde_json::{Map, Value};
 
 use super::secret::{REDACTED, is_secret_name, redact_url};
 
+/// How clients exchange files with a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transfer {
+    /// Through this server.
+    #[default]
+    Proxy,
+    /// With the store itself where they can, by presigned addresses; else through this server.
+    Auto,
+    /// With the store itself, whoever asks.
+    Redirect,
+}
+
 /// One `[stores.<name>]` or `[auth.providers.<name>]`.
 #[derive(Clone, PartialEq, Deserialize)]
 pub struct PluginEntry {
@@ -22,6 +35,9 @@ pub struct PluginEntry {
     /// Whether the server does not start without it. Default true.
     #[serde(default = "yes")]
     pub required: bool,
+    /// Of a store: how clients exchange files with it; the plugin does not see it. Default `proxy`.
+    #[serde(default)]
+    pub transfer: Transfer,
     /// Every other key of the table, as the plugin gets it. May hold secrets.
     #[serde(flatten)]
     pub options: Map<String, Value>,
@@ -34,8 +50,13 @@ const fn yes() -> bool {
 impl PluginEntry {
     /// An entry without options.
     pub fn new(plugin: impl Into<String>) -> Self {
-        let (isolation, required) = (Isolation::default(), yes());
-        Self { plugin: plugin.into(), isolation, required, options: Map::new() }
+        Self {
+            plugin: plugin.into(),
+            isolation: Isolation::default(),
+            required: yes(),
+            transfer: Transfer::default(),
+            options: Map::new(),
+        }
     }
 
     /// Adds one option.
@@ -57,6 +78,7 @@ impl fmt::Debug for PluginEntry {
             .field("plugin", &self.plugin)
             .field("isolation", &self.isolation)
             .field("required", &self.required)
+            .field("transfer", &self.transfer)
             .field("options", &redact_options(&self.options))
             .finish()
     }
@@ -72,6 +94,9 @@ impl Serialize for PluginEntry {
         }
         if !self.required {
             map.serialize_entry("required", &self.required)?;
+        }
+        if self.transfer != Transfer::default() {
+            map.serialize_entry("transfer", &self.transfer)?;
         }
         for (key, value) in redact_options(&self.options) {
             map.serialize_entry(&key, &value)?;

@@ -192,6 +192,8 @@ fn contradictions_are_problems_too() {
         ("auth.access_token_ttl = '2 days'", "longer than auth.refresh_token_short_ttl"),
         ("limits.page_size_default = 500", "must be from 1 to limits.page_size_max"),
         ("limits.request_timeout = '0 s'", "longer than zero"),
+        ("limits.presigned_upload_ttl = '8 days'", "must not be longer than 7 days"),
+        ("auth.providers.corp = { plugin = 'ldap', transfer = 'auto' }", "is a key of stores"),
         ("log.filter = 'info,,=,boxvault=loud'", "is not a filter"),
         ("stores.Main.plugin = 'fs'", "is not a good name"),
         ("server.public_url = 'https://a.example/boxes'", "after the host and port"),
@@ -199,6 +201,23 @@ fn contradictions_are_problems_too() {
         let problems = Sources::new().file(text).problems();
         assert!(problems.iter().any(|p| p.contains(expected)), "{text}: {problems:?}");
     }
+}
+
+#[test]
+fn how_clients_exchange_files_with_a_store_is_ours_and_not_the_plugins() {
+    let table = "[stores.main]\nplugin = \"s3\"\nbucket = \"boxes\"\n";
+    let config = Sources::new().file(table).load().config;
+    assert_eq!(config.stores["main"].transfer, Transfer::Proxy, "unless somebody says so");
+    for (word, transfer) in
+        [("proxy", Transfer::Proxy), ("auto", Transfer::Auto), ("redirect", Transfer::Redirect)]
+    {
+        let sources = Sources::new().file(table).variable("BOXVAULT_STORES__MAIN__TRANSFER", word);
+        let config = sources.load().config;
+        let store = &config.stores["main"];
+        assert_eq!((store.transfer, store.options.get("transfer")), (transfer, None));
+    }
+    let problems = Sources::new().file(&format!("{table}transfer = \"both\"\n")).problems();
+    assert!(problems.iter().any(|p| p.contains("both")), "{problems:?}");
 }
 
 #[test]

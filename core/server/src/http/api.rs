@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod badges;
 pub(crate) mod box_pages;
 pub(crate) mod boxes;
+pub(crate) mod direct_uploads;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod invitations;

@@ -19,12 +19,13 @@ use salvo::{
     },
 };
 
-use super::{error::Dialect, etag};
+use super::{error::Dialect, etag, redirects};
 use crate::{
     app::{
         App,
         downloads::{Download, Source},
     },
+    config::Transfer,
     error::{AppError, Result},
 };
 
@@ -85,6 +86,13 @@ pub(super) async fn serve(
         res.status_code(StatusCode::OK);
         return Ok(());
     }
+    if let Some(address) = address_in_store(app, req, &download, &range, file_name).await {
+        if is_begun(&range, size) {
+            app.downloads.note(download.artifact);
+        }
+        app.metrics.download_redirected();
+        return redirects::send(res, &address);
+    }
     let range = match (&download.source, range) {
         // several parts of a remote object are more requests than they are worth
         (Source::Store(..), RangeRequest::Many(_)) => RangeRequest::Whole,
@@ -114,6 +122,27 @@ pub(super) async fn serve(
     }
 }
 
+/// Where the store itself gives the file to whoever asks, if they are to be sent there.
+async fn address_in_store(
+    app: &App,
+    req: &Request,
+    download: &Download,
+    range: &RangeRequest,
+    file_name: &str,
+) -> Option<String> {
+    let Source::Store(store, key) = &download.source else { return None };
+    let transfer = app.transfer(&download.stored.store);
+    if transfer == Transfer::Proxy || !redirects::store_can_answer(req, range) {
+        return None;
+    }
+    let address = app.download_address(store, key, &disposition(file_name), BOX_TYPE).await?;
+    redirects::is_sent(transfer, req, &address).then_some(address)
+}
+
+fn disposition(file_name: &str) -> String {
+    format!("attachment; filename=\"{file_name}\"")
+}
+
 fn describe(
     headers: &mut HeaderMap,
     download: &Download,
@@ -125,7 +154,7 @@ fn describe(
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(ETAG, tag.clone());
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache, no-transform"));
-    headers.insert(CONTENT_DISPOSITION, value(format!("attachment; filename=\"{file_name}\""))?);
+    headers.insert(CONTENT_DISPOSITION, value(disposition(file_name))?);
     headers.insert(
         REPR_DIGEST,
         value(format!("sha-256=:{}:", BASE64.encode(&download.stored.digest.0)))?,

@@ -10,10 +10,10 @@ use boxvault_types::action::{
 
 use super::{
     api::{
-        account, architectures, audit, badges, box_pages, boxes, events, files, invitations,
-        join_requests, organizations, organizations::lives, own_policies, permissions, plugins,
-        policies, profile, providers, recovery, second_factor, service_accounts, sign_in, storage,
-        system, uploads, users, versions, watches,
+        account, architectures, audit, badges, box_pages, boxes, direct_uploads, events, files,
+        invitations, join_requests, organizations, organizations::lives, own_policies, permissions,
+        plugins, policies, profile, providers, recovery, second_factor, service_accounts, sign_in,
+        storage, system, uploads, users, versions, watches,
     },
     cloud::{
         authentication, boxes as cloud_boxes,
@@ -168,6 +168,10 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Upload,   On::File,         endpoint!(uploads::read_upload))
         .add(Upload,   On::File,         endpoint!(uploads::append_upload).held_to(HeldTo::Nothing))
         .add(Upload,   On::File,         endpoint!(uploads::delete_upload).held_to(HeldTo::Nothing))
+        .add(Upload,   On::File,         endpoint!(direct_uploads::begin_direct_upload).held_to(HeldTo::Nothing))
+        .add(Upload,   On::File,         endpoint!(direct_uploads::read_direct_upload).gives_access())
+        .add(Upload,   On::File,         endpoint!(direct_uploads::finish_direct_upload).held_to(HeldTo::Nothing))
+        .add(Upload,   On::File,         endpoint!(direct_uploads::delete_direct_upload).held_to(HeldTo::Nothing))
         .add(Read,     On::File,         endpoint!(files::read_file_info))
         .add(Download, On::File,         endpoint!(files::download_file))
         .add(Download, On::File,         endpoint!(files::read_download_link).gives_access())

@@ -134,3 +134,41 @@ pub struct ResumableUploadView {
     /// When it is removed if nothing more comes.
     pub expires_at: DateTime<Utc>,
 }
+
+/// An upload whose parts go straight to the object store.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DirectUploadView {
+    /// Names it in the paths below. Only whoever began it can use it.
+    pub id: String,
+    /// Bytes of the whole file.
+    #[schema(example = 734_003_200)]
+    pub file_size: u64,
+    /// Bytes of each part but the last one.
+    #[schema(example = 67_108_864)]
+    pub part_size: u64,
+    /// How many parts there are.
+    #[schema(example = 11)]
+    pub part_count: u32,
+    /// Some of them, from the one on that was asked for; ask for the others with `from`.
+    pub parts: Vec<DirectPartView>,
+    /// When their addresses stop to work, at the latest; ask for new ones then.
+    pub addresses_expire_at: DateTime<Utc>,
+}
+
+/// A part of a file, and where it goes.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DirectPartView {
+    /// Counted from 1.
+    #[schema(example = 1)]
+    pub number: u32,
+    /// Where it begins in the file.
+    #[schema(example = 0)]
+    pub offset: u64,
+    /// Its bytes.
+    #[schema(example = 67_108_864)]
+    pub size: u64,
+    /// Takes it by PUT, without credentials and without any header of its own. Whoever has it can send the part.
+    pub url: String,
+}

@@ -28,7 +28,7 @@ const NO_WRITER: &str = "an upload lost its writer";
 pub(super) struct Arrived {
     pub(super) size_bytes: u64,
     digest: Digest,
-    archive: BoxArchive,
+    pub(super) archive: BoxArchive,
 }
 
 /// An upload that nobody sees yet: what to remove if it does not come to its end.
@@ -119,22 +119,13 @@ impl Unfinished {
         declared: Declared,
         audit: NewEntry,
     ) -> Result<Committed> {
-        let received = Received {
-            size_bytes: i64::try_from(arrived.size_bytes).map_err(AppError::internal)?,
-            digest: arrived.digest,
-            checksum: declared.checksum,
-            archive: Some(archives::kept(arrived.archive)),
-            finishes: declared.continued.map(|continued| continued.id),
-            default_limits: self.app.default_limits(),
-            audit: Some(audit),
-        };
-        uploads::commit(&self.app.catalog, self.id, received).await.map_err(|error| {
+        let committed = commit(&self.app, self.id, arrived, declared, audit).await;
+        committed.map_err(|error| {
             // A connection that broke may have carried the commit to its end all the same. Nothing is removed then:
             // if it did not, the sweep finds row and object by their age.
             self.is_over =
                 matches!(error, CatalogError::Unavailable { .. } | CatalogError::Unexpected { .. });
-            let error = AppError::from(error);
-            if error.code() == ErrorCode::LostRace { lost_race() } else { error }
+            told(error)
         })
     }
 
@@ -161,6 +152,32 @@ impl Drop for Unfinished {
     }
 }
 
+/// One transaction makes a file exist that was received and checked.
+pub(super) async fn commit(
+    app: &App,
+    id: UploadId,
+    arrived: Arrived,
+    declared: Declared,
+    audit: NewEntry,
+) -> std::result::Result<Committed, CatalogError> {
+    let received = Received {
+        size_bytes: i64::try_from(arrived.size_bytes).unwrap_or(i64::MAX),
+        digest: arrived.digest,
+        checksum: declared.checksum,
+        archive: Some(archives::kept(arrived.archive)),
+        finishes: declared.continued.map(|continued| continued.id),
+        default_limits: app.default_limits(),
+        audit: Some(audit),
+    };
+    uploads::commit(&app.catalog, id, received).await
+}
+
+/// What somebody reads whose file was not committed.
+pub(super) fn told(error: CatalogError) -> AppError {
+    let error = AppError::from(error);
+    if error.code() == ErrorCode::LostRace { lost_race() } else { error }
+}
+
 /// What whoever was slower reads.
 pub(super) fn lost_race() -> AppError {
     AppError::new(
@@ -170,7 +187,7 @@ pub(super) fn lost_race() -> AppError {
 }
 
 /// Compares what came with what was declared, and with where it shall go.
-fn check(
+pub(super) fn check(
     slot: &Slot,
     declared: &Declared,
     size_bytes: u64,

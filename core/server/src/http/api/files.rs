@@ -153,6 +153,7 @@ pub(crate) async fn read_file_info(req: &mut Request, call: Call) -> Result<Repl
             (String = "application/octet-stream"),
             (String = "multipart/byteranges"),
         )),
+        (status = 302, description = "The object store has it, at the address in `Location`, for a short while."),
         (status = 304, description = "As `If-None-Match` says."),
         (status = 412, description = "As `If-Match` says.", body = ErrorEnvelope),
         (status = 416, description = "The range lies outside the file.", body = ErrorEnvelope),

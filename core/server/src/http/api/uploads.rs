@@ -21,6 +21,7 @@ use super::files::{self, Incoming, declared_checksum};
 use crate::{
     app::{
         App,
+        artifacts::Slot,
         resumable::{Chunk, Destination, NewUpload, ResumableUpload},
     },
     error::{AppError, Result},
@@ -301,9 +302,15 @@ fn speak_tus(req: &Request, res: &mut Response) -> Result<()> {
     }
 }
 
+/// Where the file of a request goes, for a request that writes its row of the audit log with what it commits.
 async fn destination(req: &Request, call: &Call) -> Result<Destination> {
+    let to = destination_of(call, super::architectures::slot(req)?).await?;
+    Ok(Destination { audit: call.audit(None), ..to })
+}
+
+/// Where a file goes; what the audit log is told is not part of a commit.
+pub(crate) async fn destination_of(call: &Call, slot: Slot) -> Result<Destination> {
     call.target.vagrant_box()?;
-    let slot = super::architectures::slot(req)?;
     let replace = files::require_replace(call, &slot).await?;
     let found = call.target.vagrant_box.clone();
     Ok(Destination {
@@ -311,7 +318,7 @@ async fn destination(req: &Request, call: &Call) -> Result<Destination> {
         slot,
         user: call.identity.caller().map(|caller| caller.user_id),
         replace,
-        audit: call.audit(None),
+        audit: call.entry(),
     })
 }
 

@@ -1,29 +1,39 @@
 //! Uploads: an address for the file, the file, and the word that it arrived.
 //!
-//! The file comes to us in either way that clients know, so that both begin and end alike; what they call direct has one
-//! more request at its end. Its state is in its path, of which clients keep nothing else, and it is where they are told what
-//! is wrong with a file: of the upload's own answer they print a number at most.
+//! The file comes to us in either way that clients know, unless clients exchange files with the store themselves: then
+//! what they call direct is that, and the word that it was sent puts it to the test. The state of a direct upload is in its
+//! path, of which clients keep nothing else, and it is where they are told what is wrong with a file: of the upload's own
+//! answer they print a number at most.
 
-use boxvault_types::views::cloud::{CloudDirectUploadView, CloudUploadView, CloudUploadedView};
+use boxvault_types::{
+    error::ErrorCode,
+    views::cloud::{CloudDirectUploadView, CloudUploadView, CloudUploadedView},
+};
 use salvo::{Depot, Request, Response, Writer as _, handler, http::StatusCode};
 
 use super::{Plain, place, providers::slot};
 use crate::{
     app::{
         artifacts::Slot,
+        resumable::Destination,
         upload_tickets::{FileMark, TicketGrant, Verdict},
+        uploads::direct::OneAddress,
     },
-    error::Result,
+    error::{AppError, Result},
     http::{
         api::{
             architectures,
             files::{receive, require_replace},
+            uploads::destination_of,
         },
         boxed,
         call::Call,
         extract::required,
     },
 };
+
+/// Ends the mark of the file before, in a callback that has more to say.
+const MARK_END: char = '.';
 
 /// Gives an address that takes the file once, without credentials, for a while.
 #[utoipa::path(
@@ -61,7 +71,27 @@ pub(crate) async fn read_cloud_direct_upload(
     req: &mut Request,
     call: Call,
 ) -> Result<Plain<CloudDirectUploadView>> {
-    Ok(Plain(invite(req, &call, Verdict::ByCallback).await?))
+    let invitation = invite(req, &call, Verdict::ByCallback).await?;
+    let slot = slot(req, &call).await?;
+    let to = destination_of(&call, slot).await?;
+    match call.app.begin_direct_file(&to).await {
+        Ok(OneAddress { url, handle }) => Ok(Plain(CloudDirectUploadView {
+            upload_path: url,
+            callback: format!("{}{MARK_END}{handle}", invitation.callback),
+        })),
+        // through us it can still be sent
+        Err(error)
+            if matches!(
+                error.code(),
+                ErrorCode::DirectUploadUnavailable
+                    | ErrorCode::TooManyUploads
+                    | ErrorCode::StoreUnavailable
+            ) =>
+        {
+            Ok(Plain(invitation))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn invite(req: &Request, call: &Call, verdict: Verdict) -> Result<CloudDirectUploadView> {
@@ -171,7 +201,8 @@ async fn take(req: &mut Request, depot: &Depot, call: &Call) -> Result<()> {
         (status = 200, description = "It is there.", body = CloudUploadedView),
     ),
     extensions(("x-error-codes" = json!([
-        "VERSION_EMPTY", "ARCHITECTURE_NOT_FOUND", "NOT_A_BOX", "CHECKSUM_MISMATCH", "PROVIDER_MISMATCH"
+        "VERSION_EMPTY", "ARCHITECTURE_NOT_FOUND", "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH",
+        "LENGTH_MISMATCH", "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED", "STORE_UNAVAILABLE", "BUSY"
     ])))
 )]
 #[handler]
@@ -180,8 +211,22 @@ pub(crate) async fn finish_cloud_upload(
     req: &mut Request,
     call: Call,
 ) -> Result<Plain<CloudUploadedView>> {
-    let was = FileMark(required(req, "since")?);
-    let found = call.target.vagrant_box()?;
-    call.app.require_file_since(found, &architectures::slot(req)?, was).await?;
+    let since: String = required(req, "since")?;
+    let (mark, handle) = match since.split_once(MARK_END) {
+        Some((mark, handle)) => (mark, Some(handle)),
+        None => (&*since, None),
+    };
+    let mark = mark.parse::<i64>().map_err(|error| AppError::invalid("since", error))?;
+    let slot = architectures::slot(req)?;
+    if let Some(handle) = handle {
+        let to = destination_of(&call, slot.clone()).await?;
+        let to = Destination { audit: call.audit(None), ..to };
+        match call.app.finish_direct_upload(to, handle).await {
+            // said again, perhaps
+            Err(error) if error.code() == ErrorCode::UploadNotFound => {}
+            outcome => return outcome.map(|_| Plain(CloudUploadedView {})),
+        }
+    }
+    call.app.require_file_since(call.target.vagrant_box()?, &slot, FileMark(mark)).await?;
     Ok(Plain(CloudUploadedView {}))
 }
