@@ -12,8 +12,9 @@ use std::{
 };
 
 /// The plugins that a build of the workspace's default members leaves beside the program.
-const PLUGINS: [&str; 8] = [
+const PLUGINS: [&str; 9] = [
     "auth_ldap",
+    "auth_oidc",
     "storage_azblob",
     "storage_fs",
     "storage_gcs",

@@ -8,8 +8,8 @@ use std::{ffi::c_void, sync::Arc};
 
 use async_trait::async_trait;
 use boxvault_plugin_sdk::{
-    AuthFacets, AuthProvider, Claims, Credentials, PluginError, RedirectFinish, RedirectRequest,
-    RedirectStart, Result, Secret, abi,
+    AuthFacets, AuthProvider, Claims, Credentials, LogoutNotice, PluginError, RedirectFinish,
+    RedirectRequest, RedirectStart, Result, Secret, abi,
     auth::{PASSWORD_BYTES_MAX, USERNAME_BYTES_MAX},
     crossing::lend,
     serde::{Serialize, de::DeserializeOwned},
@@ -186,6 +186,19 @@ impl AuthProvider for LoadedAuthProvider {
         let text = to_json(&callback)?;
         let reply = this.call_with_text("callback", this.table.finish_redirect, &text).await?;
         this.claims(&reply)
+    }
+
+    async fn read_logout_notice(&self, notice: Secret) -> Result<LogoutNotice> {
+        let this = &*self.instance;
+        this.require(AuthFacets::LOGOUT_NOTICE, "hearing of ended sessions")?;
+        if notice.is_empty() || notice.expose().len() > PASSWORD_BYTES_MAX {
+            return Err(PluginError::bad_credentials());
+        }
+        let read = this.table.read_logout_notice;
+        let reply = this.call_with_text("logout notice", read, notice.expose()).await?;
+        let notice: LogoutNotice = this.json(&reply)?;
+        notice.check().map_err(|error| this.library.bridge.violation(&error.message))?;
+        Ok(notice)
     }
 
     async fn introspect_token(&self, token: Secret) -> Result<Claims> {

@@ -234,6 +234,101 @@ impl WebdavServer {
     }
 }
 
+/// An `OpenID` provider with the people ann (staff, builders), bob (whose address nobody has proven) and eve (who has
+/// somebody else's).
+#[derive(Debug)]
+pub struct OidcServer {
+    /// What it calls itself.
+    pub issuer: String,
+    /// The authority that its certificate is from.
+    pub ca_file: PathBuf,
+    /// The client that it knows.
+    pub client_id: String,
+    /// The client's secret, which has to be escaped wherever it goes.
+    pub client_secret: String,
+    process: Process,
+}
+
+impl OidcServer {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Why there is none on this machine.
+    pub fn start() -> Result<Self, String> {
+        let (process, words) = Process::start("oidc.mjs")?;
+        let [issuer, ca_file, client_id, client_secret] = words.as_slice() else {
+            return Err(format!("oidc.mjs said {} words instead of four", words.len()));
+        };
+        let (issuer, ca_file, client_id) = (issuer.clone(), ca_file.into(), client_id.clone());
+        let client_secret = unescaped(client_secret);
+        Ok(Self { issuer, ca_file, client_id, client_secret, process })
+    }
+
+    /// Ends it, as if the machine were gone.
+    pub fn stop(&mut self) {
+        self.tell("stop");
+    }
+
+    /// Brings it back, at the same place, with the same keys.
+    pub fn bring_back(&mut self) {
+        self.tell("start");
+    }
+
+    /// Signs with another key from now on; the old one is gone.
+    pub fn rotate_keys(&mut self) {
+        self.tell("rotate");
+    }
+
+    /// What becomes of the ID tokens that it gives: a name in `TWISTS` of `oidc.mjs`.
+    pub fn twist(&mut self, kind: &str) {
+        self.tell(&format!("twist {kind}"));
+    }
+
+    /// Where the client is called back, told of ended sessions, and led after signing out.
+    pub fn set_client(&mut self, callback: &str, told: Option<&str>, after: Option<&str>) {
+        let [told, after] = [told, after].map(|url| url.unwrap_or("-"));
+        self.tell(&format!("client {callback} {told} {after}"));
+    }
+
+    /// As somebody's browser: goes to an address of the provider, signs in where that is asked for, and says where it is
+    /// led in the end.
+    pub fn visit(&mut self, who: &str, url: &str) -> String {
+        self.tell(&format!("visit {who} {url}"))
+    }
+
+    /// As somebody's browser: signs out at the provider, and says where it is led.
+    pub fn leave(&mut self, who: &str, url: &str) -> String {
+        self.tell(&format!("leave {who} {url}"))
+    }
+
+    /// A logout token: a name in `NOTICES` of `oidc.mjs`.
+    pub fn logout_token(&mut self, kind: &str, subject: &str, session: Option<&str>) -> String {
+        self.tell(&format!("notice {kind} {subject} {}", session.unwrap_or("-")))
+    }
+
+    /// How often a path was asked for so far.
+    pub fn count(&mut self, path: &str) -> u64 {
+        self.tell(&format!("count {path}")).parse().expect("it counts")
+    }
+
+    fn tell(&mut self, line: &str) -> String {
+        let answer = self.process.tell(line);
+        assert!(!answer.starts_with("failed"), "{line}: {answer}");
+        answer
+    }
+}
+
+/// Bytes that are written as `%2B` in a line of words.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |whole, part| {
+        let (code, rest) = part.split_at_checked(2).expect("two digits follow");
+        let code = u8::from_str_radix(code, 16).expect("they are digits");
+        whole + &char::from(code).to_string() + rest
+    })
+}
+
 /// Notes that a test of a backend cannot run on this machine, as `boxvault_tests::skip` does for those from outside.
 ///
 /// # Panics
@@ -297,11 +392,13 @@ impl Process {
         }
     }
 
-    /// Tells it something, and waits until it is done.
-    fn tell(&mut self, word: &str) {
+    /// Tells it something, and waits for its answer.
+    fn tell(&mut self, word: &str) -> String {
         let input = self.child.stdin.as_mut().expect("it was started with an input");
         writeln!(input, "{word}").expect("it reads what it is told");
-        assert!(!self.line().is_empty(), "a server of a test did not {word}");
+        let answer = self.line();
+        assert!(!answer.is_empty(), "a server of a test did not {word}");
+        answer.trim().to_owned()
     }
 }
 

@@ -268,6 +268,11 @@
 #define BV_FACET_GROUPS 32
 
 /*
+ `read_logout_notice` works. Since 1.2.
+ */
+#define BV_FACET_LOGOUT_NOTICE 64
+
+/*
  Borrowed bytes, mostly UTF-8 text; not terminated.
 
  Valid only until the function that they are passed to returns; copy what you keep. `data` may be
@@ -748,12 +753,12 @@ typedef struct bv_unfinished_table {
 /*
  Somebody who knows who people are.
 
- All functions are required; one whose facet is not declared answers `ERROR_UNSUPPORTED`. Where
- the comment says *claims*, `data` is a JSON object:
+ All functions of 1.0 are required; one whose facet is not declared answers `ERROR_UNSUPPORTED`.
+ Where the comment says *claims*, `data` is a JSON object:
  `{"issuer": "…", "subject": "…", "username": "…", "email": null or "…", "email_verified": false,
  "display_name": null or "…", "groups": ["…"], "attributes": {"key": ["…"]}, "expires": null or
- seconds since 1970}`. The first three are required and not empty; `issuer` and `subject`
- together name the account for ever. A wrong name and a wrong password are the same error,
+ seconds since 1970, "session": null or "…"}`. The first three are required and not empty; `issuer`
+ and `subject` together name the account for ever; `session` names the session at the provider. A wrong name and a wrong password are the same error,
  `ERROR_BAD_CREDENTIALS`, after the same work.
  */
 typedef struct bv_auth_table {
@@ -815,6 +820,12 @@ typedef struct bv_auth_table {
    The groups of somebody: `data` = a JSON array of text.
    */
   void (*groups)(void *instance, struct bv_str subject, struct bv_completion done);
+  /*
+   Reads what the provider itself sends when a session ended there (the logout token of OpenID
+   Connect): `data` is `{"subject": null or "…", "session": null or "…", "issued": seconds since
+   1970}`, with a subject or a session. Anybody may have sent it. Since 1.2; may be NULL.
+   */
+  void (*read_logout_notice)(void *instance, struct bv_str notice, struct bv_completion done);
 } bv_auth_table;
 
 #endif  /* BOXVAULT_PLUGIN_H */

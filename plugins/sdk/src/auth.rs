@@ -50,14 +50,17 @@ impl AuthFacets {
     pub const LOGOUT: Self = Self(1 << 4);
     /// Looking up somebody's groups without them.
     pub const GROUPS: Self = Self(1 << 5);
+    /// Hearing from the provider itself that a session ended there.
+    pub const LOGOUT_NOTICE: Self = Self(1 << 6);
 
-    const NAMES: [(Self, &'static str); 6] = [
+    const NAMES: [(Self, &'static str); 7] = [
         (Self::PASSWORD, "password"),
         (Self::REDIRECT, "redirect"),
         (Self::INTROSPECT, "introspect"),
         (Self::REFRESH, "refresh"),
         (Self::LOGOUT, "logout"),
         (Self::GROUPS, "groups"),
+        (Self::LOGOUT_NOTICE, "logout_notice"),
     ];
 
     /// Reads the bits of the C table.
@@ -161,6 +164,20 @@ pub struct Claims {
     /// Until when this holds, if the provider says so. Crosses in whole seconds.
     #[serde(with = "unix_seconds")]
     pub expires: Option<SystemTime>,
+    /// The session at the provider, as it names it when it ends ([`LogoutNotice`]).
+    pub session: Option<String>,
+}
+
+/// What a provider says when a session ended there: of one session, or of all that somebody has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogoutNotice {
+    /// Whose sessions, if it says so.
+    pub subject: Option<String>,
+    /// Which session, if it says so: [`Claims::session`].
+    pub session: Option<String>,
+    /// When it was said, in seconds since 1970: sessions that began later are not meant.
+    pub issued: u64,
 }
 
 impl Claims {
@@ -171,6 +188,8 @@ impl Claims {
     pub fn check(&self) -> Result<()> {
         for (field, text) in
             [("issuer", &self.issuer), ("subject", &self.subject), ("username", &self.username)]
+                .into_iter()
+                .chain(self.session.iter().map(|session| ("session", session)))
         {
             if text.is_empty() || text.len() > USERNAME_BYTES_MAX || text.contains(char::is_control)
             {
@@ -181,6 +200,26 @@ impl Claims {
             }
         }
         Ok(())
+    }
+}
+
+impl LogoutNotice {
+    /// Checks what the host relies on.
+    ///
+    /// # Errors
+    /// `ContractViolation`.
+    pub fn check(&self) -> Result<()> {
+        let fine = |text: &String| !text.is_empty() && text.len() <= USERNAME_BYTES_MAX;
+        let named = [&self.subject, &self.session];
+        if named.iter().any(|text| text.is_some())
+            && named.iter().all(|text| text.as_ref().is_none_or(fine))
+        {
+            return Ok(());
+        }
+        Err(PluginError::new(
+            crate::PluginErrorKind::ContractViolation,
+            "the notice names neither a subject nor a session, or an empty or overlong one",
+        ))
     }
 }
 
@@ -261,6 +300,15 @@ pub trait AuthProvider: Send + Sync + 'static {
     async fn finish_redirect(&self, callback: RedirectFinish) -> Result<Claims> {
         drop(callback);
         Err(PluginError::unsupported("signing in by redirect"))
+    }
+
+    /// Reads what the provider sends when a session ended there. Anybody may have sent it.
+    ///
+    /// # Errors
+    /// `BadCredentials` if the provider never said that, `Unavailable`.
+    async fn read_logout_notice(&self, notice: Secret) -> Result<LogoutNotice> {
+        drop(notice);
+        Err(PluginError::unsupported("hearing of ended sessions"))
     }
 
     /// Checks a token that the provider issued.
@@ -381,6 +429,7 @@ mod tests {
             groups: vec!["staff".into()],
             attributes: BTreeMap::from([("mail".into(), vec!["a@example.org".into()])]),
             expires: Some(UNIX_EPOCH + Duration::from_hours(500_000)),
+            session: Some("s1".into()),
             ..Claims::default()
         };
         let text = serde_json::to_string(&claims).unwrap();
@@ -398,6 +447,7 @@ mod tests {
             (AuthFacets::REFRESH, abi::FACET_REFRESH),
             (AuthFacets::LOGOUT, abi::FACET_LOGOUT),
             (AuthFacets::GROUPS, abi::FACET_GROUPS),
+            (AuthFacets::LOGOUT_NOTICE, abi::FACET_LOGOUT_NOTICE),
         ] {
             assert_eq!(ours.bits(), bits, "{ours:?}");
         }

@@ -21,8 +21,8 @@ mod write_behind;
 
 pub use async_trait::async_trait;
 pub use auth::{
-    AuthFacets, AuthPlugin, AuthProvider, Claims, Credentials, RedirectFinish, RedirectRequest,
-    RedirectStart,
+    AuthFacets, AuthPlugin, AuthProvider, Claims, Credentials, LogoutNotice, RedirectFinish,
+    RedirectRequest, RedirectStart,
 };
 pub use bytes::Bytes;
 pub use error::{PluginError, PluginErrorKind, Result};

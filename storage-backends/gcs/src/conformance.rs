@@ -58,8 +58,8 @@ async fn an_object_of_any_number_of_chunks_is_what_was_sent() {
         return;
     };
     let store = store(config(&server)).await;
-    let chunk = 1 << 20;
-    for size in [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 3 * chunk + 7] {
+    let chunk = 1_usize << 20;
+    for size in [0_usize, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 3 * chunk + 7] {
         let key = format!("chunks/{size}");
         let bytes: Vec<u8> = (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect();
         let mut writer = store.open_writer(&key, WriteOptions::default()).await.unwrap();
@@ -97,7 +97,7 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     }
     // what the identity is recognized by is another one's
     let token_file = server.credential_file.with_file_name("subject-token");
-    fs::write(token_file, "somebody else").unwrap();
+    tokio::fs::write(token_file, "somebody else").await.unwrap();
     let error = Gcs::create(good).await.err().unwrap();
     assert_eq!(error.kind, PluginErrorKind::InvalidConfig, "{error}");
     assert!(error.message.starts_with("credential: it cannot be used"), "{error}");

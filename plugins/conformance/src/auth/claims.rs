@@ -64,6 +64,10 @@ async fn undeclared_facets_are_unsupported(case: Case) -> Verdict {
     if !facets.contains(AuthFacets::LOGOUT) {
         answers.push(("logout", provider.logout(subject).await.map(drop)));
     }
+    if !facets.contains(AuthFacets::LOGOUT_NOTICE) {
+        let notice = Secret::new("notice");
+        answers.push(("logout_notice", provider.read_logout_notice(notice).await.map(drop)));
+    }
     if !facets.contains(AuthFacets::GROUPS) {
         answers.push(("groups", provider.groups(subject).await.map(drop)));
     }

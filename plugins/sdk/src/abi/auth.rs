@@ -16,15 +16,17 @@ pub const FACET_REFRESH: u64 = 8;
 pub const FACET_LOGOUT: u64 = 16;
 /// `groups` works.
 pub const FACET_GROUPS: u64 = 32;
+/// `read_logout_notice` works. Since 1.2.
+pub const FACET_LOGOUT_NOTICE: u64 = 64;
 
 /// Somebody who knows who people are.
 ///
-/// All functions are required; one whose facet is not declared answers `ERROR_UNSUPPORTED`. Where
-/// the comment says *claims*, `data` is a JSON object:
+/// All functions of 1.0 are required; one whose facet is not declared answers `ERROR_UNSUPPORTED`.
+/// Where the comment says *claims*, `data` is a JSON object:
 /// `{"issuer": "…", "subject": "…", "username": "…", "email": null or "…", "email_verified": false,
 /// "display_name": null or "…", "groups": ["…"], "attributes": {"key": ["…"]}, "expires": null or
-/// seconds since 1970}`. The first three are required and not empty; `issuer` and `subject`
-/// together name the account for ever. A wrong name and a wrong password are the same error,
+/// seconds since 1970, "session": null or "…"}`. The first three are required and not empty; `issuer`
+/// and `subject` together name the account for ever; `session` names the session at the provider. A wrong name and a wrong password are the same error,
 /// `ERROR_BAD_CREDENTIALS`, after the same work.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -64,6 +66,11 @@ pub struct AuthTable {
     pub logout: Option<unsafe extern "C" fn(instance: *mut c_void, subject: Str, done: Completion)>,
     /// The groups of somebody: `data` = a JSON array of text.
     pub groups: Option<unsafe extern "C" fn(instance: *mut c_void, subject: Str, done: Completion)>,
+    /// Reads what the provider itself sends when a session ended there (the logout token of OpenID
+    /// Connect): `data` is `{"subject": null or "…", "session": null or "…", "issued": seconds since
+    /// 1970}`, with a subject or a session. Anybody may have sent it. Since 1.2; may be NULL.
+    pub read_logout_notice:
+        Option<unsafe extern "C" fn(instance: *mut c_void, notice: Str, done: Completion)>,
 }
 
 #[expect(unsafe_code, reason = "integers and optional functions only")]

@@ -52,6 +52,7 @@ impl<P: AuthPlugin> Exports<P> {
         refresh: Some(refresh),
         logout: Some(logout),
         groups: Some(groups),
+        read_logout_notice: Some(read_logout_notice),
     };
 
     unsafe extern "C" fn validate(
@@ -186,6 +187,18 @@ unsafe extern "C" fn introspect_token(
     };
     // SAFETY: the host passes an instance handle, and lends the text for the call.
     unsafe { ask(handle, token, completion, question) };
+}
+
+unsafe extern "C" fn read_logout_notice(
+    handle: *mut c_void,
+    notice: abi::Str,
+    completion: abi::Completion,
+) {
+    let question = |instance: Instance, notice: String| async move {
+        instance.read_logout_notice(Secret::from(notice)).await
+    };
+    // SAFETY: the host passes an instance handle, and lends the text for the call.
+    unsafe { ask(handle, notice, completion, question) };
 }
 
 unsafe extern "C" fn refresh(handle: *mut c_void, subject: abi::Str, completion: abi::Completion) {

@@ -1,0 +1,406 @@
+//! The auth suite on this provider directly, and what only this provider promises. The OpenID provider is a real one.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use boxvault_plugin_conformance::{
+    auth,
+    servers::{OidcServer, skip},
+};
+use boxvault_plugin_sdk::{
+    AuthFacets, AuthPlugin, AuthProvider, Claims, Credentials, LogoutNotice, PluginErrorKind,
+    RedirectFinish, RedirectRequest, Secret, config,
+};
+use data_encoding::BASE64URL_NOPAD;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::{ClientAuthentication, Config, Oidc, Userinfo};
+
+const CALLBACK: &str = "https://boxvault.invalid/auth/callback/corp";
+const VERIFIER: &str = "a-verifier-that-is-as-long-as-it-has-to-be-0123456789";
+const NONCE: &str = "a nonce of a test";
+
+/// A provider, or a word about why there is none.
+fn server(test: &str) -> Option<OidcServer> {
+    OidcServer::start().map_err(|reason| skip(&format!("{test} (oidc)"), &reason)).ok()
+}
+
+/// Every key that is not written.
+fn usual() -> Config {
+    config::parse(br#"{"issuer": "https://id.example.org", "client_id": "boxvault"}"#).unwrap()
+}
+
+fn config(server: &OidcServer) -> Config {
+    Config {
+        issuer: server.issuer.clone(),
+        client_id: server.client_id.clone(),
+        client_secret: Some(Secret::new(&server.client_secret)),
+        ca_file: Some(server.ca_file.clone()),
+        // a test does not wait for clocks
+        clock_skew_s: 5,
+        ..usual()
+    }
+}
+
+async fn provider(config: Config) -> Arc<dyn AuthProvider> {
+    Arc::from(Oidc::create(config).await.unwrap())
+}
+
+/// What the browser brings back after it was at the provider.
+async fn trip(
+    provider: &Arc<dyn AuthProvider>,
+    server: &mut OidcServer,
+    who: &str,
+) -> Result<RedirectFinish, PluginErrorKind> {
+    let request = RedirectRequest {
+        callback_url: CALLBACK.to_owned(),
+        state: "a state".to_owned(),
+        nonce: NONCE.to_owned(),
+        code_challenge: BASE64URL_NOPAD.encode(&Sha256::digest(VERIFIER)),
+    };
+    let start = provider.start_redirect(request).await.map_err(|error| error.kind)?;
+    let back = server.visit(who, &start.url);
+    assert!(back.starts_with(CALLBACK), "{back}");
+    let back = Url::parse(&back).unwrap();
+    let parameters: BTreeMap<String, String> = back.query_pairs().into_owned().collect();
+    assert_eq!(parameters["state"], "a state");
+    Ok(RedirectFinish {
+        callback_url: CALLBACK.to_owned(),
+        parameters,
+        nonce: NONCE.to_owned(),
+        code_verifier: VERIFIER.to_owned(),
+    })
+}
+
+async fn finish(
+    provider: &Arc<dyn AuthProvider>,
+    finish: RedirectFinish,
+) -> Result<Claims, PluginErrorKind> {
+    provider.finish_redirect(finish).await.map_err(|error| error.kind)
+}
+
+async fn sign_in(
+    provider: &Arc<dyn AuthProvider>,
+    server: &mut OidcServer,
+    who: &str,
+) -> Result<Claims, PluginErrorKind> {
+    let back = trip(provider, server, who).await?;
+    finish(provider, back).await
+}
+
+fn ann(server: &OidcServer) -> Claims {
+    Claims {
+        issuer: server.issuer.clone(),
+        subject: "ann".to_owned(),
+        username: "ann".to_owned(),
+        email: Some("ann@example.org".to_owned()),
+        email_verified: true,
+        display_name: Some("Ann Example".to_owned()),
+        groups: ["builders", "staff"].map(str::to_owned).to_vec(),
+        ..Claims::default()
+    }
+}
+
+const REFUSED: Result<Claims, PluginErrorKind> = Err(PluginErrorKind::BadCredentials);
+const AWAY: Result<Claims, PluginErrorKind> = Err(PluginErrorKind::Unavailable);
+
+#[tokio::test]
+async fn the_auth_suite_passes() {
+    let Some(server) = server("the_auth_suite_passes") else { return };
+    let fixture = auth::Fixture {
+        credentials: Credentials::new("ann", "correct horse"),
+        claims: ann(&server),
+        disabled: None,
+    };
+    let config = config(&server);
+    let make = || async { Ok(Arc::from(Oidc::create(config.clone()).await?)) };
+    let report = auth::run(make, &fixture).await;
+    println!("{report}");
+    assert!(report.passed(), "{report}");
+}
+
+#[tokio::test]
+async fn whoever_comes_back_with_a_code_is_known_whatever_way_the_client_proves_itself() {
+    let test = "whoever_comes_back_with_a_code_is_known_whatever_way_the_client_proves_itself";
+    let Some(mut server) = server(test) else { return };
+    for client_authentication in
+        [None, Some(ClientAuthentication::Basic), Some(ClientAuthentication::Post)]
+    {
+        let corp = provider(Config { client_authentication, ..config(&server) }).await;
+        assert_eq!(sign_in(&corp, &mut server, "ann").await, Ok(ann(&server)));
+    }
+    let corp = provider(config(&server)).await;
+    let bob = sign_in(&corp, &mut server, "bob").await.unwrap();
+    assert_eq!((bob.email_verified, bob.groups.len()), (false, 0));
+    assert_eq!(sign_in(&corp, &mut server, "nobody").await, REFUSED, "who refuses, or is refused");
+    let wrong = Config { client_secret: Some(Secret::new("not it")), ..config(&server) };
+    let wrong = provider(wrong).await;
+    let refused = sign_in(&wrong, &mut server, "ann").await;
+    assert_eq!(refused, Err(PluginErrorKind::PermissionDenied));
+}
+
+#[tokio::test]
+async fn claims_come_from_where_the_configuration_says() {
+    let Some(mut server) = server("claims_come_from_where_the_configuration_says") else { return };
+    let nested = Config {
+        groups_claim: "realm_access.roles".into(),
+        userinfo: Userinfo::Always,
+        ..config(&server)
+    };
+    let found = sign_in(&provider(nested).await, &mut server, "ann").await.unwrap();
+    assert_eq!(found.groups, ["ann-role"]);
+    let never = Config { userinfo: Userinfo::Never, ..config(&server) };
+    let refused = sign_in(&provider(never).await, &mut server, "ann").await;
+    assert_eq!(refused, Err(PluginErrorKind::Unexpected), "the token holds no name");
+    let never =
+        Config { userinfo: Userinfo::Never, username_claim: "sub".into(), ..config(&server) };
+    let found = sign_in(&provider(never).await, &mut server, "ann").await.unwrap();
+    assert_eq!((found.email, found.groups.len()), (None, 0));
+    server.twist("stranger");
+    let corp = provider(config(&server)).await;
+    assert_eq!(sign_in(&corp, &mut server, "ann").await, REFUSED, "claims of somebody else");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_the_providers_of_now_for_this_sign_in_is_refused() {
+    let test = "a_token_that_is_not_the_providers_of_now_for_this_sign_in_is_refused";
+    let Some(mut server) = server(test) else { return };
+    let corp = provider(config(&server)).await;
+    for kind in [
+        "expired",
+        "early",
+        "notyet",
+        "endless",
+        "foreign",
+        "tampered",
+        "unsigned",
+        "secret",
+        "confused",
+        "nonce",
+        "nononce",
+        "audience",
+        "party",
+        "noparty",
+        "issuer",
+        "nosubject",
+        "garbage",
+    ] {
+        server.twist(kind);
+        assert_eq!(sign_in(&corp, &mut server, "ann").await, REFUSED, "{kind}");
+    }
+    server.twist("unknown");
+    assert_eq!(sign_in(&corp, &mut server, "ann").await, AWAY, "a key that nobody names");
+    server.twist("notoken");
+    let refused = sign_in(&corp, &mut server, "ann").await;
+    assert_eq!(refused, Err(PluginErrorKind::Unexpected));
+    // a token that does not say which key it is by is tried with all that may be
+    server.twist("nameless");
+    assert_eq!(sign_in(&corp, &mut server, "ann").await, Ok(ann(&server)));
+    server.twist("none");
+    assert_eq!(sign_in(&corp, &mut server, "ann").await, Ok(ann(&server)));
+}
+
+#[tokio::test]
+async fn a_code_is_good_once_and_only_with_what_began_it() {
+    let Some(mut server) = server("a_code_is_good_once_and_only_with_what_began_it") else {
+        return;
+    };
+    let corp = provider(config(&server)).await;
+    let back = trip(&corp, &mut server, "ann").await.unwrap();
+    assert_eq!(finish(&corp, back.clone()).await, Ok(ann(&server)));
+    assert_eq!(finish(&corp, back).await, REFUSED, "a code came twice");
+    let change = |change: fn(&mut RedirectFinish)| {
+        move |mut back: RedirectFinish| {
+            change(&mut back);
+            back
+        }
+    };
+    for (what, change) in [
+        ("another verifier", change(|back| back.code_verifier.push('x'))),
+        ("another nonce", change(|back| back.nonce.push('x'))),
+        ("another place", change(|back| back.callback_url.push('x'))),
+        ("no code", change(|back| drop(back.parameters.remove("code")))),
+        ("a forged code", change(|back| drop(back.parameters.insert("code".into(), "x".into())))),
+        ("no issuer", change(|back| drop(back.parameters.remove("iss")))),
+        (
+            "another issuer",
+            change(|back| {
+                drop(back.parameters.insert("iss".into(), "https://evil.example".into()))
+            }),
+        ),
+    ] {
+        let back = trip(&corp, &mut server, "ann").await.unwrap();
+        assert_eq!(finish(&corp, change(back)).await, REFUSED, "{what}");
+    }
+    for (error, kind) in [
+        ("login_required", PluginErrorKind::BadCredentials),
+        ("temporarily_unavailable", PluginErrorKind::Unavailable),
+        ("invalid_scope", PluginErrorKind::Unexpected),
+    ] {
+        let mut back = trip(&corp, &mut server, "ann").await.unwrap();
+        back.parameters.insert("error".into(), error.into());
+        assert_eq!(finish(&corp, back).await, Err(kind), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn keys_may_change_and_unknown_ones_do_not_become_a_flood_of_questions() {
+    let test = "keys_may_change_and_unknown_ones_do_not_become_a_flood_of_questions";
+    let Some(mut server) = server(test) else { return };
+    // as short as it can be: what is known is as old when the next one comes
+    let quick = provider(Config { keys_pause_s: 1, ..config(&server) }).await;
+    let slow = provider(Config { keys_pause_s: 3_600, ..config(&server) }).await;
+    for corp in [&quick, &slow] {
+        assert_eq!(sign_in(corp, &mut server, "ann").await, Ok(ann(&server)));
+    }
+    server.rotate_keys();
+    let within_its_pause = sign_in(&slow, &mut server, "ann").await;
+    assert_eq!(within_its_pause, AWAY);
+    eventually(async || sign_in(&quick, &mut server, "ann").await == Ok(ann(&server))).await;
+    let before = server.count("/jwks");
+    for _ in 0..20 {
+        let token = server.logout_token("unknown", "ann", None);
+        let refused = slow.read_logout_notice(Secret::new(token)).await.unwrap_err();
+        assert_eq!(refused.kind, PluginErrorKind::BadCredentials);
+    }
+    assert_eq!(server.count("/jwks"), before, "anybody can send unknown keys");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_told_and_may_come_back() {
+    let Some(mut server) = server("a_provider_that_is_away_is_told_and_may_come_back") else {
+        return;
+    };
+    let known = provider(config(&server)).await;
+    assert_eq!(sign_in(&known, &mut server, "ann").await, Ok(ann(&server)));
+    let back = trip(&known, &mut server, "ann").await.unwrap();
+    server.stop();
+    // made while it is away: nothing is known of it
+    let late = provider(config(&server)).await;
+    assert_eq!(finish(&known, back).await, AWAY);
+    assert_eq!(trip(&late, &mut server, "ann").await.unwrap_err(), PluginErrorKind::Unavailable);
+    for corp in [&known, &late] {
+        assert_eq!(corp.health().await.unwrap_err().kind, PluginErrorKind::Unavailable);
+    }
+    server.bring_back();
+    for corp in [&known, &late] {
+        assert!(corp.health().await.is_ok());
+        assert_eq!(sign_in(corp, &mut server, "ann").await, Ok(ann(&server)));
+    }
+    // one that shows another certificate is as good as none
+    let untrusting = provider(Config { ca_file: None, ..config(&server) }).await;
+    assert_eq!(untrusting.health().await.unwrap_err().kind, PluginErrorKind::Unavailable);
+    let renamed = Config { issuer: format!("{}/", server.issuer), ..config(&server) };
+    let told = provider(renamed).await.health().await.unwrap_err();
+    assert!(told.kind == PluginErrorKind::InvalidConfig && told.message.contains("calls itself"));
+}
+
+#[tokio::test]
+async fn what_the_provider_says_of_ended_sessions_is_believed_and_nothing_else() {
+    let test = "what_the_provider_says_of_ended_sessions_is_believed_and_nothing_else";
+    let Some(mut server) = server(test) else { return };
+    let corp = provider(config(&server)).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let token = server.logout_token("good", "ann", Some("s1"));
+    let notice = corp.read_logout_notice(Secret::new(&token)).await.unwrap();
+    let expected = LogoutNotice {
+        subject: Some("ann".into()),
+        session: Some("s1".into()),
+        issued: notice.issued,
+    };
+    assert_eq!(notice, expected);
+    assert!(notice.issued.abs_diff(now) < 60);
+    for kind in [
+        "expired",
+        "old",
+        "early",
+        "foreign",
+        "unknown",
+        "unsigned",
+        "secret",
+        "audience",
+        "issuer",
+        "nonce",
+        "noevent",
+        "otherevent",
+        "nobody",
+    ] {
+        let token = server.logout_token(kind, "ann", Some("s1"));
+        let refused = corp.read_logout_notice(Secret::new(token)).await.unwrap_err();
+        assert_eq!(refused.kind, PluginErrorKind::BadCredentials, "{kind}");
+    }
+    for garbage in ["", "x", "a.b.c", &token[1..]] {
+        let refused = corp.read_logout_notice(Secret::new(garbage)).await.unwrap_err();
+        assert_eq!(refused.kind, PluginErrorKind::BadCredentials, "{garbage:?}");
+    }
+}
+
+#[tokio::test]
+async fn signing_out_leads_to_the_provider_and_back() {
+    let Some(mut server) = server("signing_out_leads_to_the_provider_and_back") else { return };
+    let after = "https://boxvault.invalid/";
+    server.set_client(CALLBACK, Some("https://boxvault.invalid/told"), Some(after));
+    let back = Config { post_logout_url: Some(after.into()), ..config(&server) };
+    let corp = provider(back).await;
+    let found = sign_in(&corp, &mut server, "ann").await.unwrap();
+    assert!(found.session.is_some(), "the provider names its session");
+    let url = corp.logout("ann").await.unwrap().unwrap();
+    assert_eq!(server.leave("ann", &url), after);
+    let stays = provider(Config { end_session: false, ..config(&server) }).await;
+    assert!(!stays.facets().contains(AuthFacets::LOGOUT));
+    assert_eq!(stays.logout("ann").await.unwrap_err().kind, PluginErrorKind::Unsupported);
+}
+
+#[test]
+fn a_configuration_that_cannot_work_is_told_by_its_key() {
+    let good = usual();
+    Oidc::validate(&good).unwrap();
+    let other = |change: fn(&mut Config)| {
+        let mut config = good.clone();
+        change(&mut config);
+        config
+    };
+    for (config, told) in [
+        (other(|c| c.issuer = "id.example.org".into()), "issuer: "),
+        (other(|c| c.issuer = "http://id.example.org".into()), "issuer: everybody on the way"),
+        (other(|c| c.issuer = "ldap://id.example.org".into()), "issuer: ldap:// is not"),
+        (other(|c| c.issuer = "https://id.example.org?x".into()), "issuer: it is an address"),
+        (other(|c| c.client_id = String::new()), "client_id: "),
+        (other(|c| c.client_secret = Some(Secret::new(""))), "client_secret: "),
+        (
+            other(|c| c.client_authentication = Some(ClientAuthentication::Post)),
+            "client_authentication: ",
+        ),
+        (other(|c| c.scopes = vec!["profile".into()]), "scopes: "),
+        (other(|c| c.scopes.push("a b".into())), "scopes.3: "),
+        (other(|c| c.username_claim = String::new()), "username_claim: "),
+        (other(|c| c.groups_claim = String::new()), "groups_claim: "),
+        (other(|c| c.post_logout_url = Some("/".into())), "post_logout_url: "),
+        (
+            other(|c| drop(c.authorization_parameters.insert("nonce".into(), "x".into()))),
+            "authorization_parameters.nonce: ",
+        ),
+    ] {
+        let refused = Oidc::validate(&config).unwrap_err();
+        assert!(refused.message.starts_with(told), "{refused}");
+    }
+    let allowed = other(|c| {
+        c.issuer = "http://127.0.0.1:1".into();
+        c.plaintext_allowed = true;
+    });
+    Oidc::validate(&allowed).unwrap();
+}
+
+/// Waits for a condition, with a deadline.
+async fn eventually(mut condition: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it comes true in time");
+}
