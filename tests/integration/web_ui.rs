@@ -5,6 +5,7 @@
 
 use std::{path::PathBuf, process::Stdio};
 
+use boxvault_plugin_conformance::servers::{LdapServer, OidcServer};
 use boxvault_tests::{
     Client, Publication, Reply, TestServer, Vagrant,
     bytes::{BoxBuilder, BoxFile},
@@ -19,6 +20,8 @@ use tokio::{
     io::AsyncWriteExt,
     process::Command,
 };
+
+use crate::{directories, single_sign_on};
 
 /// What a browser accepts when somebody goes to an address.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -253,6 +256,45 @@ async fn a_policy_is_written_and_a_server_administered_in_the_browser() {
     browser.walk("administration.mjs", &[&server.url(), ADMIN_NAME, PASSWORD]).await;
 }
 
+/// Whoever is in a group of a provider reads all boxes of acme.
+async fn staff_reads(admin: &Client, provider: &str) {
+    let rules = format!(
+        "g, group:{provider}:staff, role:acme/reader, acme\n\
+         p, role:acme/reader, acme, box/**, read, allow\n"
+    );
+    let rules = json!({ "text": rules, "message": "staff reads" });
+    let put = admin.put("/api/organization/acme/policy", &rules).await;
+    assert_eq!(put.status, 200, "{}", put.text());
+}
+
+#[tokio::test]
+async fn people_sign_in_at_a_provider_in_the_browser() {
+    let test = "people_sign_in_at_a_provider_in_the_browser";
+    let mut oidc = match OidcServer::start() {
+        Ok(oidc) => oidc,
+        Err(reason) => return skip(test, &reason),
+    };
+    let (builder, _folder) = single_sign_on::server_with(&oidc);
+    let server = builder.start().await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    single_sign_on::introduce(&mut oidc, &server);
+    staff_reads(&published(&server).await, "sso").await;
+    browser.walk("sign-on.mjs", &[&server.url(), &oidc.issuer]).await;
+}
+
+#[tokio::test]
+async fn people_sign_in_through_a_directory_in_the_browser() {
+    let test = "people_sign_in_through_a_directory_in_the_browser";
+    let ldap = match LdapServer::start() {
+        Ok(ldap) => ldap,
+        Err(reason) => return skip(test, &reason),
+    };
+    let server = directories::server_with(&ldap).start().await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    staff_reads(&published(&server).await, "corp").await;
+    browser.walk("directory.mjs", &[&server.url()]).await;
+}
+
 #[tokio::test]
 async fn browsers_get_the_page_at_every_path_for_people_and_nowhere_else() {
     let server = TestServer::start().await;
@@ -263,6 +305,7 @@ async fn browsers_get_the_page_at_every_path_for_people_and_nowhere_else() {
         "/discover",
         "/login",
         "/login/sign-up",
+        "/login/callback/sso?code=a.b&state=c",
         "/acme",
         "/acme/debian",
         "/acme/secret",

@@ -12,6 +12,7 @@ pub mod archives;
 pub mod artifacts;
 pub mod audit;
 pub mod avatars;
+pub mod begun_sign_ins;
 pub mod blobs;
 pub mod box_artworks;
 pub mod box_downloads;

@@ -22,6 +22,7 @@ pub mod artifacts;
 pub mod attempts;
 pub mod audit;
 pub mod avatars;
+pub mod begun_sign_ins;
 pub mod blobs;
 pub mod boxes;
 pub mod downloads;

@@ -30,6 +30,7 @@ mod m20261126_000302_bind_tokens;
 mod m20261129_000401_create_policy_versions;
 mod m20261130_000601_expected_checksums;
 mod m20261130_000701_create_archives;
+mod m20261130_000710_create_begun_sign_ins;
 
 pub(crate) struct Migrator;
 
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000401_create_policy_versions::Migration),
             Box::new(m20261130_000601_expected_checksums::Migration),
             Box::new(m20261130_000701_create_archives::Migration),
+            Box::new(m20261130_000710_create_begun_sign_ins::Migration),
         ]
     }
 }

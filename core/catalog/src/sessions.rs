@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use boxvault_types::ids::{SessionId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
     IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect,
@@ -61,6 +61,21 @@ pub struct NewSession {
     pub address: Option<String>,
     /// The SHA-256 of the first refresh token.
     pub refresh_hash: Hash,
+    /// The session at the auth provider that it came of, in at most 64 characters.
+    pub provider_session: Option<String>,
+}
+
+/// Sessions that an auth provider says have ended there.
+#[derive(Debug, Clone)]
+pub struct EndedThere<'a> {
+    /// The auth provider's name.
+    pub issuer: &'a str,
+    /// Whose they are, if it says so.
+    pub subject: Option<&'a str>,
+    /// Which one it is, if it says so: [`NewSession::provider_session`].
+    pub provider_session: Option<&'a str>,
+    /// Those that began later are not meant.
+    pub begun_until: DateTime<Utc>,
 }
 
 /// A use of a refresh token.
@@ -110,6 +125,7 @@ pub async fn create(catalog: &Catalog, new: NewSession) -> Result<Session> {
         previous_hash: None,
         rotated_at: None,
         revoked_at: None,
+        provider_session: new.provider_session.as_deref().map(clean),
     };
     insert(catalog.writer(), row.clone())
         .await
@@ -220,6 +236,42 @@ pub(crate) async fn revoke_others_in<C: ConnectionTrait>(
 ) -> Result<u64> {
     let others = Condition::all().add(table::Column::Id.ne(keep.0));
     revoke_where(db, now, user, others).await
+}
+
+/// Ends the sessions that ended at their auth provider; tells how many.
+///
+/// One that is named ends only the sessions that came of it, and those of the same account of which nobody knows what
+/// they came of. Neither a subject nor a session ends nothing.
+pub async fn revoke_ended_there(catalog: &Catalog, ended: &EndedThere<'_>) -> Result<u64> {
+    if ended.subject.is_none() && ended.provider_session.is_none() {
+        return Ok(0);
+    }
+    let mut accounts = Query::select()
+        .column(user_rows::Column::Id)
+        .from(user_rows::Entity)
+        .and_where(user_rows::Column::Issuer.eq(clean(ended.issuer)))
+        .take();
+    if let Some(subject) = ended.subject {
+        accounts.and_where(user_rows::Column::Subject.eq(clean(subject)));
+    }
+    let which = match (ended.provider_session, ended.subject) {
+        (None, _) => Condition::all(),
+        (Some(session), None) => {
+            Condition::all().add(table::Column::ProviderSession.eq(clean(session)))
+        }
+        (Some(session), Some(_)) => Condition::any()
+            .add(table::Column::ProviderSession.eq(clean(session)))
+            .add(table::Column::ProviderSession.is_null()),
+    };
+    let revoked = table::Entity::update_many()
+        .col_expr(table::Column::RevokedAt, Expr::value(Some(catalog.now())))
+        .filter(table::Column::UserId.in_subquery(accounts))
+        .filter(table::Column::RevokedAt.is_null())
+        .filter(table::Column::CreatedAt.lte(whole_micros(ended.begun_until)))
+        .filter(which)
+        .exec(catalog.writer())
+        .await?;
+    Ok(revoked.rows_affected)
 }
 
 async fn revoke_where<C: ConnectionTrait>(

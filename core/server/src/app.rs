@@ -38,6 +38,7 @@ pub(crate) mod policies;
 pub(crate) mod profile;
 pub(crate) mod providers;
 pub(crate) mod readiness;
+pub(crate) mod redirects;
 pub(crate) mod resumable;
 pub(crate) mod sealing;
 pub(crate) mod second_factor;

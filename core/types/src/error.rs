@@ -100,6 +100,10 @@ codes! {
     LinkInvalid = "LINK_INVALID", Unauthenticated;
     /// User name or password is wrong, or the account may not sign in.
     SignInFailed = "SIGN_IN_FAILED", Unauthenticated;
+    /// The auth provider did not say who it is, or the account may not sign in.
+    SignInRefused = "SIGN_IN_REFUSED", Unauthenticated;
+    /// The sign-in was not begun in this browser, was finished before, or took too long; begin again.
+    SignInExpired = "SIGN_IN_EXPIRED", Unauthenticated;
     /// The refresh token is unknown, expired or was used before.
     RefreshTokenInvalid = "REFRESH_TOKEN_INVALID", Unauthenticated;
     /// The password is right; a code of the second factor is needed as well.
@@ -148,6 +152,8 @@ codes! {
     JoinRequestNotFound = "JOIN_REQUEST_NOT_FOUND", NotFound;
     /// No such service account.
     ServiceAccountNotFound = "SERVICE_ACCOUNT_NOT_FOUND", NotFound;
+    /// No such way to sign in.
+    SignInMethodNotFound = "SIGN_IN_METHOD_NOT_FOUND", NotFound;
     /// No such session.
     SessionNotFound = "SESSION_NOT_FOUND", NotFound;
     /// No such version of the policy.

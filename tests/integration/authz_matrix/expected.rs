@@ -18,6 +18,7 @@ pub(super) fn class(case: &Case, reply: &Reply) -> String {
                 | "UPLOAD_NOT_FOUND"
                 | "MEMBER_NOT_FOUND"
                 | "SESSION_NOT_FOUND"
+                | "SIGN_IN_METHOD_NOT_FOUND"
                 | "TOKEN_NOT_FOUND"
                 | "INVITATION_NOT_FOUND"
                 | "JOIN_REQUEST_NOT_FOUND"

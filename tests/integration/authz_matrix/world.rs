@@ -189,6 +189,7 @@ pub(super) fn path_of(case: &Case) -> String {
         .replace("{id}", "01a209f3-f74e-71ed-aee1-23a3bce95a3e")
         .replace("{number}", number)
         .replace("{since}", "0")
+        .replace("{method}", "local")
 }
 
 /// No rules of their own for acme and plaza, as the versions 2 and 3: the site's is the first.

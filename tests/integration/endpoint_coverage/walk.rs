@@ -1,11 +1,11 @@
 //! The walk through all operations, in an order in which each succeeds.
 
-use boxvault_plugin_conformance::servers::S3Server;
+use boxvault_plugin_conformance::servers::{OidcServer, S3Server};
 use boxvault_tests::{
     Client, Publication, Reply, TestServer,
     bytes::{BoxBuilder, PNG},
     mail::wait_for_link,
-    server::PASSWORD,
+    server::{PASSWORD, TestServerBuilder},
     totp,
 };
 use serde_json::json;
@@ -75,6 +75,44 @@ pub(super) async fn accounts(server: &TestServer, recorder: &mut Recorder, admin
     let again = anonymous.sign_in("alice", "another horse battery").await;
     let password = json!({ "currentPassword": "another horse battery" });
     recorder.call(&again, "delete_profile", 200, body(password)).await;
+}
+
+/// What needs a provider that signs people in elsewhere.
+pub(super) const REDIRECTS: [&str; 3] =
+    ["begin_sign_in", "finish_sign_in", "end_provider_sessions"];
+
+pub(super) fn with_redirects(builder: TestServerBuilder, oidc: &OidcServer) -> TestServerBuilder {
+    builder
+        .set("auth.providers.local.plugin", "local")
+        .set("auth.providers.sso.plugin", "oidc")
+        .set("auth.providers.sso.issuer", &oidc.issuer)
+        .set("auth.providers.sso.client_id", &oidc.client_id)
+        .set("auth.providers.sso.client_secret", &oidc.client_secret)
+        .set("auth.providers.sso.ca_file", &oidc.ca_file.display().to_string())
+}
+
+pub(super) async fn redirects(server: &TestServer, recorder: &mut Recorder, oidc: &mut OidcServer) {
+    oidc.set_client(&format!("{}/login/callback/sso", server.url()), None, None);
+    let (anonymous, method) = (server.anonymous(), [("method", "sso")]);
+    let [begin, finish, end] = REDIRECTS;
+    let with = With { names: &method, ..body(json!({ "next": "/discover" })) };
+    let begun = recorder.call(&anonymous, begin, 200, with).await;
+    let cookie = begun.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+    let back = reqwest::Url::parse(&oidc.visit("bob", &text(&begun, "url"))).unwrap();
+    let answer: serde_json::Map<_, _> =
+        back.query_pairs().map(|(name, text)| (name.into_owned(), json!(text))).collect();
+    let headers = [("cookie", cookie.unwrap())];
+    let with = With { names: &method, headers: &headers, ..body(json!({ "answer": answer })) };
+    recorder.call(&anonymous, finish, 200, with).await;
+    let notice = format!("logout_token={}", oidc.logout_token("good", "bob", None));
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let with = With {
+        names: &method,
+        headers: &headers,
+        body: Some(What::Bytes(notice.into_bytes())),
+        ..With::default()
+    };
+    recorder.call(&anonymous, end, 200, with).await;
 }
 
 pub(super) async fn links(server: &TestServer, recorder: &mut Recorder, admin: &Client) {

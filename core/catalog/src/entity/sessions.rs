@@ -18,6 +18,7 @@ pub struct Model {
     pub previous_hash: Option<Vec<u8>>,
     pub rotated_at: Option<DateTimeUtc>,
     pub revoked_at: Option<DateTimeUtc>,
+    pub provider_session: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

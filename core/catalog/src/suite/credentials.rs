@@ -11,8 +11,9 @@ use sea_orm_migration::MigratorTrait;
 use super::fixture::{organization, organization_name, user};
 use super::on_each_database;
 use crate::audit::{self, AuditFilter, NewEntry};
+use crate::begun_sign_ins::{self, BegunSignIn};
 use crate::migration::Migrator;
-use crate::sessions::{self, NewSession, Refresh, Rotation};
+use crate::sessions::{self, EndedThere, NewSession, Refresh, Rotation};
 use crate::signing_keys::{self, SigningKey};
 use crate::tokens::{self, NewToken};
 use crate::{Catalog, CatalogError, Noun, Page, Taken, organizations, settings, users};
@@ -26,6 +27,7 @@ pub(super) fn new_session(catalog: &Catalog, user_id: UserId, hash: u8) -> NewSe
         user_agent: Some("vagrant".to_owned()),
         address: Some("192.0.2.1".to_owned()),
         refresh_hash: [hash; 32],
+        provider_session: None,
     }
 }
 
@@ -126,6 +128,81 @@ on_each_database! {
         assert!(sessions::find_live(catalog, ids[2]).await.unwrap().is_some());
         assert_eq!(sessions::revoke_all(catalog, anna.id).await.unwrap(), 1);
         assert!(sessions::find_live(catalog, of_bert.id).await.unwrap().is_some());
+    }
+
+    async fn what_ended_at_a_provider_ends_here_and_nothing_else_does(db) {
+        let catalog = &db.catalog;
+        let mut people = Vec::new();
+        for (issuer, subject) in [("corp", "1"), ("corp", "2"), ("other", "1")] {
+            let claims = users::Claims {
+                issuer: issuer.to_owned(),
+                subject: subject.to_owned(),
+                name: format!("{issuer}-{subject}").parse().unwrap(),
+                email: None,
+                display_name: String::new(),
+                groups: Vec::new(),
+            };
+            people.push(users::upsert_external(catalog, claims).await.unwrap().id);
+        }
+        // by account and by the session there: a, b, one that nobody knows of
+        let mut ids = Vec::new();
+        for (index, person) in people.iter().enumerate() {
+            for (there, name) in [Some("a"), Some("b"), None].into_iter().enumerate() {
+                let hash = u8::try_from(index * 3 + there).unwrap();
+                let provider_session = name.map(ToOwned::to_owned);
+                let new = NewSession { provider_session, ..new_session(catalog, *person, hash) };
+                ids.push(sessions::create(catalog, new).await.unwrap().id);
+            }
+        }
+        let live = async || {
+            let mut live = Vec::new();
+            for (index, id) in ids.iter().enumerate() {
+                if sessions::find_live(catalog, *id).await.unwrap().is_some() {
+                    live.push(index);
+                }
+            }
+            live
+        };
+        let begun_until = catalog.now();
+        let ended = |subject, provider_session| EndedThere {
+            issuer: "corp", subject, provider_session, begun_until,
+        };
+        let end = async |ended: EndedThere<'_>| sessions::revoke_ended_there(catalog, &ended).await.unwrap();
+        assert_eq!(end(ended(None, None)).await, 0);
+        assert_eq!(end(ended(Some("1"), Some("c"))).await, 1, "what nobody knows of");
+        let before = EndedThere { begun_until: begun_until - TimeDelta::days(1), ..ended(Some("1"), None) };
+        assert_eq!(end(before).await, 0, "sessions that began later");
+        assert_eq!(live().await, [0, 1, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(end(ended(None, Some("a"))).await, 2, "of whomever it is");
+        assert_eq!(live().await, [1, 4, 5, 6, 7, 8]);
+        assert_eq!(end(ended(Some("2"), None)).await, 2);
+        assert_eq!(live().await, [1, 6, 7, 8], "the other provider's are its own");
+    }
+
+    async fn a_begun_sign_in_is_taken_once_by_the_browser_that_began_it(db) {
+        let catalog = &db.catalog;
+        let begun = BegunSignIn {
+            id: uuid::Uuid::new_v4(),
+            provider: "corp".to_owned(),
+            browser_hash: [1; 32],
+            sealed: vec![0, 1, 2, 255],
+            stay_logged_in: true,
+            next_path: Some("/acme/debian".to_owned()),
+            expires_at: catalog.now() + TimeDelta::minutes(10),
+        };
+        begun_sign_ins::create(catalog, begun.clone()).await.unwrap();
+        let take = |provider: &'static str, hash: u8| async move {
+            begun_sign_ins::take(catalog, begun.id, provider, &[hash; 32]).await.unwrap()
+        };
+        assert_eq!(take("corp", 2).await, None, "another browser");
+        assert_eq!(take("other", 1).await, None, "another provider");
+        assert_eq!(take("corp", 1).await, Some(begun.clone()));
+        assert_eq!(take("corp", 1).await, None, "it came twice");
+        begun_sign_ins::create(catalog, begun.clone()).await.unwrap();
+        db.clock.advance(Duration::from_mins(11));
+        assert_eq!(begun_sign_ins::forget_expired(catalog).await.unwrap(), 1);
+        begun_sign_ins::create(catalog, begun.clone()).await.unwrap();
+        assert_eq!(take("corp", 1).await, None, "it came too late");
     }
 
     async fn a_suspended_account_is_refused_at_once_with_every_credential(db) {

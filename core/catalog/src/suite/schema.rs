@@ -62,6 +62,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::artifacts::Entity));
     all.extend(columns_of(entity::audit::Entity));
     all.extend(columns_of(entity::avatars::Entity));
+    all.extend(columns_of(entity::begun_sign_ins::Entity));
     all.extend(columns_of(entity::blobs::Entity));
     all.extend(columns_of(entity::box_artworks::Entity));
     all.extend(columns_of(entity::box_downloads::Entity));

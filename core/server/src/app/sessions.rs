@@ -10,7 +10,7 @@ use boxvault_catalog::{
     sessions::{self, NewSession, Refresh, Rotation, Session},
     users::{self, Claims as ExternalClaims, User},
 };
-use boxvault_plugin_sdk::{AuthFacets, Claims, Credentials, PluginErrorKind};
+use boxvault_plugin_sdk::{AuthFacets, Claims, Credentials, PluginError, PluginErrorKind};
 use boxvault_types::{
     error::ErrorCode,
     identity::{Caller, Credential, LOCAL_ISSUER},
@@ -61,7 +61,7 @@ impl App {
     /// Signs in by name and password.
     pub(crate) async fn sign_in(&self, params: SignInParams, device: Device) -> Result<SignInView> {
         let user = self.prove(&params, &device).await?;
-        self.open_session(&user, params.stay_logged_in, device).await
+        self.open_session(&user, params.stay_logged_in, device, None).await
     }
 
     /// Whose name and password these are. A wrong name and a wrong password are one answer, after the same work.
@@ -100,14 +100,7 @@ impl App {
             }
             Err(error) => {
                 self.metrics.signed_in("failed");
-                return Err(AppError::new(
-                    ErrorCode::AuthProviderUnavailable,
-                    format!(
-                        "the auth provider {issuer:?} is out of reach for the moment; try again"
-                    ),
-                )
-                .with_retry_after(Duration::from_secs(5))
-                .with_source(error));
+                return Err(out_of_reach(issuer, error));
             }
         };
         let user = self.account_of(issuer, claims).await?;
@@ -150,7 +143,7 @@ impl App {
     }
 
     /// The account that claims belong to. A provider other than the built-in one brings its accounts with it.
-    async fn account_of(&self, issuer: &str, claims: Claims) -> Result<User> {
+    pub(super) async fn account_of(&self, issuer: &str, claims: Claims) -> Result<User> {
         if issuer == LOCAL_ISSUER {
             let found =
                 users::find_by_subject(&self.catalog, LOCAL_ISSUER, &claims.subject).await?;
@@ -176,12 +169,13 @@ impl App {
         Ok(user)
     }
 
-    /// Opens a session and gives its first pair of tokens.
+    /// Opens a session and gives its first pair of tokens. It may have come of a session at a provider.
     pub(crate) async fn open_session(
         &self,
         user: &User,
         stay: bool,
         device: Device,
+        provider_session: Option<String>,
     ) -> Result<SignInView> {
         let id = SessionId::new();
         let refresh_token = refresh_token(id);
@@ -196,6 +190,7 @@ impl App {
             user_agent,
             address: Some(device.address.to_string()),
             refresh_hash: secrets::hash(&refresh_token),
+            provider_session,
         };
         let session = sessions::create(&self.catalog, new).await?;
         self.signed_in_view(&session, refresh_token).await
@@ -361,6 +356,16 @@ fn refresh_token(session: SessionId) -> String {
 
 fn session_named_by(refresh_token: &str) -> Option<SessionId> {
     refresh_token.strip_prefix(TokenKind::Refresh.prefix())?.split_once('_')?.1.parse().ok()
+}
+
+/// A provider that does not answer, or not as it should; the log says why.
+pub(super) fn out_of_reach(issuer: &str, error: PluginError) -> AppError {
+    AppError::new(
+        ErrorCode::AuthProviderUnavailable,
+        format!("the auth provider {issuer:?} is out of reach for the moment; try again"),
+    )
+    .with_retry_after(Duration::from_secs(5))
+    .with_source(error)
 }
 
 fn sign_in_failed() -> AppError {

@@ -70,7 +70,7 @@ impl App {
         })?;
         settings::delete(&self.catalog, SETUP_TOKEN_HASH).await?;
         info!(user = %user.name, "the server was set up by {}", user.name);
-        self.open_session(&user, false, device).await
+        self.open_session(&user, false, device, None).await
     }
 
     /// Makes an account without a server, or brings an existing one in line. Doing it twice is doing it once.

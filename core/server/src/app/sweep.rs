@@ -10,7 +10,7 @@ use std::{
 };
 
 use boxvault_catalog::{
-    attempts,
+    attempts, begun_sign_ins,
     blobs::{self, Deletion},
     boxes, idempotency, invitations, join_requests, links, organizations, outbox, sessions,
     uploads,
@@ -99,6 +99,7 @@ impl App {
         sessions::forget_ended(&self.catalog, MEMORY).await?;
         attempts::forget_older_than(&self.catalog, MEMORY).await?;
         links::forget_expired(&self.catalog, MEMORY).await?;
+        begun_sign_ins::forget_expired(&self.catalog).await?;
         invitations::forget_ended(&self.catalog, MEMORY).await?;
         join_requests::forget_ended(&self.catalog, MEMORY).await?;
         outbox::forget_given_up(&self.catalog, MEMORY).await?;

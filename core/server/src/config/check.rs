@@ -236,6 +236,7 @@ fn check_auth(config: &Config, findings: &mut Findings<'_>) {
         ("auth.refresh_token_short_ttl", auth.refresh_token_short_ttl),
         ("auth.email_link_ttl", auth.email_link_ttl),
         ("auth.reset_link_ttl", auth.reset_link_ttl),
+        ("auth.redirect_ttl", auth.redirect_ttl),
         ("auth.signing_key_max_age", auth.signing_key_max_age),
         ("auth.lockout_duration", auth.lockout_duration),
     ] {

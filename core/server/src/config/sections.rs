@@ -238,6 +238,8 @@ pub struct AuthConfig {
     pub email_link_ttl: HumanDuration,
     /// How long a link is good for that resets a password. Default 30 min.
     pub reset_link_ttl: HumanDuration,
+    /// How long somebody may take to sign in at another site. Default 10 min.
+    pub redirect_ttl: HumanDuration,
     /// How old the key may get that access tokens are signed with. Default 30 days.
     pub signing_key_max_age: HumanDuration,
     /// Characters in a password, at least; not below 8. Default 10.
@@ -265,6 +267,7 @@ impl Default for AuthConfig {
             email_verification_required: false,
             email_link_ttl: HumanDuration::from_days(1),
             reset_link_ttl: HumanDuration::from_mins(30),
+            redirect_ttl: HumanDuration::from_mins(10),
             signing_key_max_age: HumanDuration::from_days(30),
             password_length_min: 10,
             lockout_failures_max: 10,

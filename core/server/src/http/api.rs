@@ -21,6 +21,7 @@ pub(crate) mod policies;
 pub(crate) mod profile;
 pub(crate) mod providers;
 pub(crate) mod recovery;
+pub(crate) mod redirects;
 pub(crate) mod second_factor;
 pub(crate) mod service_accounts;
 pub(crate) mod sign_in;

@@ -210,7 +210,7 @@ pub(crate) fn schema_of(parameter: &str) -> RefOr<Schema> {
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
             .into(),
-        "token" | "since" => ObjectBuilder::new().schema_type(Type::String).into(),
+        "token" | "since" | "method" => ObjectBuilder::new().schema_type(Type::String).into(),
         _ => BoxName::schema(),
     }
 }
@@ -227,6 +227,7 @@ pub(crate) fn example_of(parameter: &str) -> Option<&'static str> {
         "architecture" => "amd64",
         "username" => "alice",
         "service" => "ci",
+        "method" => "corp",
         _ => return None,
     })
 }
@@ -242,6 +243,7 @@ pub(crate) fn description_of(parameter: &str) -> &'static str {
         "architecture" => "The architecture's name, as Vagrant calls it.",
         "username" => "The user's name.",
         "service" => "The service account's name.",
+        "method" => "The way to sign in, as `GET /api/auth/methods` lists it.",
         "since" => "What the address of an upload has here.",
         _ => "The identifier.",
     }

@@ -12,8 +12,8 @@ use super::{
     api::{
         account, architectures, audit, badges, box_pages, boxes, direct_uploads, events, files,
         invitations, join_requests, organizations, organizations::lives, own_policies, permissions,
-        plugins, policies, profile, providers, recovery, second_factor, service_accounts, sign_in,
-        storage, system, uploads, users, versions, watches,
+        plugins, policies, profile, providers, recovery, redirects, second_factor,
+        service_accounts, sign_in, storage, system, uploads, users, versions, watches,
     },
     cloud::{
         authentication, boxes as cloud_boxes,
@@ -38,6 +38,9 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Read,     On::System,       endpoint!(sign_in::list_sign_in_methods))
         .add(Create,   On::Account,      endpoint!(sign_in::sign_up))
         .add(Create,   On::Session,      endpoint!(sign_in::sign_in))
+        .add(Create,   On::Session,      endpoint!(redirects::begin_sign_in))
+        .add(Create,   On::Session,      endpoint!(redirects::finish_sign_in))
+        .add(Update,   On::Session,      endpoint!(redirects::end_provider_sessions))
         .add(Update,   On::Session,      endpoint!(sign_in::refresh_session))
         .add(Delete,   On::Session,      endpoint!(sign_in::sign_out).asked_by(Asker::Somebody))
         .add(Update,   On::Profile,      endpoint!(sign_in::sign_out_everywhere))

@@ -1,6 +1,6 @@
 //! Accounts, sessions and tokens.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -85,6 +85,34 @@ pub struct SignInParams {
     /// The code of the second factor, or a recovery code, where the account has one.
     #[schema(example = "123456")]
     pub code: Option<Secret>,
+}
+
+/// A sign-in at another site.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BeginSignInParams {
+    /// Whether the session should outlive the browser.
+    #[serde(default)]
+    pub stay_logged_in: bool,
+    /// Where to go afterwards: a path of this server.
+    #[schema(example = "/acme/debian12", max_length = 2048)]
+    pub next: Option<String>,
+}
+
+/// What the browser brought back from the other site.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FinishSignInParams {
+    /// Every parameter of the address that it was sent back to, by its name.
+    #[schema(value_type = BTreeMap<String, String>, example = json!({ "code": "SplxlOBeZQQYbYS6WxSbIA", "state": "af0ifjsldkj" }))]
+    pub answer: BTreeMap<String, Secret>,
+}
+
+/// What an auth provider sends when a session ended there.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+pub struct LogoutNoticeParams {
+    /// A signed statement of it: the logout token of OpenID Connect.
+    pub logout_token: Secret,
 }
 
 /// Whose link to send.

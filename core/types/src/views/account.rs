@@ -156,6 +156,34 @@ pub struct SignInView {
     pub stay_logged_in: bool,
 }
 
+/// Where a sign-in at another site goes on.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BegunSignInView {
+    /// Send the browser there.
+    #[schema(example = "https://id.example.com/auth?client_id=boxvault")]
+    pub url: String,
+}
+
+/// A new session that was begun at another site.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct FinishedSignInView {
+    /// The session and its tokens.
+    #[serde(flatten)]
+    pub session: SignInView,
+    /// Where to go now, as it was said at the beginning.
+    #[schema(example = "/acme/debian12")]
+    pub next: Option<String>,
+}
+
+/// A session that has ended.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedOutView {
+    /// Where the session at the auth provider is ended, too; null where there is none, or it lasts.
+    #[schema(example = "https://id.example.com/session/end?client_id=boxvault")]
+    pub provider_url: Option<String>,
+}
+
 /// A session of the caller.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -134,7 +134,12 @@ function Account() {
               <KeyRound aria-hidden />
               {t("settings.tokens")}
             </Menu.Item>
-            <Menu.Item className="menu-item" onClick={() => signOut().then(() => navigate({ to: "/" }))}>
+            <Menu.Item
+              className="menu-item"
+              onClick={() =>
+                signOut().then((elsewhere) => (elsewhere ? location.assign(elsewhere) : navigate({ to: "/" })))
+              }
+            >
               <LogOut aria-hidden />
               {t("signOut")}
             </Menu.Item>
@@ -145,11 +150,13 @@ function Account() {
   );
 }
 
-async function signOut() {
+/** Ends the session, and says where the one at its auth provider is ended. */
+async function signOut(): Promise<string | null | undefined> {
   // also where the server cannot be reached, nobody is left signed in here
-  await api.POST("/api/auth/signout").catch(() => undefined);
+  const answer = await api.POST("/api/auth/signout").catch(() => undefined);
   signingOut = true;
   forget();
+  return answer?.data?.data.providerUrl;
 }
 
 /** What the server tells, once somebody is signed in; not a part of the first page. */

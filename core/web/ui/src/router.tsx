@@ -9,6 +9,7 @@ import {
   type ParsedLocation,
   redirect,
 } from "@tanstack/react-router";
+import "./api/arrival.ts";
 import { type BoxSearch, queryClient, versionInfo } from "./api/queries.ts";
 import { session } from "./api/session.ts";
 import { Layout } from "./layout.tsx";
@@ -65,6 +66,10 @@ const routes = root.addChildren([
     ...at("/login"),
     validateSearch: nextSearch,
     component: lazyRouteComponent(() => import("./pages/sign-in.tsx"), "SignIn"),
+  }),
+  createRoute({
+    ...at("/login/callback/$method"),
+    component: lazyRouteComponent(() => import("./pages/sign-in-back.tsx"), "SignInBack"),
   }),
   createRoute({
     ...at("/login/sign-up"),

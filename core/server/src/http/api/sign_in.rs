@@ -8,7 +8,7 @@ use boxvault_types::{
     },
     views::{
         Envelope, ErrorEnvelope, ListEnvelope, Nothing,
-        account::{SessionView, SignInMethodView, SignInView, UserView},
+        account::{SessionView, SignInMethodView, SignInView, SignedOutView, UserView},
     },
 };
 use salvo::{Request, Writer as _, handler, http::header::USER_AGENT};
@@ -154,20 +154,21 @@ pub(crate) async fn refresh_session(
     Ok(Reply::ok("session refreshed", view))
 }
 
-/// Ends the session that asks.
+/// Ends the session that asks, and tells where the one at its auth provider is ended, too.
 #[utoipa::path(
     post,
     path = "/api/auth/signout",
     tag = "Authentication & Authorization",
     responses(
-        (status = 200, description = "It is ended.", body = Envelope<Nothing>),
+        (status = 200, description = "It is ended.", body = Envelope<SignedOutView>),
     )
 )]
 #[handler]
 #[boxed]
-pub(crate) async fn sign_out(call: Call) -> Result<Reply<Nothing>> {
-    call.app.sign_out(call.caller()?).await?;
-    Ok(Reply::ok("signed out", Nothing))
+pub(crate) async fn sign_out(call: Call) -> Result<Reply<SignedOutView>> {
+    let caller = call.caller()?;
+    call.app.sign_out(caller).await?;
+    Ok(Reply::ok("signed out", call.app.sign_out_elsewhere(caller).await))
 }
 
 /// Ends every session of the caller, the one that asks included.

@@ -62,6 +62,10 @@ fn is_sign_in(method: &Method, path: &str) -> bool {
     if matches!(path, "api/v1/authenticate" | "api/v2/authenticate") {
         return method == Method::POST;
     }
+    // each is a row until it is finished, or too late
+    if path.starts_with("api/auth/methods/") {
+        return method == Method::POST && path.ends_with("/begin");
+    }
     matches!(
         path,
         "api/auth/signin"

@@ -1,7 +1,8 @@
 // Signing in, making an account, and a forgotten password.
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useState } from "react";
+import { LogIn } from "lucide-react";
+import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, ok, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
@@ -15,7 +16,10 @@ export function SignIn() {
   const { t } = useTranslation();
   const { next } = useSearch({ from: "/login" });
   const navigate = useNavigate();
-  const methods = useQuery(signInMethods).data?.filter(({ kind }) => kind === "password") ?? [];
+  const all = useQuery(signInMethods).data ?? [];
+  const methods = all.filter(({ kind }) => kind === "password");
+  const elsewhere = all.filter(({ kind }) => kind === "redirect");
+  const form = useRef<HTMLFormElement>(null);
   const [needsCode, setNeedsCode] = useState(false);
   useTitle(t("signIn.do"));
   const signIn = useMutation({
@@ -44,7 +48,7 @@ export function SignIn() {
   return (
     <div className="wrap narrow stack">
       <h1>{t("signIn.title")}</h1>
-      <form className="card stack" onSubmit={submit((form) => signIn.mutate(form))}>
+      <form className="card stack" ref={form} onSubmit={submit((form) => signIn.mutate(form))}>
         <TextField label={t("signIn.name")} name="username" autoComplete="username" required autoFocus />
         <TextField
           label={t("signIn.password")}
@@ -79,6 +83,15 @@ export function SignIn() {
         <Button type="submit" look="main" busy={signIn.isPending}>
           {t("signIn.do")}
         </Button>
+        {elsewhere.length > 0 && <hr />}
+        {elsewhere.map(({ name }) => (
+          <SignInElsewhere
+            key={name}
+            name={name}
+            next={next}
+            stays={() => new FormData(form.current ?? undefined).get("stay") === "on"}
+          />
+        ))}
       </form>
       <div className="row between small">
         <Link to="/login/forgot">{t("signIn.forgot")}</Link>
@@ -87,6 +100,30 @@ export function SignIn() {
         </Link>
       </div>
     </div>
+  );
+}
+
+/** Leads to the site that the way to sign in is at; from there the browser comes back to `/login/callback/…`. */
+function SignInElsewhere({ name, next, stays }: { name: string; next?: string; stays: () => boolean }) {
+  const { t } = useTranslation();
+  const begin = useMutation({
+    mutationFn: () =>
+      ok(
+        api.POST("/api/auth/methods/{method}/begin", {
+          params: { path: { method: name } },
+          body: { next, stayLoggedIn: stays() },
+        }),
+      ),
+    onSuccess: ({ url }) => location.assign(url),
+  });
+  return (
+    <>
+      <ProblemNotice problem={begin.error ? asProblem(begin.error) : undefined} />
+      <Button busy={begin.isPending || begin.isSuccess} onClick={() => begin.mutate()}>
+        <LogIn aria-hidden />
+        {t("signIn.elsewhere", { name })}
+      </Button>
+    </>
   );
 }
 
