@@ -37,7 +37,10 @@ async fn every_operation_succeeds_as_documented() {
     let builder = TestServer::builder()
         .set("limits.sign_in_requests_per_minute", "0")
         .set("organizations.invitation_pause", "0 s")
-        .set("organizations.join_request_pause", "0 s");
+        .set("organizations.join_request_pause", "0 s")
+        .set("stores.main.plugin", "fs")
+        .set("stores.main.root", "data/store")
+        .set("stores.spare.plugin", "memory");
     let builder = match &oidc {
         Ok(oidc) => with_redirects(builder, oidc),
         Err(_) => builder,

@@ -103,10 +103,14 @@ mod second_factor;
 #[cfg(test)]
 mod service_accounts;
 #[cfg(test)]
+mod several_stores;
+#[cfg(test)]
 mod sign_in;
 mod single_sign_on;
 #[cfg(test)]
 mod storage;
+#[cfg(test)]
+mod store_moves;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

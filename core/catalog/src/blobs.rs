@@ -15,7 +15,8 @@ use sea_orm::{
 };
 
 use crate::entity::{
-    artifacts as artifact_rows, blobs as table, upload_parts as part_rows, uploads as upload_rows,
+    artifacts as artifact_rows, blob_moves as move_rows, blobs as table, upload_parts as part_rows,
+    uploads as upload_rows,
 };
 use crate::rows::digest;
 use crate::{Catalog, PAGE_SIZE_MAX, Result};
@@ -138,19 +139,27 @@ pub async fn list_after(catalog: &Catalog, after: Option<BlobId>) -> Result<Vec<
     rows.into_iter().map(from_row).collect()
 }
 
-/// Which of these keys of a store the catalog knows, as a blob, as an unfinished upload or as a part of one, by three
-/// queries.
+/// Which of these keys of a store the catalog knows, as a blob, as a copy that is being made, as an unfinished upload or
+/// as a part of one, by four queries.
 ///
 /// What a store lists and this does not name is dust, provided that the store was listed first.
 pub async fn known_keys(catalog: &Catalog, store: &str, keys: &[String]) -> Result<Vec<String>> {
     let mut known = Vec::new();
     for some in keys.chunks(1_000) {
-        // uploads first: one that is committed in between is a blob by then, and never neither
+        // uploads and copies first: one that is committed in between is a blob by then, and never neither
         let mut uploads = upload_rows::Entity::find()
             .select_only()
             .column(upload_rows::Column::ObjectKey)
             .filter(upload_rows::Column::Store.eq(store))
             .filter(upload_rows::Column::ObjectKey.is_in(some))
+            .into_tuple::<String>()
+            .all(catalog.reader())
+            .await?;
+        let mut copies = move_rows::Entity::find()
+            .select_only()
+            .column(move_rows::Column::ObjectKey)
+            .filter(move_rows::Column::Store.eq(store))
+            .filter(move_rows::Column::ObjectKey.is_in(some))
             .into_tuple::<String>()
             .all(catalog.reader())
             .await?;
@@ -170,6 +179,7 @@ pub async fn known_keys(catalog: &Catalog, store: &str, keys: &[String]) -> Resu
             .into_tuple::<String>()
             .all(catalog.reader())
             .await?;
+        known.append(&mut copies);
         known.append(&mut parts);
         known.append(&mut blobs);
         known.append(&mut uploads);
@@ -179,7 +189,7 @@ pub async fn known_keys(catalog: &Catalog, store: &str, keys: &[String]) -> Resu
     Ok(known)
 }
 
-fn references() -> SelectStatement {
+pub(crate) fn references() -> SelectStatement {
     Query::select()
         .expr(Expr::val(1))
         .from(artifact_rows::Entity)

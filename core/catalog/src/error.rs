@@ -45,6 +45,8 @@ pub enum Noun {
     Invitation,
     /// A request to join an organization.
     JoinRequest,
+    /// A move from store to store.
+    StoreMove,
 }
 
 impl fmt::Display for Noun {
@@ -65,6 +67,7 @@ impl fmt::Display for Noun {
             Self::ServiceAccount => "service account",
             Self::Invitation => "invitation",
             Self::JoinRequest => "request to join",
+            Self::StoreMove => "move",
         })
     }
 }

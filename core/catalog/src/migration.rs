@@ -31,6 +31,7 @@ mod m20261129_000401_create_policy_versions;
 mod m20261130_000601_expected_checksums;
 mod m20261130_000701_create_archives;
 mod m20261130_000710_create_begun_sign_ins;
+mod m20261130_000801_several_stores;
 
 pub(crate) struct Migrator;
 
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000601_expected_checksums::Migration),
             Box::new(m20261130_000701_create_archives::Migration),
             Box::new(m20261130_000710_create_begun_sign_ins::Migration),
+            Box::new(m20261130_000801_several_stores::Migration),
         ]
     }
 }

@@ -16,6 +16,7 @@ mod files;
 mod invitations;
 mod join_requests;
 mod links;
+mod moves;
 mod organizations;
 mod outbox;
 mod policies;
@@ -25,6 +26,7 @@ mod resumable;
 mod schema;
 mod second_factors;
 mod service_accounts;
+mod store_moves;
 mod verifications;
 mod watches;
 

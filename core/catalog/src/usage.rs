@@ -245,7 +245,7 @@ fn sums(select: &mut SelectStatement, backend: DatabaseBackend, blob: &'static s
 }
 
 /// A sum as the 64-bit number that it is: two of the databases make a decimal of it; and none is zero.
-fn whole(backend: DatabaseBackend, sum: Expr) -> Expr {
+pub(crate) fn whole(backend: DatabaseBackend, sum: Expr) -> Expr {
     let kind = match backend {
         DatabaseBackend::MySql => "SIGNED",
         _ => "BIGINT",

@@ -250,6 +250,29 @@ pub async fn finish(
     Ok(())
 }
 
+/// Notes what somebody found who read a blob for another reason.
+///
+/// # Errors
+/// `NotFound(Blob)`.
+pub async fn note(
+    catalog: &Catalog,
+    id: BlobId,
+    outcome: Outcome,
+    problem: Option<&str>,
+) -> Result<()> {
+    let transaction = catalog.begin().await?;
+    insert_row(&transaction, id).await?;
+    table::Entity::update_many()
+        .col_expr(table::Column::CheckedAt, Expr::value(Some(catalog.now())))
+        .col_expr(table::Column::Outcome, Expr::value(Some(outcome.as_str())))
+        .col_expr(table::Column::Problem, Expr::value(problem.map(clean)))
+        .filter(table::Column::BlobId.eq(id.0))
+        .exec(&transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
 /// Lists files whose bytes are damaged, by organization and box.
 pub async fn list_damaged(catalog: &Catalog, page: Page) -> Result<Paged<DamagedFile>> {
     let select = artifact_rows::Entity::find()

@@ -12,6 +12,7 @@ mod policy_source;
 mod policy_versions;
 mod remote;
 pub mod server;
+mod storage;
 
 use std::{
     fmt::Display,
@@ -114,6 +115,9 @@ pub enum CliError {
     /// There was nothing to read.
     #[error("could not read standard input")]
     Input(#[source] io::Error),
+    /// Somebody stopped a command that can be given again.
+    #[error("stopped; what is moved stays moved, and the same command goes on with the rest")]
+    Interrupted,
     /// The answer could not be written.
     #[error("could not write to standard output")]
     Output(#[from] io::Error),

@@ -13,6 +13,7 @@ mod limits;
 mod listen;
 mod load;
 mod mail;
+pub(crate) mod placement;
 mod plugin_entry;
 mod problem;
 mod public_url;
@@ -35,6 +36,8 @@ pub use self::{
     listen::{Listen, ListenAddress, Network},
     load::{Inputs, Loaded},
     mail::{MailConfig, MailTls},
+    placement::PlacementRule,
+    plugin_entry::PluginEntry,
     plugin_entry::{PluginEntry, Transfer},
     problem::{ConfigError, Place, Problem},
     public_url::PublicUrl,

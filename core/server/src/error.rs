@@ -188,6 +188,7 @@ fn not_found_code(what: Noun) -> ErrorCode {
         Noun::Token => ErrorCode::TokenNotFound,
         Noun::Invitation => ErrorCode::InvitationNotFound,
         Noun::JoinRequest => ErrorCode::JoinRequestNotFound,
+        Noun::StoreMove => ErrorCode::MoveNotFound,
         Noun::ServiceAccount => ErrorCode::ServiceAccountNotFound,
     }
 }

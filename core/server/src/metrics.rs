@@ -45,6 +45,11 @@ struct StateLabels {
     state: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreLabels {
+    store: String,
+}
+
 /// The numbers of one server.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -65,6 +70,11 @@ pub(crate) struct Metrics {
     policy_problems: Gauge<i64, AtomicI64>,
     verified: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     damaged_files: Gauge<i64, AtomicI64>,
+    store_up: Family<StoreLabels, Gauge<i64, AtomicI64>>,
+    store_files: Family<StoreLabels, Gauge<i64, AtomicI64>>,
+    store_bytes: Family<StoreLabels, Gauge<i64, AtomicI64>>,
+    moved_files: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
+    moved_bytes: Counter<u64, AtomicU64>,
     mails: Family<OutcomeLabels, Counter<u64, AtomicU64>>,
     mail_queue: Family<StateLabels, Gauge<i64, AtomicI64>>,
     plugins: PluginFamilies,
@@ -97,6 +107,11 @@ impl Metrics {
             policy_problems: Gauge::default(),
             verified: Family::default(),
             damaged_files: Gauge::default(),
+            store_up: Family::default(),
+            store_files: Family::default(),
+            store_bytes: Family::default(),
+            moved_files: Family::default(),
+            moved_bytes: Counter::default(),
             mails: Family::default(),
             mail_queue: Family::default(),
             plugins: PluginFamilies::default(),
@@ -118,25 +133,26 @@ impl Metrics {
             "Requests being handled",
             metrics.in_flight.clone(),
         );
-        registry.register("uploads", "Uploads by outcome", metrics.uploads.clone());
-        registry.register(
-            "uploads_in_flight",
-            "Uploads being received",
-            metrics.uploads_in_flight.clone(),
-        );
-        metrics.register_files(&mut registry);
+        metrics.register_transfers(&mut registry);
         metrics.register_policy(&mut registry);
         registry.register("sign_ins", "Sign-ins by outcome", metrics.sign_ins.clone());
         metrics.register_audit(&mut registry);
         metrics.register_queries(&mut registry);
         registry.register("swept", "Leftovers removed, by kind", metrics.swept.clone());
         metrics.register_verification(&mut registry);
+        metrics.register_stores(&mut registry);
         metrics.register_mail(&mut registry);
         metrics.plugins.register(&mut registry);
         Self { registry, ..metrics }
     }
 
-    fn register_files(&self, registry: &mut Registry) {
+    fn register_transfers(&self, registry: &mut Registry) {
+        registry.register("uploads", "Uploads by outcome", self.uploads.clone());
+        registry.register(
+            "uploads_in_flight",
+            "Uploads being received",
+            self.uploads_in_flight.clone(),
+        );
         registry.register_with_unit(
             "upload",
             "File bytes received",
@@ -189,6 +205,28 @@ impl Metrics {
             "damaged_files",
             "Stored files that are known to be damaged",
             self.damaged_files.clone(),
+        );
+    }
+
+    fn register_stores(&self, registry: &mut Registry) {
+        registry.register("store_up", "Whether a store answers", self.store_up.clone());
+        registry.register("store_files", "Files in a store", self.store_files.clone());
+        registry.register_with_unit(
+            "store",
+            "Size of the files in a store",
+            Unit::Bytes,
+            self.store_bytes.clone(),
+        );
+        registry.register(
+            "moved_files",
+            "Files that were to go to another store, by outcome",
+            self.moved_files.clone(),
+        );
+        registry.register_with_unit(
+            "moved",
+            "Size of the files that went to another store",
+            Unit::Bytes,
+            self.moved_bytes.clone(),
         );
     }
 
@@ -291,6 +329,25 @@ impl Metrics {
     /// Shows the number of problems in the policy files.
     pub(crate) fn set_policy_problems(&self, count: usize) {
         self.policy_problems.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Shows whether a store answers.
+    pub(crate) fn set_store_up(&self, store: &str, is_up: bool) {
+        let labels = StoreLabels { store: store.to_owned() };
+        self.store_up.get_or_create(&labels).set(i64::from(is_up));
+    }
+
+    /// Shows what a store holds.
+    pub(crate) fn set_store_contents(&self, store: &str, files: i64, bytes: i64) {
+        let labels = StoreLabels { store: store.to_owned() };
+        self.store_files.get_or_create(&labels).set(files);
+        self.store_bytes.get_or_create(&labels).set(bytes);
+    }
+
+    /// Counts a file that was to go to another store.
+    pub(crate) fn moved(&self, outcome: &'static str, bytes: u64) {
+        self.moved_files.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.moved_bytes.inc_by(bytes);
     }
 
     /// Counts a stored file that was read again.

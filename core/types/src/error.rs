@@ -150,6 +150,8 @@ codes! {
     InvitationNotFound = "INVITATION_NOT_FOUND", NotFound;
     /// No such request to join that waits for a decision: it is unknown, was decided or withdrawn.
     JoinRequestNotFound = "JOIN_REQUEST_NOT_FOUND", NotFound;
+    /// There is no such move of files from store to store.
+    MoveNotFound = "MOVE_NOT_FOUND", NotFound;
     /// No such service account.
     ServiceAccountNotFound = "SERVICE_ACCOUNT_NOT_FOUND", NotFound;
     /// No such way to sign in.

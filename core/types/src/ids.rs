@@ -75,6 +75,10 @@ id! {
     UploadId
 }
 id! {
+    /// A move from store to store.
+    StoreMoveId
+}
+id! {
     /// A session: one sign-in and all its refreshes.
     SessionId
 }

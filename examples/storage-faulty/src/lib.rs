@@ -29,6 +29,8 @@ pub struct Config {
     /// What `create` does.
     #[serde(default)]
     pub create: Create,
+    /// Each so many-th writer of a key below `blobs/` finds the store out of reach.
+    pub writer_fails_every: Option<u64>,
     /// A secret, to see that nobody shows it.
     pub password: Option<Secret>,
 }
@@ -59,7 +61,10 @@ impl StoragePlugin for Faulty {
 
     async fn create(config: Config) -> Result<Box<dyn StorageBackend>> {
         match config.create {
-            Create::Works => Ok(Box::new(Backend::default())),
+            Create::Works => Ok(Box::new(Backend {
+                writer_fails_every: config.writer_fails_every,
+                ..Backend::default()
+            })),
             Create::Panics => panic!("create panics, as told"),
             Create::Hangs => pending().await,
             Create::Aborts => std::process::abort(),
@@ -75,6 +80,9 @@ struct Backend {
     objects: Arc<Mutex<BTreeMap<String, Bytes>>>,
     /// How many readers and writers are alive; `stat` of `alive` says so.
     alive: Arc<AtomicU64>,
+    writer_fails_every: Option<u64>,
+    /// How many writers of keys below `blobs/` were asked for.
+    writers: AtomicU64,
 }
 
 /// Counts itself.
@@ -160,6 +168,12 @@ impl StorageBackend for Backend {
     }
 
     async fn open_writer(&self, key: &str, _: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
+        if let Some(every) = self.writer_fails_every.filter(|_| key.starts_with("blobs/")) {
+            let number = self.writers.fetch_add(1, Ordering::SeqCst) + 1;
+            if number.is_multiple_of(every.max(1)) {
+                return Err(PluginError::unavailable("this writer fails, as told"));
+            }
+        }
         let (key, objects) = (key.to_owned(), Arc::clone(&self.objects));
         let _alive = Alive::new(&self.alive);
         Ok(Box::new(Writer { key, objects, written: Vec::new(), chunks: 0, _alive }))

@@ -22,6 +22,7 @@ pub(super) fn class(case: &Case, reply: &Reply) -> String {
                 | "TOKEN_NOT_FOUND"
                 | "INVITATION_NOT_FOUND"
                 | "JOIN_REQUEST_NOT_FOUND"
+                | "MOVE_NOT_FOUND"
         ) =>
         {
             "ok".to_owned()
@@ -43,10 +44,10 @@ fn is_empty_file(case: &Case) -> bool {
     case.variant == "unreleased" && case.path.contains("/file/") && !of_upload
 }
 
-/// Nobody has a picture, a token or an upload of that id, and a HEAD does not tell that from what may not be known.
+/// Nobody has a picture, a token, an upload or a move of that id, and a HEAD does not tell that from what may not be known.
 fn has_no_such_id(case: &Case) -> bool {
-    matches!(case.id.as_str(), "read_avatar" | "read_token" | "read_direct_upload")
-        && case.method == Method::HEAD
+    let ids = ["read_avatar", "read_token", "read_direct_upload", "read_move"];
+    ids.contains(&&*case.id) && case.method == Method::HEAD
 }
 
 /// What the rules of the house say, written down once more.
@@ -84,6 +85,7 @@ pub(super) fn expected(case: &Case, caller: &str) -> String {
         "profile" | "token" => yes_or(caller != "anonymous" && !limited, refused),
         "user" if case.path.contains("{username}") => yes_or(root, "404"),
         "user" => yes_or(root, refused),
+        "storage" if has_no_such_id(case) && root => "ok?".to_owned(),
         "storage" | "audit" | "policy" if case.variant == "-" => yes_or(root, refused),
         "organization" if case.id == "list_deleted_organizations" && caller == "anonymous" => {
             refused.to_owned()

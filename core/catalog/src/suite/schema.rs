@@ -63,6 +63,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::audit::Entity));
     all.extend(columns_of(entity::avatars::Entity));
     all.extend(columns_of(entity::begun_sign_ins::Entity));
+    all.extend(columns_of(entity::blob_moves::Entity));
     all.extend(columns_of(entity::blobs::Entity));
     all.extend(columns_of(entity::box_artworks::Entity));
     all.extend(columns_of(entity::box_downloads::Entity));
@@ -76,6 +77,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::invitations::Entity));
     all.extend(columns_of(entity::join_requests::Entity));
     all.extend(columns_of(entity::organization_names::Entity));
+    all.extend(columns_of(entity::organization_stores::Entity));
     all.extend(columns_of(entity::organizations::Entity));
     all.extend(columns_of(entity::policy_versions::Entity));
     all.extend(columns_of(entity::providers::Entity));
@@ -89,6 +91,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::settings::Entity));
     all.extend(columns_of(entity::sign_in_attempts::Entity));
     all.extend(columns_of(entity::signing_keys::Entity));
+    all.extend(columns_of(entity::store_moves::Entity));
     all.extend(columns_of(entity::upload_parts::Entity));
     all.extend(columns_of(entity::uploads::Entity));
     all.extend(columns_of(entity::user_groups::Entity));

@@ -6,7 +6,7 @@ use boxvault_types::digest::Digest;
 use sha2::{Digest as _, Sha256};
 use tokio::task::block_in_place;
 
-use super::{App, stores::KEY_PREFIXES};
+use super::{App, stores::KEY_PREFIXES, verify::NO_STORE};
 use crate::error::{AppError, Result};
 
 /// How many objects one question to a store brings.
@@ -82,9 +82,10 @@ impl App {
     }
 
     async fn check_blob(&self, blob: &Blob, depth: Depth) -> Result<Option<String>> {
-        let Ok(store) = self.stores.get(&blob.store) else {
-            return Ok(Some("its store is not configured".to_owned()));
-        };
+        if !self.stores.is_configured(&blob.store) {
+            return Ok(Some(NO_STORE.to_owned()));
+        }
+        let store = self.stores.get(&blob.store)?;
         let meta = match store.stat(&blob.key).await {
             Ok(meta) => meta,
             Err(error) if error.kind == PluginErrorKind::NotFound => {
@@ -105,11 +106,6 @@ impl App {
             Err(error) => return unreadable(error),
         };
         Ok((found != blob.digest).then(|| format!("its sha256 is {found}, not {}", blob.digest)))
-    }
-
-    /// Whether a blob has not been swept since it was listed.
-    async fn still_known(&self, blob: &Blob) -> Result<bool> {
-        Ok(blobs::find(&self.catalog, blob.id).await?.is_some())
     }
 
     async fn find_leftovers(

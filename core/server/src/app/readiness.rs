@@ -23,12 +23,7 @@ impl App {
     pub(crate) async fn readiness(&self) -> ReadyView {
         let mut parts = BTreeMap::new();
         parts.insert("catalog".to_owned(), ask("catalog", self.catalog.ping()).await);
-        let stores = self.stores.iter().map(|(name, store)| async move {
-            let part = format!("store:{name}");
-            let view = ask(&part, store.health()).await;
-            (part, view)
-        });
-        parts.extend(join_all(stores).await);
+        parts.extend(self.ask_stores().await);
         let providers = self.auth_providers.iter().map(|(name, provider)| async move {
             let part = format!("{AUTH_PART}{name}");
             let view = ask(&part, provider.health()).await;
@@ -45,6 +40,17 @@ impl App {
             }
         }
         ReadyView { ready: parts.iter().all(|(name, part)| part.ok || !needed(name)), parts }
+    }
+
+    /// Asks every store, and notes for the metrics whether it answers.
+    pub(super) async fn ask_stores(&self) -> Vec<(String, PartView)> {
+        let stores = self.stores.iter().map(|(name, store)| async move {
+            let part = format!("store:{name}");
+            let view = ask(&part, store.health()).await;
+            self.metrics.set_store_up(name, view.ok);
+            (part, view)
+        });
+        join_all(stores).await
     }
 
     /// Whether the configuration shows the metrics to an address, whatever the policy says.

@@ -1,6 +1,6 @@
 //! Uploads that can be continued: begin, append, join, commit; what tus calls creation, core and termination.
 //!
-//! What comes is kept as parts: objects in the store that new files go to, each at most
+//! What comes is kept as parts: objects in the store that the file will go to, each at most
 //! `limits.upload_part_bytes_max`, finished and then confirmed in the catalog. So the offset that is told is what is
 //! durable, and any server on the same catalog and store can go on, whatever the store is. When the last byte is
 //! confirmed, the parts are read in their order through the same checks and the same commit as a single request

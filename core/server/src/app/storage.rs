@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use boxvault_catalog::{
     audit::NewEntry,
     boxes::OwnedBox,
-    organizations::Organization,
+    organizations::{self, Organization},
     quotas::{self, Allowance, Limits, OverQuota, Quota, Room},
     usage::{self, BoxUsage, StoreUsage, Usage, UsageSort},
 };
 use boxvault_types::{
     byte_count::ByteCount,
     error::ErrorCode,
+    names::OrganizationName,
     params::{ListQuery, storage::SetQuotaParams},
     views::{
         PageView,
@@ -41,6 +42,19 @@ impl App {
             quota: self.quota(organization).await?,
             stores: stores.into_iter().map(store_usage_view).collect(),
         })
+    }
+
+    /// The same of an organization by its name.
+    ///
+    /// # Errors
+    /// `ORGANIZATION_NOT_FOUND`.
+    pub async fn usage_of(&self, name: &OrganizationName) -> Result<UsageView> {
+        let found = organizations::find(&self.catalog, name).await?;
+        let found = found.ok_or_else(|| {
+            let message = format!("there is no organization {name}");
+            AppError::new(ErrorCode::OrganizationNotFound, message)
+        })?;
+        self.usage(&found).await
     }
 
     /// The boxes of an organization, with what each takes.
@@ -82,7 +96,7 @@ impl App {
 
     /// Every store, and what it holds: those of the configuration, and those that only rows still name.
     pub(crate) async fn list_stores(&self) -> Result<Vec<StoreView>> {
-        let default = self.stores.default_store()?.0;
+        let default = self.stores.default_name();
         let mut views: BTreeMap<String, StoreView> = self
             .stores
             .iter()
@@ -98,6 +112,21 @@ impl App {
             view.unreferenced_bytes = unsigned(contents.unreferenced_bytes);
         }
         Ok(views.into_values().collect())
+    }
+
+    /// Shows in the metrics what each store holds, and whether it answers.
+    pub(crate) async fn count_stores(&self) -> Result<()> {
+        let mut held: BTreeMap<&str, (i64, i64)> =
+            self.stores.iter().map(|(name, _)| (name.as_str(), (0, 0))).collect();
+        let contents = usage::of_stores(&self.catalog).await?;
+        held.extend(
+            contents.iter().map(|store| (store.store.as_str(), (store.blobs, store.bytes))),
+        );
+        for (name, (files, bytes)) in held {
+            self.metrics.set_store_contents(name, files, bytes);
+        }
+        self.ask_stores().await;
+        Ok(())
     }
 
     /// What is left for a file that takes the place of one with `replaced` bytes.

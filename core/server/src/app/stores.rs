@@ -1,4 +1,4 @@
-//! The configured stores, by name, and which one takes new files.
+//! The configured stores, by name. Which of them takes a new file is told by `placement`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -38,9 +38,14 @@ impl Stores {
         })
     }
 
-    /// The store that takes new files.
-    pub(crate) fn default_store(&self) -> Result<(&str, &Arc<dyn StorageBackend>)> {
-        Ok((&self.default, self.get(&self.default)?))
+    /// Whether the configuration has it.
+    pub(crate) fn is_configured(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// The name of the store that takes new files for which nobody says otherwise.
+    pub(crate) fn default_name(&self) -> &str {
+        &self.default
     }
 
     /// All of them.

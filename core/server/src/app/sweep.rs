@@ -12,7 +12,7 @@ use std::{
 use boxvault_catalog::{
     attempts, begun_sign_ins,
     blobs::{self, Deletion},
-    boxes, idempotency, invitations, join_requests, links, organizations, outbox, sessions,
+    boxes, idempotency, invitations, join_requests, links, moves, organizations, outbox, sessions,
     uploads,
 };
 use boxvault_plugin_sdk::{Capabilities, ObjectEntry, StorageBackend};
@@ -23,15 +23,13 @@ use crate::error::Result;
 
 /// How many objects one question to a store brings.
 const LIST_SIZE: u32 = 1000;
-/// How long downloads that run may still read a blob after nothing refers to it.
-const BLOB_GRACE: Duration = Duration::from_hours(1);
 /// How long ended sessions, failed sign-ins and messages that were given up are remembered.
 const MEMORY: Duration = Duration::from_hours(24 * 30);
 
 /// What a sweep removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Uploads that nobody finished.
+    /// Uploads that nobody finished, and copies into another store.
     pub uploads: u64,
     /// Boxes that were deleted long ago.
     pub boxes: u64,
@@ -55,7 +53,7 @@ impl App {
     pub fn sweep_options(&self) -> SweepOptions {
         SweepOptions {
             uploads_older_than: self.config.limits.uploads_abandoned_after.into(),
-            blobs_unreferenced_for: BLOB_GRACE,
+            blobs_unreferenced_for: self.config.storage.unreferenced_kept_for.into(),
         }
     }
 
@@ -75,7 +73,8 @@ impl App {
         }
         let mut swept = Swept {
             uploads: self.sweep_uploads(options.uploads_older_than).await?
-                + self.sweep_resumable(options.uploads_older_than).await?,
+                + self.sweep_resumable(options.uploads_older_than).await?
+                + self.sweep_copies(options.uploads_older_than).await?,
             boxes: self.purge_boxes().await?,
             blobs: self.sweep_blobs(options.blobs_unreferenced_for).await?,
             objects: 0,
@@ -148,6 +147,25 @@ impl App {
                 }
             }
             // a list is not all of them; but those that cannot be removed now come first again
+            if count == before {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Copies into another store whose makers died. The row first: a maker that was only slow finds it gone, and does
+    /// not switch to what is being removed. What cannot be removed is an object that no row knows.
+    async fn sweep_copies(&self, age: Duration) -> Result<u64> {
+        let mut count = 0;
+        loop {
+            let before = count;
+            for copying in moves::list_abandoned(&self.catalog, age).await? {
+                if moves::forget(&self.catalog, &copying).await? {
+                    self.delete_object(&copying.to.store, &copying.to.key).await;
+                    count += 1;
+                }
+            }
+            // as above
             if count == before {
                 return Ok(count);
             }

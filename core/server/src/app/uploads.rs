@@ -151,12 +151,12 @@ impl App {
         declared.room = self.room(found, replaced).await?;
         self.refuse_too_large(declared, declared.length.unwrap_or_default())?;
         self.refuse_released(found, slot).await?;
-        let (store_name, store) = self.stores.default_store()?;
+        let (store_name, store) = self.store_for(&found.organization, declared.length).await?;
         let id = UploadId::new();
         let new = NewUpload {
             id,
             artifact_id: artifact.id,
-            store: store_name.to_owned(),
+            store: store_name,
             key: stores::key(id),
             declared_length: declared.length.and_then(|length| i64::try_from(length).ok()),
             checksum: declared.checksum.clone(),

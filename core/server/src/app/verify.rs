@@ -39,6 +39,9 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 /// How often a server looks for requests that another one took.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
+/// What is wrong with a file whose store the configuration does not have any more.
+pub(super) const NO_STORE: &str = "its store is not configured";
+
 /// How fast to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pace {
@@ -177,8 +180,8 @@ impl App {
         let Some(problem) = self.read_again(blob, reader, pace).await? else { return Ok(()) };
         let outcome = if problem.is_none() { Outcome::Ok } else { Outcome::Damaged };
         let text = problem.as_deref();
-        // what was swept meanwhile is nobody's any more
-        if outcome == Outcome::Damaged && blobs::find(&self.catalog, blob.id).await?.is_none() {
+        // what was swept meanwhile is nobody's any more, and what was moved lies elsewhere
+        if outcome == Outcome::Damaged && !self.still_known(blob).await? {
             return Ok(());
         }
         verifications::finish(&self.catalog, blob.id, reader.holder, outcome, text).await?;
@@ -204,9 +207,10 @@ impl App {
         reader: Reader<'_>,
         pace: Pace,
     ) -> Result<Option<Option<String>>> {
-        let Ok(store) = self.stores.get(&blob.store) else {
-            return Ok(Some(Some("its store is not configured".to_owned())));
-        };
+        if !self.stores.is_configured(&blob.store) {
+            return Ok(Some(Some(NO_STORE.to_owned())));
+        }
+        let store = self.stores.get(&blob.store)?;
         let mut body = match store.open_reader(&blob.key, ByteRange::FULL).await {
             Ok(body) => body,
             Err(error) => return problem_of(error).map(|problem| Some(Some(problem))),
@@ -249,6 +253,12 @@ impl App {
         let found = boxvault_types::digest::Digest(report.digests.sha256);
         let differs = found != blob.digest;
         Ok(Some(differs.then(|| format!("its sha256 is {found}, not {}", blob.digest))))
+    }
+
+    /// Whether a blob still lies where it was listed: it was neither swept nor moved since.
+    pub(super) async fn still_known(&self, blob: &Blob) -> Result<bool> {
+        let found = blobs::find(&self.catalog, blob.id).await?;
+        Ok(found.is_some_and(|found| found.store == blob.store && found.key == blob.key))
     }
 
     fn verification_view(&self, row: &Verification, size_bytes: i64) -> VerificationView {

@@ -23,12 +23,14 @@ use tracing::warn;
 use super::{
     CliError, EXIT_FAILED, answer,
     mail::{self, MailCommand},
+    storage::{self, StorageCommand},
 };
 use crate::{
     app::{
         App,
         audit::By,
         fsck::{Depth, FsckReport},
+        sweep::Swept,
     },
     config::{HumanDuration, Loaded, LogConfig},
     startup, telemetry,
@@ -62,7 +64,10 @@ pub enum ServerCommand {
     /// Try the mail settings, and see what could not be sent
     #[command(subcommand)]
     Mail(MailCommand),
-    /// Remove what failed uploads and deleted boxes left behind
+    /// See what the stores hold, verify and sweep it, and move files from store to store
+    #[command(subcommand)]
+    Storage(StorageCommand),
+    /// Remove what failed uploads and deleted boxes left behind; `storage sweep` does the same
     #[command(after_help = "Example:\n  boxvault sweep --older-than '2 days'")]
     Sweep(SweepArguments),
     /// Compare the catalog with the stores, and say what is missing, damaged or left over
@@ -213,8 +218,12 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
         ServerCommand::Mail(command) => {
             return mail::run(command, &*startup::open_app(config).await?).await;
         }
+        ServerCommand::Storage(command) => {
+            return storage::run(command, &startup::open_app(config).await?).await;
+        }
         ServerCommand::Sweep(arguments) => {
-            sweep(&startup::open_app(config).await?, &arguments).await?;
+            let app = startup::open_app(config).await?;
+            answer(swept_text(sweep_older_than(&app, arguments.older_than).await?))?;
         }
         ServerCommand::Fsck(arguments) => {
             let app = startup::open_app(config).await?;
@@ -224,17 +233,23 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-async fn sweep(app: &Arc<App>, arguments: &SweepArguments) -> Result<(), CliError> {
+pub(super) async fn sweep_older_than(
+    app: &Arc<App>,
+    age: Option<HumanDuration>,
+) -> Result<Swept, CliError> {
     let mut options = app.sweep_options();
-    if let Some(age) = arguments.older_than {
+    if let Some(age) = age {
         options.uploads_older_than = age.get();
         options.blobs_unreferenced_for = age.get();
     }
-    let swept = app.sweep(options).await?;
-    answer(format_args!(
+    Ok(app.sweep(options).await?)
+}
+
+pub(super) fn swept_text(swept: Swept) -> String {
+    format!(
         "removed {} uploads, {} deleted boxes, {} blobs and {} leftover objects",
         swept.uploads, swept.boxes, swept.blobs, swept.objects
-    ))
+    )
 }
 
 /// Damage is a failure; leftovers are not, because sweeping removes them.
@@ -245,7 +260,7 @@ async fn fsck(app: &App, arguments: &FsckArguments) -> Result<ExitCode, CliError
     Ok(if report.damaged.is_empty() { ExitCode::SUCCESS } else { EXIT_FAILED.into() })
 }
 
-fn fsck_text(report: &FsckReport) -> String {
+pub(super) fn fsck_text(report: &FsckReport) -> String {
     let mut text = String::new();
     let findings = [("damaged", &report.damaged), ("left over", &report.leftovers)];
     for (kind, findings) in findings {

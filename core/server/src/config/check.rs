@@ -203,6 +203,7 @@ fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
             "is a key of stores; nobody exchanges files with an auth provider",
         );
     }
+    check_placement(config, findings);
     let default_store = &config.storage.default_store;
     findings.add_if(
         config.stores.get(default_store).is_some_and(|entry| !entry.required),
@@ -219,6 +220,35 @@ fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
                 names.join(", ")
             ),
         );
+    }
+}
+
+/// Rules that name no store, and such that contradict each other.
+fn check_placement(config: &Config, findings: &mut Findings<'_>) {
+    let rules = &config.storage.rules;
+    let known: Vec<&str> = config.stores.keys().map(String::as_str).collect();
+    for (name, rule) in rules {
+        let key = format!("storage.rules.{name}");
+        if !config.stores.contains_key(&rule.store) {
+            findings.add(
+                &format!("{key}.store"),
+                format!(
+                    "is \"{0}\", and there is no [stores.{0}]; configured are: {1}",
+                    rule.store,
+                    known.join(", ")
+                ),
+            );
+        }
+        let before = rules.range(..name.clone());
+        for (other, _) in before.filter(|(_, other)| rule.contradicts(other)) {
+            findings.add(
+                &key,
+                format!(
+                    "and storage.rules.{other} are for the same files and name different stores: \
+                     change organizations or larger_than of one"
+                ),
+            );
+        }
     }
 }
 

@@ -15,9 +15,9 @@ const SECRET_KEYS: [[&str; 2]; 3] =
 pub(super) enum KeyKind {
     /// A section: only keys, no value.
     Table,
-    /// A map of plugin entries by name: `[stores]`, `[auth.providers]`.
+    /// A map of entries by name: `[stores]`, `[auth.providers]`, `[storage.rules]`.
     Entries,
-    /// One plugin entry: its keys are the plugin's own.
+    /// One entry. The keys of one that uses a plugin are the plugin's own.
     Entry,
     /// A map of texts by name: `[plugins.pins]`.
     Texts,
@@ -52,11 +52,18 @@ impl Keys {
     pub(super) fn kind(&self, path: &[String]) -> Option<KeyKind> {
         let words: Vec<&str> = path.iter().map(String::as_str).collect();
         match words.as_slice() {
-            ["stores"] | ["auth", "providers"] => return Some(KeyKind::Entries),
-            ["stores", _] | ["auth", "providers", _] => return Some(KeyKind::Entry),
+            ["stores"] | ["auth", "providers"] | ["storage", "rules"] => {
+                return Some(KeyKind::Entries);
+            }
+            ["stores", _] | ["auth", "providers", _] | ["storage", "rules", _] => {
+                return Some(KeyKind::Entry);
+            }
             ["stores", _, ..] | ["auth", "providers", _, ..] => return Some(KeyKind::Free),
+            ["storage", "rules", _, "organizations"] => return Some(KeyKind::List),
             ["plugins", "pins"] => return Some(KeyKind::Texts),
-            ["plugins", "pins", _] => return Some(KeyKind::Text),
+            ["plugins", "pins", _] | ["storage", "rules", _, "larger_than" | "store"] => {
+                return Some(KeyKind::Text);
+            }
             [section, key] if is_secret_file_key(section, key) => return Some(KeyKind::Text),
             _ => {}
         }
@@ -113,7 +120,8 @@ impl Keys {
 fn collect(table: &Dict, prefix: &str, keys: &mut Vec<String>) {
     for (name, value) in table {
         let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        let is_map = matches!(key.as_str(), "stores" | "auth.providers" | "plugins.pins");
+        let is_map =
+            matches!(key.as_str(), "stores" | "auth.providers" | "plugins.pins" | "storage.rules");
         match value {
             Value::Dict(_, inner) if !is_map => collect(inner, &key, keys),
             _ => keys.push(key),
@@ -224,6 +232,9 @@ mod tests {
             ("plugins.require_pins", Some(KeyKind::Boolean)),
             ("plugins.pins.fs", Some(KeyKind::Text)),
             ("stores.main.root", Some(KeyKind::Free)),
+            ("storage.rules.large", Some(KeyKind::Entry)),
+            ("storage.rules.large.organizations", Some(KeyKind::List)),
+            ("storage.rules.large.shop", None),
             ("database.url_file", Some(KeyKind::Text)),
             ("server.data_dir_file", None),
             ("server.bind.deeper", None),

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     duration::HumanDuration,
     listen::{Listen, Network},
+    placement::PlacementRule,
     plugin_entry::PluginEntry,
     public_url::PublicUrl,
     secret::Secret,
@@ -169,6 +170,10 @@ impl Default for PluginsConfig {
 pub struct StorageConfig {
     /// The store that takes new files. Default `main`.
     pub default_store: String,
+    /// Which other stores take which new files, by the rules' names. Default: none.
+    pub rules: BTreeMap<String, PlacementRule>,
+    /// How long bytes stay that nothing refers to any more, for downloads that still read them. Default 1 h.
+    pub unreferenced_kept_for: HumanDuration,
     /// How often leftovers are swept; zero is never. Default 1 h.
     pub sweep_interval: HumanDuration,
     /// How often every stored file is read again and compared with its digest; zero is never. Default 0 s.
@@ -181,6 +186,8 @@ impl Default for StorageConfig {
     fn default() -> Self {
         Self {
             default_store: "main".to_owned(),
+            rules: BTreeMap::new(),
+            unreferenced_kept_for: HumanDuration::from_hours(1),
             sweep_interval: HumanDuration::from_hours(1),
             scrub_interval: HumanDuration::ZERO,
             scrub_bytes_per_second: ByteCount(16 << 20),

@@ -186,6 +186,14 @@ fn contradictions_are_problems_too() {
         ("server.cors_allowed_origins = ['ci.example.com']", "which is no origin"),
         ("database.url = 'oracle://db'", "begins with \"oracle:\""),
         ("storage.default_store = 'fast'", "there is no [stores.fast]"),
+        ("storage.rules.large.store = 'fast'", "there is no [stores.fast]"),
+        ("storage.rules.large.larger_than = '1 GiB'", "has no \"store\", which it needs"),
+        ("[storage.rules.a]\nstore = 'main'\nbigger = 1", "storage.rules.a.bigger"),
+        (
+            "stores.a.plugin = 'fs'\nstores.main.plugin = 'fs'\n\
+             storage.rules = { x = { store = 'a' }, y = { store = 'main' } }",
+            "and storage.rules.x are for the same files",
+        ),
         ("plugins.pins.fs = 'abc'", "64 hexadecimal digits"),
         ("plugins.require_pins = true", "there is no pin for \"fs\""),
         ("auth.password_length_min = 4", "must be from 8"),

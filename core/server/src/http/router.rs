@@ -11,8 +11,8 @@ use boxvault_types::action::{
 use super::{
     api::{
         account, architectures, audit, badges, box_pages, boxes, direct_uploads, events, files,
-        invitations, join_requests, organizations, organizations::lives, own_policies, permissions,
-        plugins, policies, profile, providers, recovery, redirects, second_factor,
+        invitations, join_requests, moves, organizations, organizations::lives, own_policies,
+        permissions, plugins, policies, profile, providers, recovery, redirects, second_factor,
         service_accounts, sign_in, storage, system, uploads, users, versions, watches,
     },
     cloud::{
@@ -122,8 +122,15 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Read,     On::Storage,      endpoint!(storage::list_box_usage))
         .add(Read,     On::Storage,      endpoint!(storage::read_quota))
         .add(Update,   On::Storage,      endpoint!(storage::set_quota))
+        .add(Read,     On::Storage,      endpoint!(moves::read_placement))
+        .add(Update,   On::Storage,      endpoint!(moves::set_placement))
         .add(Read,     On::Storage,      endpoint!(storage::list_stores))
         .add(Read,     On::Storage,      endpoint!(storage::list_damaged_files))
+        .add(Read,     On::Storage,      endpoint!(moves::list_moves))
+        .add(Update,   On::Storage,      endpoint!(moves::start_move))
+        .add(Verify,   On::Storage,      endpoint!(moves::plan_move).held_to(HeldTo::Nothing))
+        .add(Read,     On::Storage,      endpoint!(moves::read_move))
+        .add(Update,   On::Storage,      endpoint!(moves::end_move))
         // boxes
         .add(Read,     On::System,       endpoint!(boxes::discover_boxes))
         .add(Read,     On::Box,          endpoint!(boxes::list_boxes))

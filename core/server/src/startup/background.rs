@@ -16,6 +16,9 @@ const KEYS_INTERVAL: Duration = Duration::from_mins(1);
 /// How often counters are written to the catalog, and watchers told of releases.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often it is counted what each store holds, and asked whether it is there.
+const COUNT_INTERVAL: Duration = Duration::from_mins(1);
+
 /// Starts all of it.
 pub(super) fn background(app: &Arc<App>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
@@ -43,6 +46,16 @@ pub(super) fn background(app: &Arc<App>) -> JoinSet<()> {
         }));
     }
     tasks.spawn(Arc::clone(app).follow_policy_forever());
+    let (counting, mut ticks) = every(app, COUNT_INTERVAL);
+    tasks.spawn(async move {
+        loop {
+            ticks.tick().await;
+            if let Err(error) = counting.count_stores().await {
+                warn!(cause = error.causes(), "could not count what the stores hold; trying again");
+            }
+        }
+    });
+    tasks.spawn(Arc::clone(app).move_forever());
     tasks.spawn(Arc::clone(app).verify_forever());
     let scrub_interval: Duration = app.config.storage.scrub_interval.into();
     if !scrub_interval.is_zero() {

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::ids::StoreMoveId;
+
 /// What a set of files takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -137,4 +139,113 @@ pub struct DamagedFileView {
     /// What is wrong.
     #[schema(example = "it is missing")]
     pub problem: Option<String>,
+}
+
+/// Which store takes the new files of an organization. Those that are there stay where they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacementView {
+    /// The store that a platform admin chose for all of them; null where the rules of the configuration decide.
+    #[schema(example = "archive")]
+    pub store: Option<String>,
+    /// When it was chosen.
+    pub chosen_at: Option<DateTime<Utc>>,
+    /// What that comes to, by size, smallest first.
+    pub takes: Vec<TakingStoreView>,
+}
+
+/// A store that takes new files of some sizes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TakingStoreView {
+    /// Files with more bytes than this, up to the next one's; null from the smallest on.
+    #[schema(example = 10_737_418_240_u64)]
+    pub larger_than: Option<u64>,
+    /// The store's name in the configuration.
+    #[schema(example = "main")]
+    pub store: String,
+}
+
+/// How many files, and how much.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AmountView {
+    /// How many files.
+    #[schema(example = 200)]
+    pub files: u64,
+    /// Their bytes.
+    #[schema(example = 146_800_640_000_u64)]
+    pub bytes: u64,
+}
+
+/// Where a move stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreMoveState {
+    /// No server has taken it yet.
+    Waiting,
+    /// A server works on it.
+    Running,
+    /// All that was asked for lies in the other store.
+    Done,
+    /// It ended with files left that could not be moved.
+    Failed,
+    /// Somebody ended it.
+    Canceled,
+}
+
+/// A move of files from store to store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreMoveView {
+    /// Its id.
+    pub id: StoreMoveId,
+    /// The store that the files lie in.
+    #[schema(example = "main")]
+    pub from: String,
+    /// The store that they shall lie in.
+    #[schema(example = "archive")]
+    pub to: String,
+    /// The organization whose files it is about, by the name that it had; null is all.
+    #[schema(example = "acme")]
+    pub organization: Option<String>,
+    /// The box whose files it is about, by the name that it had; null is all.
+    #[serde(rename = "box")]
+    #[schema(example = "debian12")]
+    pub box_name: Option<String>,
+    /// Only files of more bytes; null is all.
+    #[schema(example = 10_737_418_240_u64)]
+    pub larger_than: Option<u64>,
+    /// At most so many bytes a second; null is as fast as it goes.
+    #[schema(example = 104_857_600_u64)]
+    pub bytes_per_second: Option<u64>,
+    /// How many files go at once.
+    #[schema(example = 4)]
+    pub concurrency: u32,
+    /// Where it stands.
+    pub state: StoreMoveState,
+    /// What there was to move when it began.
+    pub total: AmountView,
+    /// What lies in the other store by now.
+    pub moved: AmountView,
+    /// Bytes that were copied, those of files in the middle included.
+    pub copied_bytes: u64,
+    /// Files that could not be copied. They stay where they are.
+    #[schema(example = 0)]
+    pub failed_files: u64,
+    /// Files whose stored bytes are damaged. They stay where they are; the list of damaged files names them.
+    #[schema(example = 0)]
+    pub damaged_files: u64,
+    /// How fast it was, from its begin until now or its end.
+    pub speed_bytes_per_second: u64,
+    /// How long it will take at that speed; null where it does not run.
+    pub seconds_left: Option<u64>,
+    /// What went wrong last.
+    pub problem: Option<String>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When a server began it.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
 }

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use boxvault_catalog::resumable::{self, Part, ResumableUpload};
+use boxvault_catalog::{
+    organizations::Organization,
+    resumable::{self, Part, ResumableUpload},
+};
 use boxvault_plugin_sdk::{ByteRange, ObjectWriter, StorageBackend, WriteOptions};
 use boxvault_transfer::{Coalesce, DigestAlgorithm, Intake, IntakeOptions};
 use boxvault_types::{error::ErrorCode, ids::UploadId};
@@ -38,12 +41,14 @@ struct OpenPart {
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn new(
+    pub(super) async fn new(
         writer: &'a Writer,
         upload: &ResumableUpload,
+        to: &Organization,
         checksum: Option<(DigestAlgorithm, String)>,
     ) -> Result<Self> {
-        let (store_name, store) = writer.app.stores.default_store()?;
+        let length = u64::try_from(upload.length).ok();
+        let (store_name, store) = writer.app.store_for(to, length).await?;
         let checksum = match checksum {
             Some((algorithm, expected)) => {
                 let options = IntakeOptions { declared: Some(algorithm), archive: None };
@@ -53,8 +58,8 @@ impl<'a> Parts<'a> {
         };
         Ok(Self {
             writer,
-            store_name: store_name.to_owned(),
-            store: Arc::clone(store),
+            store_name,
+            store,
             from: upload.received,
             start: upload.received,
             length: upload.length,

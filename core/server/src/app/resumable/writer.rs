@@ -59,7 +59,7 @@ impl Writer {
             self.release().await;
             return Ok(upload);
         }
-        let outcome = match self.receive(&upload, chunk, body).await {
+        let outcome = match self.receive(&upload, &to, chunk, body).await {
             Ok(received) => Ok(ResumableUpload { received, ..upload }),
             Err(error) => Err(error),
         };
@@ -78,6 +78,7 @@ impl Writer {
     async fn receive<S, E>(
         &self,
         upload: &ResumableUpload,
+        to: &Destination,
         chunk: Chunk,
         mut body: S,
     ) -> Result<i64>
@@ -113,7 +114,7 @@ impl Writer {
         // what a writer that died left, or a chunk that was not what it should be
         let dust = resumable::unconfirmed_parts(&app.catalog, self.id).await?;
         app.remove_parts(dust).await?;
-        let mut parts = Parts::new(self, upload, chunk.checksum)?;
+        let mut parts = Parts::new(self, upload, &to.found.organization, chunk.checksum).await?;
         match self.pump(&mut parts, &mut body).await {
             // a whole chunk, or as much of one as came
             Ok(()) => parts.finish().await,
