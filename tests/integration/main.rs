@@ -47,6 +47,8 @@ mod hostile;
 #[cfg(test)]
 mod huge;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod invitations;
 #[cfg(test)]
 mod isolation;

@@ -20,6 +20,7 @@ pub(crate) mod downloads;
 pub(crate) mod events;
 pub mod fsck;
 pub(crate) mod identify;
+pub(crate) mod import;
 pub(crate) mod invitations;
 pub(crate) mod jobs;
 pub(crate) mod join_requests;

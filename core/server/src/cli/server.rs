@@ -22,6 +22,7 @@ use tracing::warn;
 
 use super::{
     CliError, EXIT_FAILED, answer,
+    import::{self, ImportArguments},
     mail::{self, MailCommand},
     storage::{self, StorageCommand},
 };
@@ -67,6 +68,15 @@ pub enum ServerCommand {
     /// See what the stores hold, verify and sweep it, and move files from store to store
     #[command(subcommand)]
     Storage(StorageCommand),
+    /// Bring the boxes of another registry over, once; what is here already stays
+    #[command(
+        after_help = "Examples:\n  boxvault import https://vagrantcloud.com/debian --dry-run\n  \
+                            boxvault import https://old.example.com/acme --org acme --token-file \
+                            token\n  boxvault import https://example.com/boxes/debian.json --org \
+                            acme --only debian\n\nIt can be run again at any time: it goes on \
+                            where it stopped."
+    )]
+    Import(ImportArguments),
     /// Remove what failed uploads and deleted boxes left behind; `storage sweep` does the same
     #[command(after_help = "Example:\n  boxvault sweep --older-than '2 days'")]
     Sweep(SweepArguments),
@@ -220,6 +230,10 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
         }
         ServerCommand::Storage(command) => {
             return storage::run(command, &startup::open_app(config).await?).await;
+        }
+        ServerCommand::Import(arguments) => {
+            let app = startup::open_app(config).await?;
+            return Box::pin(import::run(arguments, &app)).await;
         }
         ServerCommand::Sweep(arguments) => {
             let app = startup::open_app(config).await?;
