@@ -37,7 +37,6 @@ pub use self::{
     load::{Inputs, Loaded},
     mail::{MailConfig, MailTls},
     placement::PlacementRule,
-    plugin_entry::PluginEntry,
     plugin_entry::{PluginEntry, Transfer},
     problem::{ConfigError, Place, Problem},
     public_url::PublicUrl,

@@ -31,6 +31,8 @@ pub(crate) enum Job {
     Scrub,
     /// Makes new signing keys.
     SigningKeys,
+    /// Counts what the stores hold, and asks whether they answer.
+    Stores,
     /// Removes what nobody needs any more.
     Sweep,
     /// Reads files again that somebody asked for.
@@ -40,13 +42,14 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Counters,
         Self::Events,
         Self::Mail,
         Self::Policy,
         Self::Scrub,
         Self::SigningKeys,
+        Self::Stores,
         Self::Sweep,
         Self::Verification,
         Self::Watchers,
@@ -61,6 +64,7 @@ impl Job {
             Self::Policy => "policy",
             Self::Scrub => "scrub",
             Self::SigningKeys => "signing-keys",
+            Self::Stores => "stores",
             Self::Sweep => "sweep",
             Self::Verification => "verification",
             Self::Watchers => "watchers",

@@ -46,15 +46,9 @@ pub(super) fn background(app: &Arc<App>) -> JoinSet<()> {
         }));
     }
     tasks.spawn(Arc::clone(app).follow_policy_forever());
-    let (counting, mut ticks) = every(app, COUNT_INTERVAL);
-    tasks.spawn(async move {
-        loop {
-            ticks.tick().await;
-            if let Err(error) = counting.count_stores().await {
-                warn!(cause = error.causes(), "could not count what the stores hold; trying again");
-            }
-        }
-    });
+    tasks.spawn(
+        again(Job::Stores, COUNT_INTERVAL).and_again(|app| async move { app.count_stores().await }),
+    );
     tasks.spawn(Arc::clone(app).move_forever());
     tasks.spawn(Arc::clone(app).verify_forever());
     let scrub_interval: Duration = app.config.storage.scrub_interval.into();

@@ -164,8 +164,8 @@ impl App {
     }
 
     async fn begin_direct(&self, to: &Destination, new: NewDirect) -> Result<(String, Open)> {
-        let (store_name, store) = self.stores.default_store()?;
-        if self.transfer(store_name) == Transfer::Proxy
+        let (store_name, store) = self.store_for(&to.found.organization, new.length).await?;
+        if self.transfer(&store_name) == Transfer::Proxy
             || !store.capabilities().contains(Capabilities::PRESIGN_WRITE)
         {
             return Err(AppError::new(
@@ -182,7 +182,7 @@ impl App {
             uploads::NewUpload {
                 id,
                 artifact_id: artifact.id,
-                store: store_name.to_owned(),
+                store: store_name,
                 key: stores::key(id),
                 declared_length: new.length.and_then(|length| i64::try_from(length).ok()),
                 // what was said of it before counts, unless more is said with it
