@@ -179,6 +179,7 @@ async fn a_server_does_not_start_without_a_store_that_it_needs() {
 #[tokio::test]
 async fn only_platform_admins_choose_stores_and_only_members_see_the_choice() {
     let server = three_stores().start().await;
+    server.admin().await;
     let (owner, stranger) = (server.user("owner").await, server.user("stranger").await);
     let body = json!({ "name": "acme", "accessMode": "invite_only" });
     assert_eq!(owner.post("/api/organization", &body).await.status, 201);
@@ -190,7 +191,7 @@ async fn only_platform_admins_choose_stores_and_only_members_see_the_choice() {
     );
     assert_refused(&stranger.get(PLACEMENT).await, 403, "PERMISSION_DENIED");
     let wish = json!({ "from": "main", "to": "cold" });
-    for path in ["/api/storage/moves", "/api/storage/moves/plan"] {
+    for path in ["/api/storage/moves", "/api/storage/plan"] {
         assert_refused(&owner.post(path, &wish).await, 403, "PERMISSION_DENIED");
     }
 }

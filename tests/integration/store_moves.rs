@@ -357,9 +357,8 @@ async fn boxes_come_and_go_while_others_are_moved() {
     let downloads = Downloads::start(&server, kept, 2);
     let new = publish(&admin, "acme", 100..110, 100_000).await;
     for one in deleted.iter().rev() {
-        let gone =
-            admin.delete(&format!("/api/organization/{}/box/{}", one.organization, one.name));
-        assert_eq!(gone.await.status, 200);
+        let path = format!("/api/organization/{}/box/{}", one.organization, one.name);
+        assert_eq!(admin.delete(&path).await.status, 200);
     }
     let view = ended(&admin, &path).await;
     assert_eq!(view["state"], "done", "{view}");
@@ -415,7 +414,7 @@ async fn a_move_is_planned_watched_and_ended_by_a_platform_admin() {
     let wish = json!({
         "from": "main", "to": "cold", "organization": "acme", "bytesPerSecond": 100_000, "concurrency": 1,
     });
-    let plan = admin.post(&format!("{MOVES}/plan"), &wish).await.data();
+    let plan = admin.post("/api/storage/plan", &wish).await.data();
     assert_eq!(plan["files"], 8);
     let path = start_move(&admin, wish).await;
     let running = wait_for("the first file", SOON, async || {

@@ -92,7 +92,7 @@ pub(crate) async fn start_move(
 /// Tells what a move would move now. Changes nothing.
 #[utoipa::path(
     post,
-    path = "/api/storage/moves/plan",
+    path = "/api/storage/plan",
     tag = "System",
     request_body = StartMoveParams,
     responses(
