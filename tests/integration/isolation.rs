@@ -341,6 +341,30 @@ async fn a_plugin_that_cannot_start_says_why_across_the_process() {
 }
 
 #[tokio::test]
+async fn a_process_that_is_none_of_ours_is_ended_and_told() {
+    let started = async |program: &str, script: &str| {
+        let options = IsolationOptions {
+            program: Some(program.into()),
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+            ..isolation()
+        };
+        let host = host_with(HostOptions { isolation: options, ..HostOptions::default() });
+        let opened = host.store("memory", json!({}), Isolation::Process).await;
+        opened.map(drop).unwrap_err().to_string()
+    };
+    for (program, script, why) in [
+        ("/bin/sh", "printf 'this is no frame' >&0; sleep 60", "a frame is longer than any"),
+        ("/bin/sh", r"printf '\004\0\0\0\0\0\0\0null' >&0; sleep 60", "of another shape"),
+        ("/bin/sh", "exit 3", "it ended with code 3"),
+        ("/bin/sh", "echo ouch >&2; kill -9 $$", "it was ended by signal 9: ouch"),
+        ("/bin/nothing", "", "its process could not be started"),
+    ] {
+        let text = started(program, script).await;
+        assert!(text.contains(why), "{script}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn a_process_ends_with_whoever_needed_it() {
     let store = open(&host(), "memory", json!({})).await;
     let process = format!("/proc/{}", store.status().pid.unwrap());
@@ -348,6 +372,19 @@ async fn a_process_ends_with_whoever_needed_it() {
     drop(store);
     wait_for("the process to end", SOON, async || (!Path::new(&process).is_dir()).then_some(()))
         .await;
+}
+
+#[tokio::test]
+async fn a_signal_that_ends_the_server_cuts_nothing_off_in_the_process() {
+    let store = open(&host(), "memory", json!({})).await;
+    let (backend, pid) = (store.backend(), store.status().pid);
+    let mut writer = backend.open_writer("object", WriteOptions::default()).await.unwrap();
+    for name in ["TERM", "INT", "HUP"] {
+        signal(pid.unwrap(), name);
+        writer.write(Bytes::from_static(b"x")).await.unwrap();
+    }
+    assert_eq!(writer.finish().await.unwrap().size, 3);
+    assert_eq!((store.status().pid, store.status().restarts), (pid, 0));
 }
 
 #[tokio::test]

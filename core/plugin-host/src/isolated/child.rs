@@ -51,6 +51,11 @@ pub async fn serve() -> io::Result<()> {
     if socket.peer_addr().is_err() {
         return Err(io::Error::other("the server starts this command by itself"));
     }
+    // What ends the server, such as a service manager that tells all processes of a service at once, is no reason to
+    // cut off what is under way: this process ends with the server. A handler that is set stays when this is dropped.
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        drop(signal(kind)?);
+    }
     let (answers, outgoing) = mpsc::sync_channel(ANSWERS_WAITING_MAX);
     let mut target = socket.try_clone()?;
     std::thread::Builder::new().name("answers".into()).spawn(move || {

@@ -135,7 +135,8 @@ impl StorageBackend for IsolatedStorage {
         let question = Question::OpenReader(key.to_owned(), range.offset, range.length);
         let (handle, connection) = self.open("open for reading", question).await?;
         let stream = Stream { handle, connection, supervisor: Arc::clone(&self.supervisor) };
-        Ok(Box::new(Reader { stream, pending: None, ended: false }))
+        let remaining = range.length.unwrap_or(u64::MAX);
+        Ok(Box::new(Reader { stream, pending: None, remaining, ended: false }))
     }
 
     async fn open_writer(&self, key: &str, options: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
@@ -213,6 +214,8 @@ struct Reader {
     stream: Stream,
     /// A question whose future was dropped; its answer is the next chunk.
     pending: Option<Call>,
+    /// How much was asked for; more is not believed.
+    remaining: u64,
     ended: bool,
 }
 
@@ -231,7 +234,11 @@ impl ObjectReader for Reader {
         let answer = call.wait(self.stream.supervisor.deadlines().read).await;
         self.pending = None;
         match answer? {
-            (Answer::Chunk, chunk) if !chunk.is_empty() => Ok(Some(chunk)),
+            (Answer::Chunk, chunk) if !chunk.is_empty() => {
+                let left = self.remaining.checked_sub(chunk.len() as u64);
+                self.remaining = left.ok_or_else(unexpected)?;
+                Ok(Some(chunk))
+            }
             (Answer::End, _) => {
                 self.ended = true;
                 Ok(None)
