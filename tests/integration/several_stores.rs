@@ -1,7 +1,5 @@
 //! Several stores at once: which one takes a file, who says so, and what happens while one of them is away.
 
-use std::fs;
-
 use boxvault_tests::{
     Client, Publication, Reply, TestServer,
     bytes::{BoxBuilder, BoxFile},
@@ -9,6 +7,7 @@ use boxvault_tests::{
     server::TestServerBuilder,
 };
 use serde_json::{Value, json};
+use tokio::fs;
 
 const PLACEMENT: &str = "/api/organization/acme/placement";
 
@@ -151,7 +150,7 @@ async fn an_upload_that_is_continued_keeps_its_parts_where_its_file_will_lie() {
 #[tokio::test]
 async fn a_server_does_not_start_without_a_store_that_it_needs() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("file"), "").unwrap();
+    fs::write(folder.path().join("file"), "").await.unwrap();
     let refused = refused_start(
         folder.path(),
         &[

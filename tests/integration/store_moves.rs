@@ -1,7 +1,6 @@
 //! Moves of files from store to store, with clients that download, upload and delete meanwhile.
 
 use std::{
-    fs,
     path::PathBuf,
     process::Output,
     sync::{
@@ -21,7 +20,7 @@ use boxvault_tests::{
 };
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{fs, task::JoinSet};
 
 /// For what takes a lease of a server that was killed, and a few seconds of work.
 const SOON: Duration = Duration::from_secs(100);
@@ -262,11 +261,11 @@ async fn what_is_damaged_is_told_and_stays_where_it_is() {
     let boxes = publish(&admin, "acme", 0..6, 50_000).await;
     let mut files = files_in(&server, "store");
     files.sort();
-    let mut bytes = fs::read(&files[0]).unwrap();
+    let mut bytes = fs::read(&files[0]).await.unwrap();
     bytes[40_000] ^= 1;
-    fs::write(&files[0], &bytes).unwrap();
-    fs::write(&files[1], &bytes[..100]).unwrap();
-    fs::remove_file(&files[2]).unwrap();
+    fs::write(&files[0], &bytes).await.unwrap();
+    fs::write(&files[1], &bytes[..100]).await.unwrap();
+    fs::remove_file(&files[2]).await.unwrap();
     let (code, told) = migrate(&server, &[]).await;
     assert_eq!(code, Some(1), "{told}");
     assert_eq!((&told["damagedFiles"], &told["failedFiles"]), (&json!(3), &json!(0)), "{told}");
@@ -289,7 +288,7 @@ async fn what_is_damaged_is_told_and_stays_where_it_is() {
     assert_eq!(good, 3);
     // mended, it goes: the file that was changed is what it was again
     bytes[40_000] ^= 1;
-    fs::write(&files[0], &bytes).unwrap();
+    fs::write(&files[0], &bytes).await.unwrap();
     let (code, told) = migrate(&server, &[]).await;
     let counts = (&told["moved"]["files"], &told["damagedFiles"]);
     assert_eq!((code, counts), (Some(1), (&json!(1), &json!(2))), "{told}");

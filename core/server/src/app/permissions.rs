@@ -10,7 +10,7 @@ use boxvault_types::{
             self, Create, Delete, Download, Read, Release, Replace, Restore, Revoke, Transfer,
             Update, Upload, Verify, Watch,
         },
-        Resource,
+        Resource, ResourceKind,
     },
     identity::Identity,
     names::{ArchitectureName, ProviderName, ServiceAccountName, UserName},
@@ -38,13 +38,14 @@ impl App {
         target: &Target,
     ) -> Result<PermissionsView> {
         let mut view = PermissionsView::default();
+        let is_person = identity.caller().is_some_and(|caller| caller.service.is_none());
         for (resource, actions) in questions(&target.resource)? {
             let kind = resource.kind();
             let about = Target { resource, former: None, ..target.clone() };
-            let allowed = actions
-                .iter()
-                .copied()
-                .filter(|action| self.answer(policy, identity, &about, *action) == Answer::Allowed);
+            let allowed = actions.iter().copied().filter(|action| {
+                (is_person || !is_for_persons(kind, *action))
+                    && self.answer(policy, identity, &about, *action) == Answer::Allowed
+            });
             for action in allowed {
                 let known = view.allowed.entry(kind).or_default();
                 if !known.contains(&action) {
@@ -54,6 +55,11 @@ impl App {
         }
         Ok(view)
     }
+}
+
+/// What no machine and nobody unknown does, whatever the policy says of it.
+fn is_for_persons(kind: ResourceKind, action: Action) -> bool {
+    matches!((kind, action), (ResourceKind::Box, Watch) | (ResourceKind::JoinRequest, Create))
 }
 
 type Question = (Resource, &'static [Action]);

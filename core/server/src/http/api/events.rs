@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use boxvault_types::{
     identity::Identity,
-    views::{Envelope, events::EventsView},
+    views::{Envelope, ErrorEnvelope, events::EventsView},
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -49,7 +49,9 @@ const ID_CHARS_MAX: usize = 128;
             (Envelope<EventsView> = "application/json"),
             (String = "text/event-stream"),
         )),
-    )
+        (status = 400, description = "`Last-Event-ID` is longer than any is.", body = ErrorEnvelope),
+    ),
+    extensions(("x-error-codes" = json!(["INVALID_INPUT"])))
 )]
 #[handler]
 #[boxed]

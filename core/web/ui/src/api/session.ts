@@ -92,8 +92,18 @@ export function isFresh(current: Session): boolean {
   return Date.parse(current.accessTokenExpiresAt) - Date.now() > FRESH_MS;
 }
 
+/** Exchanges that this tab has begun, by the token that is to go. */
+const renewing = new Map<string, Promise<Session | undefined>>();
+
 /** A session with another access token than `stale`, or none if it has ended. */
 export function renew(stale: string): Promise<Session | undefined> {
+  // what a page reads at once waits for one turn, and not each for its own
+  const begun = renewing.get(stale) ?? exchange(stale).finally(() => renewing.delete(stale));
+  renewing.set(stale, begun);
+  return begun;
+}
+
+function exchange(stale: string): Promise<Session | undefined> {
   return exclusively(KEY, async () => {
     const current = session();
     // another tab was faster
