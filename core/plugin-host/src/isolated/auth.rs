@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use boxvault_plugin_sdk::{
-    AuthFacets, AuthProvider, Claims, Credentials, PluginError, RedirectFinish, RedirectRequest,
-    RedirectStart, Result, Secret, crossing,
+    AuthFacets, AuthProvider, Claims, Credentials, LogoutNotice, PluginError, RedirectFinish,
+    RedirectRequest, RedirectStart, Result, Secret, crossing,
 };
 
 use super::{
@@ -89,6 +89,17 @@ impl AuthProvider for IsolatedAuthProvider {
     async fn introspect_token(&self, token: Secret) -> Result<Claims> {
         let question = Question::IntrospectToken(token.expose().to_owned());
         self.claims("introspection", question).await
+    }
+
+    async fn read_logout_notice(&self, notice: Secret) -> Result<LogoutNotice> {
+        let question = Question::LogoutNotice(notice.expose().to_owned());
+        match self.ask("notice", question).await? {
+            Answer::Notice(notice) => {
+                notice.check()?;
+                Ok(notice)
+            }
+            _ => Err(unexpected()),
+        }
     }
 
     async fn refresh(&self, subject: &str) -> Result<Claims> {

@@ -17,8 +17,8 @@ use std::{
 };
 
 use boxvault_plugin_sdk::{
-    AuthProvider, Capabilities, Credentials, ObjectReader, ObjectWriter, PluginError,
-    PresignOptions, Result, Secret, StorageBackend, WriteOptions, crossing,
+    AuthProvider, Capabilities, Credentials, DirectWrite, ObjectReader, ObjectWriter, PartOptions,
+    PluginError, PresignOptions, Result, Secret, StorageBackend, WriteOptions, crossing,
 };
 use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -325,6 +325,18 @@ impl Process {
             Question::List(prefix, after, limit) => {
                 entries(store.list(&prefix, after.as_deref(), limit).await?)
             }
+            Question::BeginDirect(key, size_hint) => {
+                let options = WriteOptions::with_size_hint(size_hint);
+                let DirectWrite { token, part_bytes } = store.begin_direct(&key, options).await?;
+                Answer::Direct(token, part_bytes)
+            }
+            Question::PresignPart(key, token, number, length, seconds) => {
+                let options = PartOptions::new(number, length, Duration::from_secs(seconds));
+                Answer::Text(store.presign_part(&key, &token, options).await?)
+            }
+            Question::FinishDirect(key, token) => {
+                Answer::Meta(store.finish_direct(&key, &token).await?.into())
+            }
             Question::ListUnfinished(prefix, after, limit) => {
                 entries(store.list_unfinished(&prefix, after.as_deref(), limit).await?)
             }
@@ -365,6 +377,9 @@ async fn ask_auth(provider: &LoadedAuthProvider, question: Question) -> Result<A
         Question::FinishRedirect(callback) => claims(provider.finish_redirect(callback).await?),
         Question::IntrospectToken(token) => {
             claims(provider.introspect_token(Secret::new(token)).await?)
+        }
+        Question::LogoutNotice(notice) => {
+            Answer::Notice(provider.read_logout_notice(Secret::new(notice)).await?)
         }
         Question::Refresh(subject) => claims(provider.refresh(&subject).await?),
         Question::Logout(subject) => {

@@ -4,8 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use boxvault_plugin_sdk::{
-    ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PluginError,
-    PluginErrorKind, PresignOptions, Result, StorageBackend, WriteOptions, crossing,
+    ByteRange, Capabilities, DirectWrite, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter,
+    PartOptions, PluginError, PluginErrorKind, PresignOptions, Result, StorageBackend,
+    WriteOptions, crossing,
     storage::{LIST_LIMIT_MAX, check_key},
 };
 use bytes::Bytes;
@@ -178,6 +179,30 @@ impl StorageBackend for IsolatedStorage {
             content_type: options.content_type,
         };
         text(self.ask("presign", Question::PresignRead(key.to_owned(), presign)).await?)
+    }
+
+    async fn begin_direct(&self, key: &str, options: WriteOptions) -> Result<DirectWrite> {
+        check_key(key)?;
+        let question = Question::BeginDirect(key.to_owned(), options.size_hint);
+        match self.ask("begin", question).await? {
+            Answer::Direct(token, part_bytes) => Ok(DirectWrite { token, part_bytes }),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn presign_part(&self, key: &str, token: &str, options: PartOptions) -> Result<String> {
+        check_key(key)?;
+        let PartOptions { number, length, expires_in, .. } = options;
+        let (key, token, seconds) = (key.to_owned(), token.to_owned(), expires_in.as_secs());
+        let question = Question::PresignPart(key, token, number, length, seconds);
+        text(self.ask("presign", question).await?)
+    }
+
+    async fn finish_direct(&self, key: &str, token: &str) -> Result<ObjectMeta> {
+        check_key(key)?;
+        let question = Question::FinishDirect(key.to_owned(), token.to_owned());
+        let deadline = self.supervisor.deadlines().finish;
+        meta(self.supervisor.ask("finish", question, deadline).await?.0)
     }
 
     async fn list_unfinished(

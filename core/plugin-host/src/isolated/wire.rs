@@ -9,8 +9,8 @@ use std::{
 };
 
 use boxvault_plugin_sdk::{
-    ByteRange, Claims, ObjectEntry, ObjectMeta, PluginError, PluginErrorKind, RedirectFinish,
-    RedirectRequest, RedirectStart, Result,
+    ByteRange, Claims, LogoutNotice, ObjectEntry, ObjectMeta, PluginError, PluginErrorKind,
+    RedirectFinish, RedirectRequest, RedirectStart, Result,
     crossing::{time_from_ms, time_to_ms},
 };
 use bytes::Bytes;
@@ -79,6 +79,10 @@ pub(super) enum Question {
     List(String, Option<String>, u32),
     LocalPath(String),
     PresignRead(String, Presign),
+    BeginDirect(String, Option<u64>),
+    /// Key, token, number and length of the part, and for how many seconds.
+    PresignPart(String, String, u32, Option<u64>, u64),
+    FinishDirect(String, String),
     ListUnfinished(String, Option<String>, u32),
     AbortUnfinished(String),
     Password(String, String),
@@ -88,6 +92,7 @@ pub(super) enum Question {
     Refresh(String),
     Logout(String),
     Groups(String),
+    LogoutNotice(String),
 }
 
 /// The options of a presigned address.
@@ -115,8 +120,11 @@ pub(super) enum Answer {
     Entries(Vec<Entry>),
     Text(String),
     Texts(Vec<String>),
+    /// What was begun for others to send: token, and bytes of a part.
+    Direct(String, u64),
     Claims(Box<Claims>),
     Redirect(RedirectStart),
+    Notice(LogoutNotice),
     /// What works of what is declared, and what does not.
     Probed(u64, Vec<(u64, String)>),
     /// The call failed: number of the kind, message, retry; and how many calls hang now.

@@ -8,9 +8,10 @@ use std::{
 use async_trait::async_trait;
 use boxvault_plugin_host::Provider;
 use boxvault_plugin_sdk::{
-    AuthFacets, AuthProvider, ByteRange, Capabilities, Claims, Credentials, ObjectEntry,
-    ObjectMeta, ObjectReader, ObjectWriter, PluginError, PresignOptions, RedirectFinish,
-    RedirectRequest, RedirectStart, Result, Secret, StorageBackend, WriteOptions,
+    AuthFacets, AuthProvider, ByteRange, Capabilities, Claims, Credentials, DirectWrite,
+    LogoutNotice, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PartOptions, PluginError,
+    PresignOptions, RedirectFinish, RedirectRequest, RedirectStart, Result, Secret, StorageBackend,
+    WriteOptions,
 };
 use chrono::Utc;
 
@@ -120,6 +121,18 @@ impl StorageBackend for Late<OpenedStore> {
         self.wanted()?.backend.presign_read(key, options).await
     }
 
+    async fn begin_direct(&self, key: &str, options: WriteOptions) -> Result<DirectWrite> {
+        self.wanted()?.backend.begin_direct(key, options).await
+    }
+
+    async fn presign_part(&self, key: &str, token: &str, options: PartOptions) -> Result<String> {
+        self.wanted()?.backend.presign_part(key, token, options).await
+    }
+
+    async fn finish_direct(&self, key: &str, token: &str) -> Result<ObjectMeta> {
+        self.wanted()?.backend.finish_direct(key, token).await
+    }
+
     async fn list_unfinished(
         &self,
         prefix: &str,
@@ -159,6 +172,10 @@ impl AuthProvider for Late<Provider> {
 
     async fn introspect_token(&self, token: Secret) -> Result<Claims> {
         self.wanted()?.provider().introspect_token(token).await
+    }
+
+    async fn read_logout_notice(&self, notice: Secret) -> Result<LogoutNotice> {
+        self.wanted()?.provider().read_logout_notice(notice).await
     }
 
     async fn refresh(&self, subject: &str) -> Result<Claims> {
