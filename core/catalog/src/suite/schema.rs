@@ -59,6 +59,7 @@ fn columns_of_the_models() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     all.extend(columns_of(entity::account_links::Entity));
     all.extend(columns_of(entity::api_tokens::Entity));
+    all.extend(columns_of(entity::archives::Entity));
     all.extend(columns_of(entity::artifacts::Entity));
     all.extend(columns_of(entity::audit::Entity));
     all.extend(columns_of(entity::avatars::Entity));
