@@ -90,8 +90,9 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
         ResourceKind::Box => &[Read, Create, Update, Delete, Watch, Transfer, Restore],
         ResourceKind::Version => &[Read, Create, Update, Delete, Release, Revoke],
         ResourceKind::File => &[Read, Upload, Replace, Download, Delete, Verify],
-        ResourceKind::Storage => &[Read, Update],
-        ResourceKind::Policy | ResourceKind::Rules => &[Read, Update, Verify],
+        ResourceKind::Policy | ResourceKind::Rules | ResourceKind::Storage => {
+            &[Read, Update, Verify]
+        }
         ResourceKind::Audit | ResourceKind::System => &[Read],
     };
     asked.contains(&action)
