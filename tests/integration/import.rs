@@ -174,7 +174,7 @@ async fn an_import_that_was_killed_goes_on_within_the_file() {
         target(TestServer::builder().set("limits.upload_part_bytes_max", "256 KiB")).await;
     let upstream = Upstream::start().await;
     let file = BoxBuilder::new("virtualbox").seed(7).disk_bytes(2 << 20).build();
-    upstream.set("/debian.box", Page::StallsAt(file.bytes.clone(), 3 * part + 1000));
+    upstream.set("/debian.box", Page::StallsAt(file.bytes.clone(), 5 * part));
     upstream.set("/debian.json", Page::json(&catalogue("/debian.box", Some(&file.sha256))));
     let url = upstream.url("/debian.json");
     let import = ["import", &url, "--org", "here"];
@@ -190,10 +190,10 @@ async fn an_import_that_was_killed_goes_on_within_the_file() {
     assert!(done.status.success(), "{}", text(&done));
     let ranges: Vec<_> =
         upstream.asked_for("/debian.box").into_iter().map(|asked| asked.range).collect();
-    // a part ends with the piece that fills it; what was written of the third may not have been confirmed
+    // a part ends with the piece that fills it, so it may be longer; the last one that lies there may not be confirmed
     let [None, Some(range)] = &ranges[..] else { panic!("{ranges:?}") };
     let from: usize = range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap();
-    assert!((2 * part..=3 * part + 1000).contains(&from), "{range}");
+    assert!((2 * part..=5 * part).contains(&from), "{range}");
     let part = Publication::new("here", "debian", &file.bytes);
     assert!(admin.get(&part.vagrant_path()).await.bytes == file.bytes);
 }

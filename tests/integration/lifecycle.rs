@@ -51,7 +51,7 @@ async fn a_start_that_cannot_be_good_is_refused_with_a_clear_word() {
         let refused = refused_start(folder.path(), &settings).await;
         assert_eq!(refused.code, Some(1), "{}", refused.output);
         let said = &refused.output;
-        assert!(said.contains("7.1") && said.contains("stores.main"), "{said}");
+        assert!(said.contains("7.2") && said.contains("stores.main"), "{said}");
     } else {
         skip("a_start_that_cannot_be_good_is_refused_with_a_clear_word", "no C compiler");
     }

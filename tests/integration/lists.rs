@@ -30,6 +30,9 @@ impl World {
             .set("limits.sign_in_requests_per_minute", "0")
             .set("organizations.invitation_pause", "0 s")
             .set("organizations.join_request_pause", "0 s")
+            .set("stores.main.plugin", "fs")
+            .set("stores.main.root", "data/store")
+            .set("stores.spare.plugin", "memory")
             .start()
             .await;
         let admin = server.admin().await;
@@ -65,6 +68,9 @@ impl World {
         post("/api/organization/acme/service-accounts", json!({ "name": format!("s{n}") })).await;
         post("/api/user/tokens", json!({ "description": name })).await;
         self.add_policy_version(n).await;
+        // nothing lies there
+        let wish = json!({ "from": "spare", "to": "main" });
+        done(admin.post("/api/storage/moves", &wish).await);
         self.server.anonymous().sign_in("owner", PASSWORD).await;
         self.add_boxes(n).await;
     }

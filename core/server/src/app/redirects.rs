@@ -156,6 +156,14 @@ impl App {
         Ok(FinishedSignInView { session, next: begun.next_path })
     }
 
+    /// Whether there is a provider that tells of ended sessions.
+    ///
+    /// # Errors
+    /// `SIGN_IN_METHOD_NOT_FOUND`.
+    pub(crate) fn require_logout_notices(&self, name: &str) -> Result<()> {
+        self.provider_with(name, AuthFacets::LOGOUT_NOTICE).map(drop)
+    }
+
     /// Ends the sessions that ended at their provider, which says so itself.
     pub(crate) async fn hear_of_logout(
         &self,

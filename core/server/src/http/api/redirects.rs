@@ -124,6 +124,8 @@ pub(crate) async fn finish_sign_in(
 #[handler]
 #[boxed]
 pub(crate) async fn end_provider_sessions(req: &mut Request, call: Call) -> Result<Reply<Nothing>> {
+    let method = method(req);
+    call.app.require_logout_notices(&method)?;
     let is_form = req.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     if !is_form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
         return Err(AppError::new(
@@ -137,7 +139,7 @@ pub(crate) async fn end_provider_sessions(req: &mut Request, call: Call) -> Resu
     let token = fields.find(|(name, _)| name == "logout_token");
     let (_, token) = token.ok_or_else(|| AppError::invalid("logout_token", "is missing"))?;
     let params = LogoutNoticeParams { logout_token: Secret::new(token.into_owned()) };
-    call.app.hear_of_logout(&method(req), params).await?;
+    call.app.hear_of_logout(&method, params).await?;
     Ok(Reply::ok("the sessions have ended", Nothing))
 }
 
