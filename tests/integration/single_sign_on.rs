@@ -35,9 +35,9 @@ fn provider(test: &str) -> Option<OidcServer> {
 
 /// A server whose people are in its own catalog, or at the provider; and the folder of its client secret.
 pub(crate) fn server_with(oidc: &OidcServer) -> (TestServerBuilder, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let secret = folder.path().join("client-secret");
-    write_file(&secret, format!("{}\n", oidc.client_secret).as_bytes()).unwrap();
+    write_file(&secret, format!("{}\n", oidc.client_secret).as_bytes()).expect("it can be written");
     let server = TestServer::builder()
         .set("auth.providers.local.plugin", "local")
         .set("auth.providers.sso.plugin", "oidc")
@@ -70,8 +70,8 @@ async fn begin(client: &Client, body: &Value) -> Begun {
     for part in ["HttpOnly", "SameSite=Strict", "Path=/api/auth/methods", "Max-Age=600"] {
         assert!(cookie.contains(part), "{cookie}");
     }
-    let cookie = cookie.split(';').next().unwrap().to_owned();
-    Begun { url: reply.data()["url"].as_str().unwrap().to_owned(), cookie }
+    let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+    Begun { url: text_of(&reply, "url"), cookie }
 }
 
 /// What an address holds in its query, as the page sends it.
@@ -98,9 +98,13 @@ async fn sign_in(server: &TestServer, oidc: &mut OidcServer, who: &str) -> Reply
     finish(&client, &answer(&back), Some(&begun.cookie)).await
 }
 
+fn text_of(reply: &Reply, field: &str) -> String {
+    reply.data().get(field).and_then(Value::as_str).expect("a text").to_owned()
+}
+
 fn session(server: &TestServer, reply: &Reply) -> Client {
     assert_eq!(reply.status, 200, "{}", reply.text());
-    Client::new(&server.url()).with_token(reply.data()["accessToken"].as_str().unwrap())
+    Client::new(&server.url()).with_token(&text_of(reply, "accessToken"))
 }
 
 async fn is_signed_in(client: &Client) -> bool {

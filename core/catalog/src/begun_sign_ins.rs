@@ -63,7 +63,7 @@ pub async fn take(
     let taken = table::Entity::delete_by_id(id).exec(&transaction).await?.rows_affected == 1;
     transaction.commit().await?;
     let in_time = row.expires_at > catalog.now();
-    Ok((taken && in_time).then(|| BegunSignIn {
+    Ok((taken && in_time).then_some(BegunSignIn {
         id: row.id,
         provider: row.provider,
         browser_hash: *browser_hash,

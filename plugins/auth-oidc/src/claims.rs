@@ -89,7 +89,10 @@ mod tests {
     }
 
     fn claims(value: Value) -> token::Claims {
-        value.as_object().cloned().unwrap()
+        match value {
+            Value::Object(claims) => claims,
+            other => panic!("{other} is no object"),
+        }
     }
 
     #[test]

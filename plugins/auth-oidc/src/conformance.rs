@@ -229,7 +229,7 @@ async fn a_code_is_good_once_and_only_with_what_began_it() {
         (
             "another issuer",
             change(|back| {
-                drop(back.parameters.insert("iss".into(), "https://evil.example".into()))
+                drop(back.parameters.insert("iss".into(), "https://evil.example".into()));
             }),
         ),
     ] {

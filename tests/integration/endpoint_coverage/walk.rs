@@ -392,11 +392,14 @@ pub(super) async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Cl
     recorder.call(anonymous, "download_file", 416, with).await;
     let badge = recorder.call(anonymous, "read_badge", 200, nothing()).await;
     unchanged(recorder, anonymous, "read_badge", &badge, &[]).await;
-    recorder.call(anonymous, "read_box_downloads", 200, nothing()).await;
-    for id in ["read_catalogue", "read_box_page", "read_legacy_catalogue"] {
+    for id in ["read_box_downloads", "read_catalogue", "read_box_page", "read_legacy_catalogue"] {
         recorder.call(anonymous, id, 200, nothing()).await;
     }
-    // where a catalogue shares its path with a page, a browser gets that
+    pages(recorder, anonymous).await;
+}
+
+/// Where a catalogue shares its path with a page, a browser gets that.
+async fn pages(recorder: &mut Recorder, anonymous: &Client) {
     let html = ("accept", "text/html");
     for id in ["read_box_page", "read_legacy_catalogue"] {
         let with = With { headers: &[html], ..With::default() };
@@ -407,7 +410,6 @@ pub(super) async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Cl
     }
 }
 
-/// Asks again for what is known: 304, without a body.
 /// Another store, and a move there that finds nothing to do, since no file is so large.
 async fn moves(recorder: &mut Recorder, admin: &Client) {
     recorder.call(admin, "set_placement", 200, body(json!({ "store": "main" }))).await;
@@ -420,6 +422,7 @@ async fn moves(recorder: &mut Recorder, admin: &Client) {
     recorder.call(admin, "end_move", 200, at(&[("id", &id)])).await;
 }
 
+/// Asks again for what is known: 304, without a body.
 async fn unchanged(
     recorder: &mut Recorder,
     client: &Client,

@@ -157,7 +157,7 @@ on_each_database! {
         db.clock.advance(Duration::from_mins(2));
         assert_eq!(uploads::touch(catalog, &[alive.id, UploadId::new()]).await.unwrap(), 1);
         let old = uploads::list_untouched(catalog, Duration::from_mins(1)).await.unwrap();
-        assert_eq!(old, [dead.clone()]);
+        assert_eq!(old, std::slice::from_ref(&dead));
         assert_eq!(uploads::count_of_user(catalog, user).await.unwrap(), 2);
         let gone = async |id| uploads::abort_untouched(catalog, id, Duration::from_mins(1)).await;
         assert!(!gone(alive.id).await.unwrap(), "it is alive");

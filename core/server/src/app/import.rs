@@ -183,12 +183,11 @@ impl App {
         // the oldest first, so that the newest one is released last
         for version in described.versions.iter().rev() {
             let what = format!("{shown} {}", version.number);
-            let done = match &found {
-                Some(found) => self.import_version(import, found, version, progress).await,
-                None => {
-                    would_copy(&shown, version, progress);
-                    Ok(())
-                }
+            let done = if let Some(found) = &found {
+                self.import_version(import, found, version, progress).await
+            } else {
+                would_copy(&shown, version, progress);
+                Ok(())
             };
             if let Err(error) = done {
                 progress.failed(&what, &error);

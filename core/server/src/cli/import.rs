@@ -36,8 +36,8 @@ const DOCUMENT_BYTES_MAX: u64 = 64 << 20;
 /// What to bring over.
 #[derive(Debug, Args)]
 pub struct ImportArguments {
-    /// An organization of a registry (https://boxes.example.com/acme), or a catalogue
-    /// (https://boxes.example.com/debian.json)
+    /// An organization of a registry (`https://boxes.example.com/acme`), or a catalogue
+    /// (`https://boxes.example.com/debian.json`)
     url: String,
     /// The organization here that gets the boxes [default: the one of the same name]
     #[arg(long, value_name = "NAME")]

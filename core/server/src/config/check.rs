@@ -148,7 +148,7 @@ fn check_database(config: &Config, findings: &mut Findings<'_>) {
     );
 }
 
-fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
+fn check_pins(config: &Config, findings: &mut Findings<'_>) {
     for (plugin, pin) in &config.plugins.pins {
         if pin.len() != 64 || !pin.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             findings.add(
@@ -157,6 +157,10 @@ fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
             );
         }
     }
+}
+
+fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
+    check_pins(config, findings);
     for (key, time) in [
         ("plugins.call_timeout", config.plugins.call_timeout),
         ("plugins.chunk_timeout", config.plugins.chunk_timeout),

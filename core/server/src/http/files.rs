@@ -87,11 +87,7 @@ pub(super) async fn serve(
         return Ok(());
     }
     if let Some(address) = address_in_store(app, req, &download, &range, file_name).await {
-        if is_begun(&range, size) {
-            app.downloads.note(download.artifact);
-        }
-        app.metrics.download_redirected();
-        return redirects::send(res, &address);
+        return send_away(app, res, &download, &range, &address);
     }
     let range = match (&download.source, range) {
         // several parts of a remote object are more requests than they are worth
@@ -187,6 +183,21 @@ fn wanted_range(req: &Request, tag: &HeaderValue, size: u64) -> RangeRequest {
         return RangeRequest::Whole;
     }
     RangeRequest::parse(headers.get(RANGE).and_then(|range| range.to_str().ok()), size)
+}
+
+/// Sends the client to the store, where its bytes are counted by nobody.
+fn send_away(
+    app: &App,
+    res: &mut Response,
+    download: &Download,
+    range: &RangeRequest,
+    address: &str,
+) -> Result<()> {
+    if is_begun(range, download.size_bytes) {
+        app.downloads.note(download.artifact);
+    }
+    app.metrics.download_redirected();
+    redirects::send(res, address)
 }
 
 /// Whether a download begins with this answer, and so counts: not when it is continued, and not when somebody only

@@ -1,6 +1,6 @@
 //! Where an upstream is: an organization of a registry, or the catalogue of one box.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::Path, str::FromStr};
 
 use url::Url;
 
@@ -89,7 +89,8 @@ impl FromStr for Upstream {
             ));
         }
         url.set_fragment(None);
-        if url.path().ends_with(".json") {
+        let extension = Path::new(url.path()).extension();
+        if extension.is_some_and(|it| it.eq_ignore_ascii_case("json")) {
             return Ok(Self::Catalogue { url });
         }
         if url.query().is_some() {

@@ -150,7 +150,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         && !(first == 0x3fff && second < 0x1000)
 }
 
-/// The address behind one that carries another: mapped, translated (64:ff9b::/96), 6to4.
+/// The address behind one that carries another: mapped, translated (`64:ff9b::/96`), `6to4`.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     if let Some(mapped) = address.to_ipv4_mapped() {
         return Some(mapped);

@@ -175,11 +175,7 @@ impl App {
 type Piece = std::result::Result<Bytes, UpstreamError>;
 
 /// The bytes, with somebody listening.
-fn heard<'a>(
-    body: FileBody,
-    from: u64,
-    hear: Hear<'a>,
-) -> impl Stream<Item = Piece> + Unpin + use<'a> {
+fn heard(body: FileBody, from: u64, hear: Hear<'_>) -> impl Stream<Item = Piece> + Unpin {
     let (mut total, length) = (from, body.length);
     body.into_stream().inspect(move |piece| {
         if let Ok(piece) = piece {

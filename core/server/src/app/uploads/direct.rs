@@ -440,7 +440,8 @@ struct NothingCame;
 /// Whether an upload is over with an error. Where the store or the catalog is out of reach it is not, nor where nothing
 /// came yet.
 fn is_over(error: &AppError) -> bool {
-    let open = std::error::Error::source(error).is_some_and(|source| source.is::<NothingCame>());
+    let source = std::error::Error::source(error);
+    let open = source.is_some_and(<dyn std::error::Error>::is::<NothingCame>);
     !open
         && !matches!(
             error.kind(),
