@@ -45,6 +45,8 @@ mod hostile;
 #[cfg(test)]
 mod huge;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod invitations;
 #[cfg(test)]
 mod join_requests;

@@ -18,6 +18,7 @@ pub mod raw;
 pub mod reasons;
 pub mod server;
 pub mod totp;
+pub mod upstream;
 pub mod vagrant;
 pub mod workspace;
 

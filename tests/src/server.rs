@@ -204,6 +204,15 @@ impl TestServer {
 
     /// Runs another command of the same program on the same data, and kills it after a while without a word.
     pub async fn killed_command(&self, arguments: &[&str], patience: Duration) {
+        self.command_killed_when(arguments, tokio::time::sleep(patience)).await;
+    }
+
+    /// The same, when something has happened.
+    pub async fn command_killed_when(
+        &self,
+        arguments: &[&str],
+        happened: impl Future<Output = ()>,
+    ) {
         let mut child = self
             .program()
             .args(arguments)
@@ -212,7 +221,11 @@ impl TestServer {
             .stderr(Stdio::null())
             .spawn()
             .expect("the program starts");
-        if tokio::time::timeout(patience, child.wait()).await.is_err() {
+        let ended = tokio::select! {
+            ended = child.wait() => Some(ended),
+            () = happened => None,
+        };
+        if ended.is_none() {
             child.kill().await.expect("our own child can be killed");
         }
     }

@@ -151,6 +151,24 @@ pub async fn find(catalog: &Catalog, id: UploadId) -> Result<Option<ResumableUpl
     row.map(from_row).transpose()
 }
 
+/// Finds the newest upload of nobody for an artifact that is not done and was begun with this metadata.
+pub async fn find_unfinished(
+    catalog: &Catalog,
+    artifact_id: ArtifactId,
+    metadata: &str,
+) -> Result<Option<ResumableUpload>> {
+    let row = table::Entity::find()
+        .filter(table::Column::ArtifactId.eq(artifact_id.0))
+        .filter(table::Column::UserId.is_null())
+        .filter(table::Column::IsDone.eq(false))
+        .filter(table::Column::Metadata.eq(metadata))
+        .order_by_desc(table::Column::CreatedAt)
+        .order_by_desc(table::Column::Id)
+        .one(catalog.reader())
+        .await?;
+    row.map(from_row).transpose()
+}
+
 /// Takes an upload to write to it. `None` when somebody else holds it.
 ///
 /// # Errors

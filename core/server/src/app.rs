@@ -18,6 +18,7 @@ pub(crate) mod download_links;
 pub(crate) mod downloads;
 pub mod fsck;
 pub(crate) mod identify;
+pub(crate) mod import;
 pub(crate) mod invitations;
 pub(crate) mod join_requests;
 pub(crate) mod links;

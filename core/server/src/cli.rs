@@ -5,6 +5,7 @@
 //! or configuration (and files that cannot be read, where the answer would be yes or no).
 
 mod configuration;
+mod import;
 mod mail;
 mod plugins;
 mod policies;
@@ -30,6 +31,7 @@ use crate::{
     http,
     startup::StartupError,
     telemetry::TelemetryError,
+    upstream::UpstreamError,
 };
 
 /// The commit that the program was built from, where the build said so in `BOXVAULT_COMMIT`.
@@ -92,6 +94,21 @@ pub enum CliError {
     /// There is an account already, and so no set-up token.
     #[error("this server is set up already; sign in, or use `boxvault user create`")]
     SetUpAlready,
+    /// Another registry cannot be read.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// It is not said who gets the boxes.
+    #[error("the address does not say which organization gets the boxes; name it with --org")]
+    ImportWhere,
+    /// A file that an argument names cannot be used.
+    #[error("cannot use {}", path.display())]
+    ImportFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// There was nothing to read.
     #[error("could not read standard input")]
     Input(#[source] io::Error),
@@ -113,6 +130,9 @@ impl CliError {
             | Self::NotOnServer
             | Self::FolderOrServer
             | Self::ApplyWhere
+            | Self::ImportWhere
+            | Self::ImportFile { .. }
+            | Self::Upstream(_)
             | Self::Remote(_) => EXIT_USAGE,
             _ => EXIT_FAILED,
         })

@@ -17,3 +17,4 @@ mod metrics;
 pub mod startup;
 pub mod telemetry;
 pub mod tls;
+mod upstream;

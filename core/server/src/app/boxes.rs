@@ -40,7 +40,7 @@ const SORTS: &[(&str, BoxSort)] = &[
     ("relevance", BoxSort::Relevance),
 ];
 /// The longest short description, in characters.
-const SHORT_DESCRIPTION_CHARS_MAX: usize = 255;
+pub(crate) const SHORT_DESCRIPTION_CHARS_MAX: usize = 255;
 /// The longest address, in characters: browsers and servers take no longer ones for sure.
 const LINK_CHARS_MAX: usize = 2048;
 /// The most tags of one box: more find it no better, and lists show them all.

@@ -22,6 +22,7 @@ use tracing::warn;
 
 use super::{
     CliError, EXIT_FAILED, answer,
+    import::{self, ImportArguments},
     mail::{self, MailCommand},
 };
 use crate::{
@@ -62,6 +63,15 @@ pub enum ServerCommand {
     /// Try the mail settings, and see what could not be sent
     #[command(subcommand)]
     Mail(MailCommand),
+    /// Bring the boxes of another registry over, once; what is here already stays
+    #[command(
+        after_help = "Examples:\n  boxvault import https://vagrantcloud.com/debian --dry-run\n  \
+                            boxvault import https://old.example.com/acme --org acme --token-file \
+                            token\n  boxvault import https://example.com/boxes/debian.json --org \
+                            acme --only debian\n\nIt can be run again at any time: it goes on \
+                            where it stopped."
+    )]
+    Import(ImportArguments),
     /// Remove what failed uploads and deleted boxes left behind
     #[command(after_help = "Example:\n  boxvault sweep --older-than '2 days'")]
     Sweep(SweepArguments),
@@ -212,6 +222,10 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
         }
         ServerCommand::Mail(command) => {
             return mail::run(command, &*startup::open_app(&config).await?).await;
+        }
+        ServerCommand::Import(arguments) => {
+            let app = startup::open_app(&config).await?;
+            return Box::pin(import::run(arguments, &app)).await;
         }
         ServerCommand::Sweep(arguments) => {
             sweep(&startup::open_app(&config).await?, &arguments).await?;
