@@ -43,8 +43,8 @@ closing() {
 }
 
 # Debian packages for the tools and servers that the checks start. Nothing is installed that is there already.
-PACKAGES="ca-certificates chromium curl docker-registry gcc libarchive-tools libc6-dev make mariadb-server nginx openssl
-  packer postgresql python3-aiosmtpd python3-venv slapd vagrant wrk xz-utils zstd"
+PACKAGES="ansible-core ca-certificates chromium curl docker-registry gcc libarchive-tools libc6-dev make mariadb-server nginx
+  openssl packer postgresql python3-aiosmtpd python3-venv python3-yaml slapd vagrant wrk xz-utils zstd"
 
 install_packages() {
   local missing=() package packages=$PACKAGES

@@ -1,5 +1,7 @@
 //! What stands in `examples/`, and the lines of the README, run as they stand.
 
+mod clients;
+
 use std::{
     fs,
     path::{Path, PathBuf},
