@@ -22,6 +22,7 @@ const NOT_CALLED: &[(&str, &str)] = &[];
 #[tokio::test]
 async fn every_operation_succeeds_as_documented() {
     let server = TestServer::builder()
+        .set("mirror.upstream_hosts", "boxes.example.com")
         .set("limits.sign_in_requests_per_minute", "0")
         .set("organizations.invitation_pause", "0 s")
         .set("organizations.join_request_pause", "0 s")

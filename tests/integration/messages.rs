@@ -230,6 +230,7 @@ fn every_language_says_every_reason_that_stands_in_the_sources_and_no_other_one(
     for (folder, reasons_are_in) in [
         ("core/server/src/app", ["AppError::invalid(", "refuse("].as_slice()),
         ("core/server/src/http", &["AppError::invalid("]),
+        ("core/server/src/upstream", &[]),
         ("core/types/src", &["#[error(", "Err(\""]),
     ] {
         for text in sources(&root.join(folder)) {

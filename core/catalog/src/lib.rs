@@ -29,6 +29,7 @@ pub mod invitations;
 pub mod join_requests;
 pub mod links;
 pub mod memberships;
+pub mod mirrors;
 pub mod organizations;
 pub mod outbox;
 pub mod policies;

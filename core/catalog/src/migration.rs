@@ -29,6 +29,7 @@ mod m20261126_000301_create_join_requests;
 mod m20261126_000302_bind_tokens;
 mod m20261129_000401_create_policy_versions;
 mod m20261130_000601_expected_checksums;
+mod m20261130_000701_create_mirrors;
 
 pub(crate) struct Migrator;
 
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000302_bind_tokens::Migration),
             Box::new(m20261129_000401_create_policy_versions::Migration),
             Box::new(m20261130_000601_expected_checksums::Migration),
+            Box::new(m20261130_000701_create_mirrors::Migration),
         ]
     }
 }

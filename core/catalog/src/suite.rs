@@ -15,6 +15,7 @@ mod files;
 mod invitations;
 mod join_requests;
 mod links;
+mod mirrors;
 mod organizations;
 mod outbox;
 mod policies;

@@ -52,6 +52,7 @@ const SHAPES: &[(ResourceKind, &[&str])] = &[
     ),
     (ResourceKind::Policy, &["policy"]),
     (ResourceKind::Rules, &["rules"]),
+    (ResourceKind::Mirror, &["mirror"]),
     (ResourceKind::Audit, &["audit"]),
     (ResourceKind::Storage, &["storage"]),
     (ResourceKind::System, &["system", NAME]),
@@ -91,6 +92,7 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
         ResourceKind::Version => &[Read, Create, Update, Delete, Release, Revoke],
         ResourceKind::File => &[Read, Upload, Replace, Download, Delete, Verify],
         ResourceKind::Storage => &[Read, Update],
+        ResourceKind::Mirror => &[Read, Update, Delete],
         ResourceKind::Policy | ResourceKind::Rules => &[Read, Update, Verify],
         ResourceKind::Audit | ResourceKind::System => &[Read],
     };
@@ -118,7 +120,8 @@ pub(crate) fn lies_in(kind: ResourceKind, domain: &str) -> bool {
         | ResourceKind::Provider
         | ResourceKind::Architecture
         | ResourceKind::File
-        | ResourceKind::Rules => !of_system,
+        | ResourceKind::Rules
+        | ResourceKind::Mirror => !of_system,
         // written out, so that a new kind of thing does not go missing
         ResourceKind::Setup
         | ResourceKind::Account
@@ -368,6 +371,7 @@ mod tests {
             Resource::File(organization(), name(), version(), provider(), architecture()),
             Resource::Policy,
             Resource::Rules(organization()),
+            Resource::Mirror(organization()),
             Resource::Audit(None),
             Resource::Audit(Some(organization())),
             Resource::Storage(None),

@@ -25,6 +25,7 @@ pub(crate) mod links;
 pub(crate) mod lists;
 pub(crate) mod local_auth;
 pub(crate) mod markdown;
+pub(crate) mod mirrors;
 pub(crate) mod organizations;
 pub(crate) mod outbox;
 pub(crate) mod password_policy;
@@ -84,6 +85,7 @@ pub struct App {
     pub(crate) postbox: outbox::Postbox,
     pub(crate) identities: identify::IdentityCache,
     pub(crate) catalogues: catalogue::CatalogueCache,
+    pub(crate) mirrors: mirrors::Mirrors,
     pub(crate) download_links: download_links::DownloadLinks,
     pub(crate) renderings: markdown::Renderings,
     pub(crate) downloads: downloads::DownloadCounter,

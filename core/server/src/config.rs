@@ -13,6 +13,7 @@ mod limits;
 mod listen;
 mod load;
 mod mail;
+mod mirror;
 mod plugin_entry;
 mod problem;
 mod public_url;
@@ -35,6 +36,7 @@ pub use self::{
     listen::{Listen, ListenAddress, Network},
     load::{Inputs, Loaded},
     mail::{MailConfig, MailTls},
+    mirror::MirrorConfig,
     plugin_entry::PluginEntry,
     problem::{ConfigError, Place, Problem},
     public_url::PublicUrl,
@@ -70,6 +72,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// How long organizations are remembered.
     pub organizations: OrganizationsConfig,
+    /// Requests to other registries.
+    pub mirror: MirrorConfig,
     /// Who may do what.
     pub policy: PolicyConfig,
     /// What a caller may cost.
@@ -95,6 +99,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             mail: MailConfig::default(),
             organizations: OrganizationsConfig::default(),
+            mirror: MirrorConfig::default(),
             policy: PolicyConfig::default(),
             limits: LimitsConfig::default(),
             audit: AuditConfig::default(),

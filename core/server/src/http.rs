@@ -18,6 +18,7 @@ mod reply;
 mod router;
 mod routes;
 mod shared_app;
+mod spooled;
 #[cfg(test)]
 mod tests;
 mod vagrant;

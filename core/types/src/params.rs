@@ -9,6 +9,7 @@ pub mod boxes;
 pub mod cloud;
 pub mod invitations;
 pub mod join_requests;
+pub mod mirrors;
 pub mod organizations;
 pub mod policies;
 pub mod service_accounts;

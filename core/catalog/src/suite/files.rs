@@ -34,6 +34,7 @@ on_each_database! {
             size_bytes: 5_000_000_000,
             digest: Digest([7; 32]),
             checksum: Some(checksum.clone()),
+            gate: artifacts::Gate::Prepared,
             finishes: None,
             default_limits: Limits::default(),
             audit: Some(NewEntry { action: "upload".to_owned(), ..NewEntry::default() }),

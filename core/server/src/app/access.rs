@@ -74,6 +74,7 @@ impl Target {
             }
             Resource::Organization(Some(name))
             | Resource::Rules(name)
+            | Resource::Mirror(name)
             | Resource::Audit(Some(name))
             | Resource::Storage(Some(name))
             | Resource::Suspension(name)
@@ -323,6 +324,7 @@ fn container(resource: &Resource) -> Option<Resource> {
     match resource {
         Resource::Organization(Some(name))
         | Resource::Rules(name)
+        | Resource::Mirror(name)
         | Resource::Audit(Some(name))
         | Resource::Storage(Some(name))
         | Resource::Suspension(name)

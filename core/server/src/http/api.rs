@@ -11,6 +11,7 @@ pub(crate) mod boxes;
 pub(crate) mod files;
 pub(crate) mod invitations;
 pub(crate) mod join_requests;
+pub(crate) mod mirrors;
 pub(crate) mod organizations;
 pub(crate) mod own_policies;
 pub(crate) mod policies;

@@ -122,6 +122,7 @@ impl Unfinished {
             size_bytes: i64::try_from(arrived.size_bytes).map_err(AppError::internal)?,
             digest: arrived.digest,
             checksum: declared.checksum,
+            gate: declared.gate,
             finishes: declared.continued.map(|continued| continued.id),
             default_limits: self.app.default_limits(),
             audit: Some(audit),
