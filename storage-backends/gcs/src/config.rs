@@ -99,6 +99,11 @@ impl Config {
                 "it is not the JSON that Google gives for a key or an identity",
             );
         }
+        if let Some(class) = &self.storage_class
+            && (class.is_empty() || !class.bytes().all(|c| c.is_ascii_uppercase() || c == b'_'))
+        {
+            return bad("storage_class", "it is a name of Google's, such as NEARLINE");
+        }
         if self.kms_key_name.as_ref().is_some_and(|name| !name.starts_with("projects/")) {
             return bad("kms_key_name", "it is a whole name, which begins with projects/");
         }

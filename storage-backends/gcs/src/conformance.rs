@@ -112,6 +112,7 @@ fn what_cannot_work_is_refused_by_name() {
         (Config { endpoint: Some("storage.example.com".to_owned()), ..good.clone() }, "endpoint"),
         (Config { prefix: "a/../b".to_owned(), ..good.clone() }, "prefix"),
         (Config { credential: secret("/etc/key.json"), ..good.clone() }, "credential"),
+        (Config { storage_class: Some("\"".to_owned()), ..good.clone() }, "storage_class"),
         (Config { kms_key_name: Some("my-key".to_owned()), ..good.clone() }, "kms_key_name"),
         (Config { chunk_bytes: 1, ..good.clone() }, "chunk_bytes"),
         (Config { chunk_bytes: 1 << 18, ..good.clone() }, "chunk_bytes"),

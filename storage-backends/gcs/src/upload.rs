@@ -78,8 +78,8 @@ impl Bucket {
             prefix => format!("{prefix}/"),
         };
         let description = match &config.storage_class {
-            // what needs to be escaped is in no class
-            Some(class) => format!(r#"{{"storageClass":"{}"}}"#, class.replace(['"', '\\'], "")),
+            // the configuration takes nothing that would have to be escaped
+            Some(class) => format!(r#"{{"storageClass":"{class}"}}"#),
             None => "{}".to_owned(),
         };
         let signer = RequestSigner::new("storage").with_scope(SCOPE);
