@@ -21,7 +21,7 @@ ARCHITECTURE = "amd64"
 class BoxVault:
     """A server on an empty data folder, with one organization and a token for its owner."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, settings=None):
         self.binary = program
         self.folder = pathlib.Path(folder)
         self.environment = {
@@ -33,6 +33,7 @@ class BoxVault:
             "BOXVAULT_LIMITS__REQUESTS_PER_MINUTE": "0",
             "BOXVAULT_LIMITS__SIGN_IN_REQUESTS_PER_MINUTE": "0",
             "BOXVAULT_LOG__FILTER": "warn",
+            **(settings or {}),
         }
         self.token = None
         self.start()

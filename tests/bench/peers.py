@@ -3,6 +3,7 @@
 import http.client
 import os
 import pathlib
+import secrets
 import shutil
 
 from harness import BenchError, Program, free_port, listens
@@ -110,3 +111,82 @@ class Registry:
 
     def download_url(self, digest):
         return f"http://127.0.0.1:{self.port}/v2/bench/blobs/sha256:{digest}"
+
+
+GARAGE = """
+metadata_dir = "{folder}/garage-meta"
+data_dir = "{folder}/garage-data"
+db_engine = "sqlite"
+replication_factor = 1
+rpc_bind_addr = "127.0.0.1:{rpc}"
+rpc_secret = "{secret}"
+[s3_api]
+s3_region = "garage"
+api_bind_addr = "127.0.0.1:{s3}"
+"""
+
+
+def garage_program():
+    """Where Garage is: on the path, or among the servers that the storage plugins are tested against."""
+    cache = os.environ.get("BOXVAULT_CACHE") or pathlib.Path.home() / ".cache" / "boxvault"
+    installed = pathlib.Path(cache) / "storage-servers" / "garage" / "bin"
+    return shutil.which("garage", path=f"{os.environ.get('PATH', '')}:{installed}")
+
+
+def garage_absent():
+    """Why Garage is left out, or nothing."""
+    if garage_program():
+        return None
+    return "garage is not installed (cargo install garage)"
+
+
+class Garage:
+    """A server that speaks S3, with one bucket and one key."""
+
+    region = "garage"
+    bucket = "boxes"
+
+    def __init__(self, folder):
+        self.access_key_id = "GK" + secrets.token_hex(12)
+        self.secret_access_key = secrets.token_hex(32)
+        port = free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
+        config = pathlib.Path(folder) / "garage.toml"
+        config.write_text(
+            GARAGE.format(folder=folder, s3=port, rpc=free_port(), secret=secrets.token_hex(32))
+        )
+        environment = os.environ | {
+            "GARAGE_DEFAULT_ACCESS_KEY": self.access_key_id,
+            "GARAGE_DEFAULT_SECRET_KEY": self.secret_access_key,
+            "GARAGE_DEFAULT_BUCKET": self.bucket,
+            "RUST_LOG": "garage=warn",
+        }
+        command = [garage_program(), "-c", str(config), "server", "--single-node", "--default-bucket"]
+        self.program = Program("garage", command, folder, environment)
+        self.program.wait_until(lambda: listens(port), "listening")
+
+    def settings(self):
+        """A store of the server in it, as variables of its environment."""
+        return {
+            "BOXVAULT_STORES__MAIN__PLUGIN": "s3",
+            "BOXVAULT_STORES__MAIN__ENDPOINT": self.endpoint,
+            "BOXVAULT_STORES__MAIN__REGION": self.region,
+            "BOXVAULT_STORES__MAIN__BUCKET": self.bucket,
+            "BOXVAULT_STORES__MAIN__ACCESS_KEY_ID": self.access_key_id,
+            "BOXVAULT_STORES__MAIN__SECRET_ACCESS_KEY": self.secret_access_key,
+        }
+
+
+class FileServer:
+    """The transfer room of BoxVault alone, serving a folder: no catalog, no policy, no plugin."""
+
+    def __init__(self, program, folder):
+        self.root = pathlib.Path(folder) / "file-server"
+        self.root.mkdir()
+        port = free_port()
+        self.address = f"127.0.0.1:{port}"
+        self.program = Program("file_server", [program, str(self.root), self.address], folder)
+        self.program.wait_until(lambda: listens(port), "listening")
+
+    def url(self, name):
+        return f"http://{self.address}/{name}"
