@@ -469,14 +469,40 @@ async fn stock_vagrant_publishes_straight_there<S>(remote: &Remote<S>, test: &st
 async fn a_callback_may_be_said_again_and_says_what_is_missing() {
     let Some(s3) = s3("presigned::a_callback_may_be_said_again") else { return };
     let (server, admin, at) = direct(&s3).await;
-    let file = BoxBuilder::new("virtualbox").build();
     let path = "/api/v2/box/acme/web/version/1.0.0/provider/virtualbox/amd64/upload/direct";
     let invitation = admin.get(path).await.json();
     let callback = invitation["callback"].as_str().unwrap().strip_prefix(&server.url()).unwrap();
+    the_word_is_taken(&admin, &at, invitation["upload_path"].as_str().unwrap(), callback).await;
+}
+
+#[tokio::test]
+async fn the_newer_api_sends_straight_to_the_bucket_too() {
+    let Some(s3) = s3("presigned::the_newer_api_sends_straight_to_the_bucket_too") else { return };
+    let (server, admin, at) = direct(&s3).await;
+    let registry = "/vagrant/2022-09-30/registry/acme/box/web/version/1.0.0";
+    let here = format!("{registry}/provider/virtualbox/architecture/amd64/direct");
+    let invitation = admin.get(&format!("{here}/upload")).await.json();
+    let complete = format!("{here}/complete/{}", invitation["object"].as_str().unwrap());
+    the_word_is_taken(&admin, &at, invitation["url"].as_str().unwrap(), &complete).await;
+    assert_eq!(counted(&server, "upload_bytes_total").await, 0, "bytes came through");
+
+    // what is no box harms nothing
+    let invitation = admin.get(&format!("{here}/upload")).await.json();
+    let complete = format!("{here}/complete/{}", invitation["object"].as_str().unwrap());
+    let url = invitation["url"].as_str().unwrap();
+    assert_eq!(status(Method::PUT, url, b"not a box").await, 200);
+    let refused = send(admin.request(Method::PUT, &complete)).await;
+    assert!((400..500).contains(&refused.status), "{}", refused.text());
+    assert!(refused.text().contains("not a Vagrant box"), "{}", refused.text());
+    let info = admin.get(&format!("{}/info", at.file_path())).await;
+    assert_eq!(info.status, 200, "the file before is gone");
+}
+
+async fn the_word_is_taken(admin: &Client, at: &Publication<'_>, url: &str, callback: &str) {
+    let file = BoxBuilder::new("virtualbox").build();
     let call = async || send(admin.request(Method::PUT, callback)).await;
     let early = call().await;
     assert!(early.status == 422 && early.text().contains("nothing came"), "{}", early.text());
-    let url = invitation["upload_path"].as_str().unwrap();
     // as often as it takes
     for _ in 0..2 {
         assert_eq!(status(Method::PUT, url, &file.bytes).await, 200);

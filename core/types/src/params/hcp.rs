@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::cloud::{CloudBoxParams, CloudVersionParams};
 use crate::names::{ArchitectureName, BoxName, ProviderName};
 use crate::version::BoxVersion;
 
@@ -22,6 +23,19 @@ pub struct HcpBoxParams {
     pub is_private: Option<bool>,
 }
 
+/// The same in the words of the older API.
+impl From<HcpBoxParams> for CloudBoxParams {
+    fn from(params: HcpBoxParams) -> Self {
+        Self {
+            username: None,
+            name: params.name,
+            short_description: params.short_description,
+            description: params.description,
+            is_private: params.is_private,
+        }
+    }
+}
+
 /// A version to make or to change.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
 #[schema(example = json!({ "name": "1.0.0", "description": "The first one." }))]
@@ -32,6 +46,13 @@ pub struct HcpVersionParams {
     /// Markdown.
     #[schema(max_length = 65_536)]
     pub description: Option<String>,
+}
+
+/// The same in the words of the older API.
+impl From<HcpVersionParams> for CloudVersionParams {
+    fn from(params: HcpVersionParams) -> Self {
+        Self { version: params.name, description: params.description }
+    }
 }
 
 /// A provider to make.

@@ -41,20 +41,8 @@ pub(crate) async fn create_cloud_box(
     call: Call,
     body: NounBody<CloudBoxParams>,
 ) -> Result<Plain<CloudBoxView>> {
-    let params = CreateBoxParams {
-        name: body.0.name.ok_or_else(|| missing_field("name"))?,
-        short_description: body.0.short_description.unwrap_or_default(),
-        description: body.0.description.unwrap_or_default(),
-        readme: None,
-        tags: Vec::new(),
-        homepage_url: None,
-        source_url: None,
-        documentation_url: None,
-        is_public: body.0.is_private == Some(false),
-        replace_former_name: false,
-    };
-    let created = add_box(&call, params).await?;
-    call.notes.about(&created.name);
+    let is_private = body.0.is_private != Some(false);
+    let created = create(&call, body.0, is_private).await?;
     show(req, &call, created).await
 }
 
@@ -96,15 +84,7 @@ pub(crate) async fn update_cloud_box(
     call: Call,
     body: NounBody<CloudBoxParams>,
 ) -> Result<Plain<CloudBoxView>> {
-    let found = call.target.vagrant_box()?;
-    let params = UpdateBoxParams {
-        name: body.0.name.filter(|name| *name != found.vagrant_box.name),
-        short_description: body.0.short_description,
-        description: body.0.description,
-        is_public: body.0.is_private.map(|is_private| !is_private),
-        ..UpdateBoxParams::default()
-    };
-    let changed = change_box(&call, params).await?;
+    let changed = change(&call, body.0).await?;
     show(req, &call, changed).await
 }
 
@@ -126,8 +106,48 @@ pub(crate) async fn delete_cloud_box(req: &mut Request, call: Call) -> Result<Pl
     Ok(view)
 }
 
-async fn show(req: &Request, call: &Call, view: BoxView) -> Result<Plain<CloudBoxView>> {
+/// Creates a box. The two APIs have different words for one that says nothing about who may fetch it.
+pub(super) async fn create(
+    call: &Call,
+    params: CloudBoxParams,
+    is_private: bool,
+) -> Result<BoxView> {
+    let params = CreateBoxParams {
+        name: params.name.ok_or_else(|| missing_field("name"))?,
+        short_description: params.short_description.unwrap_or_default(),
+        description: params.description.unwrap_or_default(),
+        readme: None,
+        tags: Vec::new(),
+        homepage_url: None,
+        source_url: None,
+        documentation_url: None,
+        is_public: !is_private,
+        replace_former_name: false,
+    };
+    let created = add_box(call, params).await?;
+    call.notes.about(&created.name);
+    Ok(created)
+}
+
+/// Changes a box.
+pub(super) async fn change(call: &Call, params: CloudBoxParams) -> Result<BoxView> {
+    let found = call.target.vagrant_box()?;
+    let params = UpdateBoxParams {
+        name: params.name.filter(|name| *name != found.vagrant_box.name),
+        short_description: params.short_description,
+        description: params.description,
+        is_public: params.is_private.map(|is_private| !is_private),
+        ..UpdateBoxParams::default()
+    };
+    change_box(call, params).await
+}
+
+/// Which versions a caller sees.
+pub(super) fn visible(call: &Call) -> Option<VersionStatus> {
     let all = access::sees_unreleased(&call.policy, &call.identity, &call.target);
-    let status = (!all).then_some(VersionStatus::Released);
-    Ok(Plain(call.app.cloud_box(&place(req, call), view, status).await?))
+    (!all).then_some(VersionStatus::Released)
+}
+
+async fn show(req: &Request, call: &Call, view: BoxView) -> Result<Plain<CloudBoxView>> {
+    Ok(Plain(call.app.cloud_box(&place(req, call), view, visible(call)).await?))
 }

@@ -51,7 +51,8 @@ pub(crate) async fn read_cloud_upload(
     req: &mut Request,
     call: Call,
 ) -> Result<Plain<CloudUploadView>> {
-    let CloudDirectUploadView { upload_path, .. } = invite(req, &call, Verdict::AtOnce).await?;
+    let slot = slot(req, &call).await?;
+    let (upload_path, _) = ticket_address(req, &call, &slot, Verdict::AtOnce).await?;
     Ok(Plain(CloudUploadView { upload_path }))
 }
 
@@ -71,14 +72,27 @@ pub(crate) async fn read_cloud_direct_upload(
     req: &mut Request,
     call: Call,
 ) -> Result<Plain<CloudDirectUploadView>> {
-    let invitation = invite(req, &call, Verdict::ByCallback).await?;
     let slot = slot(req, &call).await?;
-    let to = destination_of(&call, slot).await?;
+    let Invitation { url, word } = invite(req, &call, &slot).await?;
+    let here = place(req, &call).of_slot(call.target.vagrant_box()?, &slot);
+    let callback = format!("{here}/upload/direct/{word}");
+    Ok(Plain(CloudDirectUploadView { upload_path: url, callback }))
+}
+
+/// Where a direct upload goes, and the word to say once it was sent: all that is known of it.
+pub(super) struct Invitation {
+    pub(super) url: String,
+    pub(super) word: String,
+}
+
+/// Invites to the store itself where clients reach it, and else to us.
+pub(super) async fn invite(req: &Request, call: &Call, slot: &Slot) -> Result<Invitation> {
+    let (url, was) = ticket_address(req, call, slot, Verdict::ByCallback).await?;
+    let to = destination_of(call, slot.clone()).await?;
     match call.app.begin_direct_file(&to).await {
-        Ok(OneAddress { url, handle }) => Ok(Plain(CloudDirectUploadView {
-            upload_path: url,
-            callback: format!("{}{MARK_END}{handle}", invitation.callback),
-        })),
+        Ok(OneAddress { url, handle }) => {
+            Ok(Invitation { url, word: format!("{}{MARK_END}{handle}", was.0) })
+        }
         // through us it can still be sent
         Err(error)
             if matches!(
@@ -88,17 +102,10 @@ pub(crate) async fn read_cloud_direct_upload(
                     | ErrorCode::StoreUnavailable
             ) =>
         {
-            Ok(Plain(invitation))
+            Ok(Invitation { url, word: was.0.to_string() })
         }
         Err(error) => Err(error),
     }
-}
-
-async fn invite(req: &Request, call: &Call, verdict: Verdict) -> Result<CloudDirectUploadView> {
-    let slot = slot(req, call).await?;
-    let (upload_path, was) = ticket_address(req, call, &slot, verdict).await?;
-    let here = place(req, call).of_slot(call.target.vagrant_box()?, &slot);
-    Ok(CloudDirectUploadView { upload_path, callback: format!("{here}/upload/direct/{}", was.0) })
 }
 
 /// An address that takes the file of an architecture, and which file that has now.
@@ -211,22 +218,27 @@ pub(crate) async fn finish_cloud_upload(
     req: &mut Request,
     call: Call,
 ) -> Result<Plain<CloudUploadedView>> {
-    let since: String = required(req, "since")?;
-    let (mark, handle) = match since.split_once(MARK_END) {
+    arrived(req, &call).await?;
+    Ok(Plain(CloudUploadedView {}))
+}
+
+/// Takes the word of an invitation, of which there is nothing but the path.
+pub(super) async fn arrived(req: &mut Request, call: &Call) -> Result<()> {
+    let word: String = required(req, "since")?;
+    let (mark, handle) = match word.split_once(MARK_END) {
         Some((mark, handle)) => (mark, Some(handle)),
-        None => (&*since, None),
+        None => (&*word, None),
     };
     let mark = mark.parse::<i64>().map_err(|error| AppError::invalid("since", error))?;
     let slot = architectures::slot(req)?;
     if let Some(handle) = handle {
-        let to = destination_of(&call, slot.clone()).await?;
+        let to = destination_of(call, slot.clone()).await?;
         let to = Destination { audit: call.audit(None), ..to };
         match call.app.finish_direct_upload(to, handle).await {
             // said again, perhaps
             Err(error) if error.code() == ErrorCode::UploadNotFound => {}
-            outcome => return outcome.map(|_| Plain(CloudUploadedView {})),
+            outcome => return outcome.map(drop),
         }
     }
-    call.app.require_file_since(call.target.vagrant_box()?, &slot, FileMark(mark)).await?;
-    Ok(Plain(CloudUploadedView {}))
+    call.app.require_file_since(call.target.vagrant_box()?, &slot, FileMark(mark)).await
 }

@@ -35,14 +35,7 @@ pub(crate) async fn create_cloud_version(
     call: Call,
     body: NounBody<CloudVersionParams>,
 ) -> Result<Plain<CloudVersionView>> {
-    let number = body.0.version.ok_or_else(|| missing_field("version"))?;
-    let params = CreateVersionParams {
-        version_number: number.clone(),
-        description: body.0.description.unwrap_or_default(),
-        release_notes: None,
-    };
-    call.app.create_version(call.target.vagrant_box()?, params).await?;
-    call.notes.about(number.as_str());
+    let number = create(&call, body.0, "version").await?;
     show(req, &call, &number).await
 }
 
@@ -82,15 +75,8 @@ pub(crate) async fn update_cloud_version(
     call: Call,
     body: NounBody<CloudVersionParams>,
 ) -> Result<Plain<CloudVersionView>> {
-    let number = required::<BoxVersion>(req, "version")?;
-    let renamed = body.0.version.filter(|other| other.as_str() != number.as_str());
-    let params = UpdateVersionParams {
-        version_number: renamed.clone(),
-        description: body.0.description,
-        ..UpdateVersionParams::default()
-    };
-    call.app.update_version(call.target.vagrant_box()?, &number, params).await?;
-    show(req, &call, &renamed.unwrap_or(number)).await
+    let number = change(&call, required(req, "version")?, body.0).await?;
+    show(req, &call, &number).await
 }
 
 /// Deletes a version with its files.
@@ -154,6 +140,39 @@ pub(crate) async fn revoke_cloud_version(
     let number = required(req, "version")?;
     call.app.revoke_version(call.target.vagrant_box()?, &number).await?;
     show(req, &call, &number).await
+}
+
+/// Creates a version. The field of its number has a name of its own in each of the two APIs.
+pub(super) async fn create(
+    call: &Call,
+    params: CloudVersionParams,
+    number_field: &'static str,
+) -> Result<BoxVersion> {
+    let number = params.version.ok_or_else(|| missing_field(number_field))?;
+    let params = CreateVersionParams {
+        version_number: number.clone(),
+        description: params.description.unwrap_or_default(),
+        release_notes: None,
+    };
+    call.app.create_version(call.target.vagrant_box()?, params).await?;
+    call.notes.about(number.as_str());
+    Ok(number)
+}
+
+/// Changes a version; tells the number that it has then.
+pub(super) async fn change(
+    call: &Call,
+    number: BoxVersion,
+    params: CloudVersionParams,
+) -> Result<BoxVersion> {
+    let renamed = params.version.filter(|other| other.as_str() != number.as_str());
+    let params = UpdateVersionParams {
+        version_number: renamed.clone(),
+        description: params.description,
+        ..UpdateVersionParams::default()
+    };
+    call.app.update_version(call.target.vagrant_box()?, &number, params).await?;
+    Ok(renamed.unwrap_or(number))
 }
 
 async fn show(req: &Request, call: &Call, number: &BoxVersion) -> Result<Plain<CloudVersionView>> {

@@ -1,10 +1,7 @@
 //! Boxes.
 
 use boxvault_types::{
-    params::{
-        boxes::{CreateBoxParams, UpdateBoxParams, VersionStatus},
-        hcp::HcpBoxParams,
-    },
+    params::hcp::HcpBoxParams,
     views::{
         boxes::BoxView,
         hcp::{HcpBoxAnswer, HcpOperationView},
@@ -12,12 +9,17 @@ use boxvault_types::{
 };
 use salvo::{Writer as _, handler};
 
-use super::{super::Plain, operations};
+use super::{
+    super::{
+        Plain,
+        boxes::{change, create, visible},
+    },
+    operations,
+};
 use crate::{
-    app::{access, boxes, cloud::missing_field},
+    app::boxes,
     error::Result,
     http::{
-        api::boxes::{add_box, change_box},
         boxed,
         call::{Body, Call},
     },
@@ -40,20 +42,8 @@ pub(crate) async fn create_hcp_box(
     call: Call,
     body: Body<HcpBoxParams>,
 ) -> Result<Plain<HcpBoxAnswer>> {
-    let params = CreateBoxParams {
-        name: body.0.name.ok_or_else(|| missing_field("name"))?,
-        short_description: body.0.short_description.unwrap_or_default(),
-        description: body.0.description.unwrap_or_default(),
-        readme: None,
-        tags: Vec::new(),
-        homepage_url: None,
-        source_url: None,
-        documentation_url: None,
-        is_public: body.0.is_private != Some(true),
-        replace_former_name: false,
-    };
-    let created = add_box(&call, params).await?;
-    call.notes.about(&created.name);
+    let is_private = body.0.is_private == Some(true);
+    let created = create(&call, body.0.into(), is_private).await?;
     show(&call, created, Some(operations::done())).await
 }
 
@@ -91,15 +81,7 @@ pub(crate) async fn update_hcp_box(
     call: Call,
     body: Body<HcpBoxParams>,
 ) -> Result<Plain<HcpBoxAnswer>> {
-    let found = call.target.vagrant_box()?;
-    let params = UpdateBoxParams {
-        name: body.0.name.filter(|name| *name != found.vagrant_box.name),
-        short_description: body.0.short_description,
-        description: body.0.description,
-        is_public: body.0.is_private.map(|is_private| !is_private),
-        ..UpdateBoxParams::default()
-    };
-    let changed = change_box(&call, params).await?;
+    let changed = change(&call, body.0.into()).await?;
     show(&call, changed, None).await
 }
 
@@ -120,12 +102,6 @@ pub(crate) async fn delete_hcp_box(call: Call) -> Result<Plain<HcpBoxAnswer>> {
     let answer = show(&call, view, Some(operations::done())).await?;
     call.app.delete_box(found).await?;
     Ok(answer)
-}
-
-/// Which versions a caller sees.
-pub(super) fn visible(call: &Call) -> Option<VersionStatus> {
-    let all = access::sees_unreleased(&call.policy, &call.identity, &call.target);
-    (!all).then_some(VersionStatus::Released)
 }
 
 async fn show(

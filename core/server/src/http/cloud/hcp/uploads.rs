@@ -1,13 +1,16 @@
-//! Files: where one is, where the next one goes, and the word that it arrived. The addresses are those of the older API.
+//! Files: where one is, where the next one goes, and the word that it arrived, as in the older API.
 
 use boxvault_types::views::hcp::{HcpDirectUploadView, HcpDownloadView, HcpNothing, HcpUploadView};
 use salvo::{Request, Writer as _, handler};
 
-use super::super::{Plain, place, uploads::ticket_address};
+use super::super::{
+    Plain, place,
+    uploads::{Invitation, arrived, invite, ticket_address},
+};
 use crate::{
-    app::upload_tickets::{FileMark, Verdict},
+    app::upload_tickets::Verdict,
     error::Result,
-    http::{api::architectures::slot, boxed, call::Call, extract::required},
+    http::{api::architectures::slot, boxed, call::Call},
 };
 
 /// Tells where clients fetch the file.
@@ -68,8 +71,8 @@ pub(crate) async fn read_hcp_direct_upload(
     req: &mut Request,
     call: Call,
 ) -> Result<Plain<HcpDirectUploadView>> {
-    let (url, was) = ticket_address(req, &call, &slot(req)?, Verdict::ByCallback).await?;
-    Ok(Plain(HcpDirectUploadView { url, object: was.0.to_string(), callback: String::new() }))
+    let Invitation { url, word } = invite(req, &call, &slot(req)?).await?;
+    Ok(Plain(HcpDirectUploadView { url, object: word, callback: String::new() }))
 }
 
 /// Says that the file was sent: it is looked for, or why it was refused. It may be said again.
@@ -81,13 +84,13 @@ pub(crate) async fn read_hcp_direct_upload(
         (status = 200, description = "It is there.", body = HcpNothing),
     ),
     extensions(("x-error-codes" = json!([
-        "VERSION_EMPTY", "NOT_A_BOX", "CHECKSUM_MISMATCH", "PROVIDER_MISMATCH"
+        "VERSION_EMPTY", "VERSION_RELEASED", "LOST_RACE", "NOT_A_BOX", "CHECKSUM_MISMATCH",
+        "LENGTH_MISMATCH", "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED", "STORE_UNAVAILABLE", "BUSY"
     ])))
 )]
 #[handler]
 #[boxed]
 pub(crate) async fn finish_hcp_upload(req: &mut Request, call: Call) -> Result<Plain<HcpNothing>> {
-    let was = FileMark(required(req, "since")?);
-    call.app.require_file_since(call.target.vagrant_box()?, &slot(req)?, was).await?;
+    arrived(req, &call).await?;
     Ok(Plain(HcpNothing {}))
 }

@@ -1,18 +1,18 @@
 //! Versions of a box.
 
 use boxvault_types::{
-    params::{
-        boxes::{CreateVersionParams, UpdateVersionParams},
-        hcp::HcpVersionParams,
-    },
+    params::hcp::HcpVersionParams,
     version::BoxVersion,
     views::hcp::{HcpNothing, HcpVersionAnswer, HcpVersionsAnswer},
 };
 use salvo::{Request, Writer as _, handler};
 
-use super::{super::Plain, boxes::visible};
+use super::super::{
+    Plain,
+    boxes::visible,
+    versions::{change, create},
+};
 use crate::{
-    app::cloud::missing_field,
     error::Result,
     http::{
         boxed,
@@ -55,14 +55,7 @@ pub(crate) async fn create_hcp_version(
     call: Call,
     body: Body<HcpVersionParams>,
 ) -> Result<Plain<HcpVersionAnswer>> {
-    let number = body.0.name.ok_or_else(|| missing_field("name"))?;
-    let params = CreateVersionParams {
-        version_number: number.clone(),
-        description: body.0.description.unwrap_or_default(),
-        release_notes: None,
-    };
-    call.app.create_version(call.target.vagrant_box()?, params).await?;
-    call.notes.about(number.as_str());
+    let number = create(&call, body.0.into(), "name").await?;
     show(&call, &number).await
 }
 
@@ -102,15 +95,8 @@ pub(crate) async fn update_hcp_version(
     call: Call,
     body: Body<HcpVersionParams>,
 ) -> Result<Plain<HcpVersionAnswer>> {
-    let number = required::<BoxVersion>(req, "version")?;
-    let renamed = body.0.name.filter(|other| other.as_str() != number.as_str());
-    let params = UpdateVersionParams {
-        version_number: renamed.clone(),
-        description: body.0.description,
-        ..UpdateVersionParams::default()
-    };
-    call.app.update_version(call.target.vagrant_box()?, &number, params).await?;
-    show(&call, &renamed.unwrap_or(number)).await
+    let number = change(&call, required(req, "version")?, body.0.into()).await?;
+    show(&call, &number).await
 }
 
 /// Deletes a version with its files.
