@@ -12,6 +12,7 @@ mod audit_accounts;
 #[cfg(test)]
 mod authz_matrix;
 #[cfg(test)]
+mod backup;
 mod badges;
 #[cfg(test)]
 mod box_life;

@@ -15,6 +15,7 @@ mod held;
 mod migration;
 mod paging;
 mod rows;
+mod snapshot;
 
 pub mod accounts;
 pub mod archives;
@@ -63,6 +64,7 @@ pub use connect::{Catalog, Database, Options, QueryFacts, QueryObserver};
 pub use error::{CatalogError, ConflictReason, Noun, Source, Taken};
 pub use held::{Held, Thing, state_at};
 pub use paging::{Order, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, Paged};
+pub use snapshot::sqlite_file;
 
 /// What every function of the catalog answers.
 pub type Result<T> = std::result::Result<T, CatalogError>;

@@ -4,6 +4,7 @@
 //! goes to standard error. Exit codes: 0 done, 1 failed or found something wrong, 2 wrong arguments
 //! or configuration (and files that cannot be read, where the answer would be yes or no).
 
+mod backup;
 mod configuration;
 mod import;
 mod mail;
@@ -11,6 +12,7 @@ mod plugins;
 mod policies;
 mod policy_source;
 mod policy_versions;
+mod progress;
 mod remote;
 pub mod server;
 mod storage;
@@ -22,11 +24,13 @@ use std::{
     process::ExitCode,
 };
 
+use boxvault_catalog::Database;
 use boxvault_policy::{PolicyError, QuestionError};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::server::ServerCommand;
 use crate::{
+    app::backup::BackupError,
     config::{Config, ConfigError, Inputs, Loaded, PluginEntry, Setting},
     error::AppError,
     http,
@@ -129,11 +133,34 @@ pub enum CliError {
         #[source]
         source: io::Error,
     },
+    /// There is no backup, or nothing comes out of one.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// A database that has tools of its own.
+    #[error(
+        "{0} is backed up with its own tool (pg_dump, mariadb-dump): give --files-only for the files; \
+         `boxvault backup --help` tells in which order"
+    )]
+    BackupOfDatabase(Database),
+    /// There is something already.
+    #[error(
+        "there is a catalog already: {}; restore into an empty server.data_dir, or move it away first",
+        .0.display()
+    )]
+    RestoreOver(PathBuf),
+    /// The catalog of a backup fits SQLite alone.
+    #[error("the catalog in this backup is one of SQLite, and database.url names another database")]
+    RestoreNeedsSqlite,
+    /// The catalog is elsewhere.
+    #[error(
+        "there are only files in this backup: restore the database with its own tool, and name it in database.url"
+    )]
+    RestoreNeedsDatabase,
     /// There was nothing to read.
     #[error("could not read standard input")]
     Input(#[source] io::Error),
     /// Somebody stopped a command that can be given again.
-    #[error("stopped; what is moved stays moved, and the same command goes on with the rest")]
+    #[error("stopped; what is done stays done, and the same command goes on with the rest")]
     Interrupted,
     /// The answer could not be written.
     #[error("could not write to standard output")]

@@ -24,7 +24,7 @@ mod show;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
@@ -121,10 +121,13 @@ impl Config {
 
     /// The catalog's URL: `database.url`, or a SQLite file in the data folder.
     pub fn database_url(&self) -> Secret {
-        self.database.url.clone().unwrap_or_else(|| {
-            let path = self.server.data_dir.join("catalog.sqlite3");
-            Secret::new(format!("sqlite://{}", escape_path(&path.to_string_lossy())))
-        })
+        let in_data_dir = || sqlite_url(&self.server.data_dir.join("catalog.sqlite3"));
+        self.database.url.clone().unwrap_or_else(in_data_dir)
+    }
+
+    /// Puts the catalog into another file.
+    pub fn set_catalog_file(&mut self, path: &Path) {
+        self.database.url = Some(sqlite_url(path));
     }
 
     /// The addresses of the HTTP listener; none when it is off.
@@ -167,6 +170,10 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, address.port())
+}
+
+fn sqlite_url(path: &Path) -> Secret {
+    Secret::new(format!("sqlite://{}", escape_path(&path.to_string_lossy())))
 }
 
 /// Writes a path so that it survives as part of a URL: `?`, `#` and `%` would end or change it.

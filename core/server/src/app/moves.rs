@@ -11,7 +11,6 @@
 
 mod copy;
 mod jobs;
-mod pace;
 
 use std::{
     collections::HashSet,
@@ -41,8 +40,7 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnord
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use self::{copy::Fault, pace::Pace};
-use super::{App, fsck::Finding};
+use super::{App, copying::Fault, fsck::Finding, pace::Pace};
 use crate::error::{AppError, Result};
 
 /// More files at once only make each slower.

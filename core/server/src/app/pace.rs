@@ -1,4 +1,4 @@
-//! How fast a move may be: all its files together.
+//! How fast files may be copied: all of a move, or of a backup, together.
 
 use std::{
     sync::{Mutex, PoisonError},

@@ -22,6 +22,7 @@ use tracing::warn;
 
 use super::{
     CliError, EXIT_FAILED, answer,
+    backup::{self, AFTER_BACKUP, AFTER_RESTORE, BackupArguments, RestoreArguments},
     import::{self, ImportArguments},
     mail::{self, MailCommand},
     storage::{self, StorageCommand},
@@ -33,7 +34,7 @@ use crate::{
         fsck::{Depth, FsckReport},
         sweep::Swept,
     },
-    config::{HumanDuration, Loaded, LogConfig},
+    config::{Config, HumanDuration, Loaded, LogConfig},
     startup, telemetry,
 };
 
@@ -77,6 +78,12 @@ pub enum ServerCommand {
                             where it stopped."
     )]
     Import(ImportArguments),
+    /// Copy everything into a folder, while the server runs
+    #[command(after_help = AFTER_BACKUP)]
+    Backup(BackupArguments),
+    /// Bring back what a backup holds
+    #[command(after_help = AFTER_RESTORE)]
+    Restore(RestoreArguments),
     /// Remove what failed uploads and deleted boxes left behind; `storage sweep` does the same
     #[command(after_help = "Example:\n  boxvault sweep --older-than '2 days'")]
     Sweep(SweepArguments),
@@ -195,24 +202,10 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
             answer("the catalog is up to date")?;
         }
         ServerCommand::User(UserCommand::Create(arguments)) => {
-            let params = arguments.params(io::stdin().lock()).map_err(CliError::Input)?;
-            let name = params.username.clone();
-            let app = startup::open_app(config).await?;
-            let is_new = app.create_user_offline(params).await?;
-            let (action, done) =
-                if is_new { (Action::Create, "made") } else { (Action::Update, "updated") };
-            app.record_command(action, &format!("user/{}", name.key())).await?;
-            answer(format_args!("{done} the account {name}"))?;
+            create_user(arguments, config).await?;
         }
         ServerCommand::Token(TokenCommand::Create(arguments)) => {
-            let app = startup::open_app(config).await?;
-            let CreateTokenArguments { user, description, expires } = arguments;
-            let user = app.user_by_name(&user).await?;
-            let scope = TokenScope::default();
-            let made = app.create_token_for(user.id, description, expires, scope).await?;
-            let object = format!("user/{}/token/{}", user.name.key(), made.info.id);
-            app.record_command(Action::Create, &object).await?;
-            answer(made.token)?;
+            create_token(arguments, config).await?;
         }
         ServerCommand::Setup(SetupCommand::Token) => {
             let app = startup::open_app(config).await?;
@@ -235,6 +228,12 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
             let app = startup::open_app(config).await?;
             return Box::pin(import::run(arguments, &app)).await;
         }
+        ServerCommand::Backup(arguments) => {
+            return Box::pin(backup::back_up(arguments, config)).await;
+        }
+        ServerCommand::Restore(arguments) => {
+            return Box::pin(backup::restore(arguments, config)).await;
+        }
         ServerCommand::Sweep(arguments) => {
             let app = startup::open_app(config).await?;
             answer(swept_text(sweep_older_than(&app, arguments.older_than).await?))?;
@@ -245,6 +244,28 @@ pub(super) async fn run(command: ServerCommand, mut loaded: Loaded) -> Result<Ex
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn create_user(arguments: CreateUserArguments, config: &Config) -> Result<(), CliError> {
+    let params = arguments.params(io::stdin().lock()).map_err(CliError::Input)?;
+    let name = params.username.clone();
+    let app = startup::open_app(config).await?;
+    let is_new = app.create_user_offline(params).await?;
+    let (action, done) =
+        if is_new { (Action::Create, "made") } else { (Action::Update, "updated") };
+    app.record_command(action, &format!("user/{}", name.key())).await?;
+    answer(format_args!("{done} the account {name}"))
+}
+
+async fn create_token(arguments: CreateTokenArguments, config: &Config) -> Result<(), CliError> {
+    let app = startup::open_app(config).await?;
+    let CreateTokenArguments { user, description, expires } = arguments;
+    let user = app.user_by_name(&user).await?;
+    let scope = TokenScope::default();
+    let made = app.create_token_for(user.id, description, expires, scope).await?;
+    let object = format!("user/{}/token/{}", user.name.key(), made.info.id);
+    app.record_command(Action::Create, &object).await?;
+    answer(made.token)
 }
 
 pub(super) async fn sweep_older_than(

@@ -1,13 +1,6 @@
 //! `boxvault storage`: what the stores hold, whether it is what came, what is left over, and moves from store to store.
 
-use std::{
-    fmt::Write as _,
-    io::{self, IsTerminal, Write as _},
-    pin::pin,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt::Write as _, process::ExitCode, sync::Arc, time::Duration};
 
 use boxvault_catalog::store_moves::Progress;
 use boxvault_types::{
@@ -18,12 +11,13 @@ use boxvault_types::{
 };
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tokio::{
-    signal,
-    time::{Instant, MissedTickBehavior, interval},
-};
+use tokio::time::Instant;
 
-use super::{CliError, EXIT_FAILED, answer, server};
+use super::{
+    CliError, EXIT_FAILED, answer,
+    progress::{bytes_of, speed, watch},
+    server,
+};
 use crate::{
     app::{
         App,
@@ -31,12 +25,7 @@ use crate::{
         moves::{CONCURRENCY, MoveRequest, Moving},
     },
     config::HumanDuration,
-    error::AppError,
 };
-
-/// How often the progress of a move is shown: on a terminal, and in a log.
-const TELL_ON_TERMINAL: Duration = Duration::from_secs(1);
-const TELL_IN_LOG: Duration = Duration::from_secs(10);
 
 /// What can be done with the stores.
 #[derive(Debug, Subcommand)]
@@ -253,7 +242,10 @@ async fn migrate(app: &Arc<App>, arguments: MigrateArguments) -> Result<ExitCode
     app.record_command(Action::Update, "storage").await?;
     let moving = Moving::new(app, wish, Progress::default())?;
     let begun = Instant::now();
-    let ended = watch(&moving, begun).await?;
+    let Some(ended) = watch(|| moving.progress(), moving.run()).await else {
+        moving.let_go().await?;
+        return Err(CliError::Interrupted);
+    };
     let progress = moving.progress();
     let left = progress.failed_files + progress.damaged_files;
     if arguments.json {
@@ -281,77 +273,6 @@ async fn migrate(app: &Arc<App>, arguments: MigrateArguments) -> Result<ExitCode
     Ok(if left == 0 && ended.is_ok() { ExitCode::SUCCESS } else { EXIT_FAILED.into() })
 }
 
-/// Moves and shows how far it is, until it is over or somebody stops it; what is in the middle is cleaned up then.
-async fn watch(moving: &Moving, begun: Instant) -> Result<Result<(), AppError>, CliError> {
-    let on_terminal = io::stderr().is_terminal();
-    let mut ticks = interval(if on_terminal { TELL_ON_TERMINAL } else { TELL_IN_LOG });
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await;
-    let mut stop = pin!(stopped());
-    let ended = {
-        let mut work = pin!(moving.run());
-        loop {
-            tokio::select! {
-                ended = &mut work => break Some(ended),
-                () = &mut stop => break None,
-                _ = ticks.tick() => tell(&progress_line(moving.progress(), begun.elapsed()), on_terminal),
-            }
-        }
-    };
-    tell(&progress_line(moving.progress(), begun.elapsed()), on_terminal);
-    if on_terminal {
-        tell("\n", false);
-    }
-    let Some(ended) = ended else {
-        moving.let_go().await?;
-        return Err(CliError::Interrupted);
-    };
-    Ok(ended)
-}
-
-/// Ends when somebody presses Ctrl-C, or the service manager says so.
-async fn stopped() {
-    let terminated = async {
-        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            Ok(mut signals) => drop(signals.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        () = terminated => {}
-    }
-}
-
-/// Progress is for whoever watches: where it cannot be written, the move goes on.
-fn tell(line: &str, in_place: bool) {
-    let mut output = io::stderr().lock();
-    let written = if in_place {
-        write!(output, "\r\x1b[2K{line}").and_then(|()| output.flush())
-    } else {
-        writeln!(output, "{line}")
-    };
-    drop(written);
-}
-
-fn progress_line(progress: Progress, elapsed: Duration) -> String {
-    let Progress { total, moved, copied_bytes, .. } = progress;
-    let speed = speed(copied_bytes, elapsed);
-    let left = match u64::try_from(total.bytes - moved.bytes).unwrap_or_default().checked_div(speed)
-    {
-        Some(seconds) => duration_text(seconds),
-        None => "unknown".to_owned(),
-    };
-    format!(
-        "{} of {} files, {} of {}, {}/s, {left} left",
-        moved.files,
-        total.files,
-        bytes_of(moved.bytes),
-        bytes_of(total.bytes),
-        ByteCount(round(speed)),
-    )
-}
-
 fn outcome_json(moving: &Moving, elapsed: Duration, problem: Option<&str>) -> Value {
     let progress = moving.progress();
     json!({
@@ -366,55 +287,14 @@ fn outcome_json(moving: &Moving, elapsed: Duration, problem: Option<&str>) -> Va
     })
 }
 
-fn findings_json(findings: &[Finding]) -> Value {
+pub(super) fn findings_json(findings: &[Finding]) -> Value {
     let one = |found: &Finding| json!({ "store": found.store, "key": found.key, "problem": found.problem });
     findings.iter().map(one).collect()
 }
 
-fn speed(bytes: i64, elapsed: Duration) -> u64 {
-    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
-    u64::try_from(bytes).unwrap_or_default().saturating_mul(1000) / millis
-}
-
-/// Whole MiB where there are some, so that a line is short.
-fn round(bytes: u64) -> u64 {
-    const MIB: u64 = 1 << 20;
-    if bytes > MIB { bytes / MIB * MIB } else { bytes }
-}
-
-fn bytes_of(bytes: i64) -> ByteCount {
-    ByteCount(u64::try_from(bytes).unwrap_or_default())
-}
-
-fn duration_text(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use boxvault_catalog::moves::Amount;
-
     use super::*;
-
-    #[test]
-    fn progress_tells_files_bytes_speed_and_the_time_left() {
-        let progress = Progress {
-            total: Amount { files: 200, bytes: 40 << 20 },
-            moved: Amount { files: 50, bytes: 10 << 20 },
-            copied_bytes: 12 << 20,
-            ..Progress::default()
-        };
-        let line = progress_line(progress, Duration::from_secs(4));
-        assert_eq!(line, "50 of 200 files, 10 MiB of 40 MiB, 3 MiB/s, 10 s left");
-        let line = progress_line(Progress::default(), Duration::ZERO);
-        assert!(line.ends_with("unknown left"), "{line}");
-        assert_eq!(duration_text(3 * 3600 + 125), "3 h 2 min");
-        assert_eq!(duration_text(90), "1 min");
-    }
 
     #[test]
     fn a_store_that_the_configuration_lost_is_shown_as_such() {
