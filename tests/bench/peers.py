@@ -3,8 +3,9 @@
 import http.client
 import os
 import pathlib
-import secrets
 import shutil
+import subprocess
+import sys
 
 from harness import BenchError, Program, free_port, listens
 
@@ -113,57 +114,43 @@ class Registry:
         return f"http://127.0.0.1:{self.port}/v2/bench/blobs/sha256:{digest}"
 
 
-GARAGE = """
-metadata_dir = "{folder}/garage-meta"
-data_dir = "{folder}/garage-data"
-db_engine = "sqlite"
-replication_factor = 1
-rpc_bind_addr = "127.0.0.1:{rpc}"
-rpc_secret = "{secret}"
-[s3_api]
-s3_region = "garage"
-api_bind_addr = "127.0.0.1:{s3}"
-"""
-
-
-def garage_program():
-    """Where Garage is: on the path, or among the servers that the storage plugins are tested against."""
-    cache = os.environ.get("BOXVAULT_CACHE") or pathlib.Path.home() / ".cache" / "boxvault"
-    installed = pathlib.Path(cache) / "storage-servers" / "garage" / "bin"
-    return shutil.which("garage", path=f"{os.environ.get('PATH', '')}:{installed}")
+def cache():
+    """Where the servers are installed that the storage plugins are tested with."""
+    named = os.environ.get("BOXVAULT_CACHE")
+    return pathlib.Path(named) if named else pathlib.Path.home() / ".cache" / "boxvault"
 
 
 def garage_absent():
     """Why Garage is left out, or nothing."""
-    if garage_program():
+    if (cache() / "garage" / "bin" / "garage").exists():
         return None
-    return "garage is not installed (cargo install garage)"
+    return "garage is not installed (make conformance-garage)"
 
 
 class Garage:
-    """A server that speaks S3, with one bucket and one key."""
+    """A server that speaks S3, with one bucket and one key, as the tests start it."""
 
-    region = "garage"
-    bucket = "boxes"
+    region = "us-east-1"
 
     def __init__(self, folder):
-        self.access_key_id = "GK" + secrets.token_hex(12)
-        self.secret_access_key = secrets.token_hex(32)
-        port = free_port()
-        self.endpoint = f"http://127.0.0.1:{port}"
-        config = pathlib.Path(folder) / "garage.toml"
-        config.write_text(
-            GARAGE.format(folder=folder, s3=port, rpc=free_port(), secret=secrets.token_hex(32))
+        servers = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "conformance" / "servers"
+        self.process = subprocess.Popen(
+            [sys.executable, str(servers / "garage.py"), str(cache() / "storage-servers")],
+            env=os.environ | {"TMPDIR": str(folder), "RUST_LOG": "garage=warn"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
-        environment = os.environ | {
-            "GARAGE_DEFAULT_ACCESS_KEY": self.access_key_id,
-            "GARAGE_DEFAULT_SECRET_KEY": self.secret_access_key,
-            "GARAGE_DEFAULT_BUCKET": self.bucket,
-            "RUST_LOG": "garage=warn",
-        }
-        command = [garage_program(), "-c", str(config), "server", "--single-node", "--default-bucket"]
-        self.program = Program("garage", command, folder, environment)
-        self.program.wait_until(lambda: listens(port), "listening")
+        words = self.process.stdout.readline().split()
+        if len(words) != 4:
+            raise BenchError("garage did not start")
+        self.endpoint, self.access_key_id, self.secret_access_key, self.bucket = words
+
+    def stop(self):
+        """It ends when its input does, and takes its files along."""
+        self.process.stdin.close()
+        self.process.wait(20)
 
     def settings(self):
         """A store of the server in it, as variables of its environment."""

@@ -37,7 +37,7 @@ def garage(bench):
         return None
     if bench.garage is None:
         bench.garage = peers.Garage(bench.folder)
-        bench.running.append(bench.garage.program)
+        bench.running.append(bench.garage)
     return bench.garage
 
 
