@@ -1,4 +1,4 @@
-// One session in several tabs: its token is exchanged once, and its end is noticed by all.
+// One session in several tabs: its token is exchanged once, a lost answer costs nothing, and its end is noticed by all.
 // Arguments: the server's URL, a user name, a password.
 import { assert, look, signIn, walk, watch } from "./harness.mjs";
 
@@ -25,7 +25,7 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
     if (request.url().endsWith("/api/auth/refresh-token")) exchanges += 1;
   });
   for (const locks of [true, false]) {
-    // a page that goes while it exchanges a token loses what it got for it, so the others are none by then
+    // a page that goes while it exchanges a token asks again, which would be counted here
     for (const tab of tabs.slice(1)) await tab.goto("about:blank");
     if (!locks) {
       await page.context().addInitScript(() => Object.defineProperty(navigator, "locks", { value: undefined }));
@@ -34,20 +34,36 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
       await page.getByRole("button", { name: `Account of ${username}` }).waitFor();
     }
     exchanges = 0;
-    await page.evaluate(() => {
-      const kept = JSON.parse(localStorage.getItem("boxvault.session"));
-      kept.accessTokenExpiresAt = new Date(0).toISOString();
-      localStorage.setItem("boxvault.session", JSON.stringify(kept));
-    });
+    await expire(page);
     // the first one stays, so that the browser is not one that was closed
     await Promise.all(tabs.slice(1).map((tab) => tab.goto("/acme/debian")));
     await page.goto("/acme/debian");
     for (const tab of tabs) await tab.getByRole("button", { name: `Account of ${username}` }).waitFor();
     for (const tab of tabs) await tab.getByRole("link", { name: "Settings" }).waitFor();
     assert(exchanges === 1, `${exchanges} exchanges in three tabs (locks: ${locks})`);
+
+    // a page that is loaded anew once the server has exchanged the token, and before it has the answer
+    for (const tab of tabs.slice(1)) await tab.goto("about:blank");
+    await expire(page);
+    const before = await refreshToken(page);
+    const lost = await loseAnswer(page);
+    await page.goto("/acme/debian");
+    const next = await lost();
+    await page.reload();
+    await page.getByRole("link", { name: "Settings" }).waitFor();
+    assert(next !== before && (await refreshToken(page)) === next, `the answer was not given again (locks: ${locks})`);
+    // and what it got is good for more than the access token beside it
+    await expire(page);
+    await page.reload();
+    await page.getByRole("link", { name: "Settings" }).waitFor();
+    assert((await refreshToken(page)) !== next, `the token was not exchanged (locks: ${locks})`);
   }
 
   // a session that is ended elsewhere ends in every tab
+  for (const tab of tabs.slice(1)) {
+    await tab.goto("/acme/debian");
+    await tab.getByRole("link", { name: "Settings" }).waitFor();
+  }
   const kept = await page.evaluate(() => JSON.parse(localStorage.getItem("boxvault.session")));
   const ended = await fetch(`${url}/api/auth/signout`, {
     method: "POST",
@@ -77,3 +93,34 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
   await later.goto("/");
   await later.getByRole("link", { name: "Sign in" }).waitFor();
 });
+
+/** Makes the page think that its access token has to be exchanged. */
+function expire(page) {
+  return page.evaluate(() => {
+    const kept = JSON.parse(localStorage.getItem("boxvault.session"));
+    kept.accessTokenExpiresAt = new Date(0).toISOString();
+    localStorage.setItem("boxvault.session", JSON.stringify(kept));
+  });
+}
+
+function refreshToken(page) {
+  return page.evaluate(() => JSON.parse(localStorage.getItem("boxvault.session")).refreshToken);
+}
+
+/** Lets the next exchange reach the server and its answer no page; gives the token that was in it, once it is there. */
+async function loseAnswer(page) {
+  let answered;
+  const lost = new Promise((resolve) => {
+    answered = resolve;
+  });
+  await page.route(
+    "**/api/auth/refresh-token",
+    async (route) => {
+      const answer = await route.fetch();
+      answered((await answer.json()).data.refreshToken);
+    },
+    { times: 1 },
+  );
+  // not the promise itself, which would be waited for here
+  return () => lost;
+}

@@ -211,6 +211,22 @@ async fn what_is_done_to_credentials_is_in_the_log_and_their_secrets_are_not() {
     let refreshed = json!({ "refreshToken": "bvr_nothing_0" });
     assert_eq!(server.anonymous().post("/api/auth/refresh-token", &refreshed).await.status, 401);
     assert_who(&row_of(&root, "refresh_session", false).await, None, "none", "session");
+    // a copied token names whose session it ends
+    let credentials = json!({ "username": "anna", "password": PASSWORD });
+    let signed_in = server.anonymous().post("/api/auth/signin", &credentials).await;
+    assert_eq!(signed_in.status, 200, "{}", signed_in.text());
+    let first = json!({ "refreshToken": signed_in.data()["refreshToken"] });
+    let refresh =
+        async |body: &Value| server.anonymous().post("/api/auth/refresh-token", body).await;
+    let next = refresh(&first).await.data();
+    assert_who(&row_of(&root, "refresh_session", true).await, Some("anna"), "none", "session");
+    assert_eq!(refresh(&json!({ "refreshToken": next["refreshToken"] })).await.status, 200);
+    assert_eq!(refresh(&first).await.status, 401);
+    wait_for("whose session was ended", DEADLINE, async || {
+        let row = row_of(&root, "refresh_session", false).await;
+        (row["detail"]["account"] == "anna").then_some(())
+    })
+    .await;
     let all = root.get("/api/audit/export").await.text();
     for secret in [&*secret, &code, &recovery, token, PASSWORD, "bvr_"] {
         assert!(!all.contains(secret), "{secret} is in the log:\n{all}");

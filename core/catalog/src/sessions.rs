@@ -3,7 +3,9 @@
 //! A refresh token is used once: each use gives the next. Only the SHA-256 of the present one and of the one before
 //! are kept. The server puts the session's id into the token, so whatever is presented for a session and is not its
 //! present token is an older one, stolen or copied, and ends the session. The one exception is the token just before,
-//! for a short grace: two tabs of one browser refresh at the same time.
+//! for a short grace and as long as its successor was not used: a page that was reloaded in the middle never got the
+//! answer, and two tabs of one browser refresh at the same time. Whoever presents it then gets the successor that is
+//! there, which their server makes of it once more; so it does not matter which of the answers a browser keeps.
 
 use std::time::Duration;
 
@@ -89,7 +91,7 @@ pub struct Refresh {
     pub next: Hash,
     /// When the session ends by itself from now on.
     pub expires_at: DateTime<Utc>,
-    /// How long after a refresh the token before it is refused without ending the session.
+    /// How long after a refresh the token before it still leads to the present one, and does not end the session.
     pub grace: Duration,
 }
 
@@ -98,7 +100,9 @@ pub struct Refresh {
 pub enum Rotation {
     /// The next token is valid now, the presented one no more.
     Rotated(Session),
-    /// The token was exchanged a moment ago, by another tab of the same client. Nothing changed.
+    /// The token was exchanged a moment ago, for the same next token, which nobody has used. Nothing changed.
+    Repeated(Session),
+    /// The token was exchanged a moment ago, for another next token than was made now. Nothing changed.
     JustRotated,
     /// An older token came, so somebody copied it: the session is ended.
     Reused(Session),
@@ -133,7 +137,7 @@ pub async fn create(catalog: &Catalog, new: NewSession) -> Result<Session> {
     Ok(from_row(row))
 }
 
-/// Exchanges a refresh token for the next one.
+/// Exchanges a refresh token for the next one, which is to be the same whenever it is made of the same token.
 pub async fn rotate(catalog: &Catalog, refresh: Refresh) -> Result<Rotation> {
     let now = catalog.now();
     let transaction = catalog.begin().await?;
@@ -146,7 +150,8 @@ pub async fn rotate(catalog: &Catalog, refresh: Refresh) -> Result<Rotation> {
     let is_previous = row.previous_hash.as_deref() == Some(refresh.presented.as_slice());
     let grace = TimeDelta::from_std(refresh.grace).unwrap_or(TimeDelta::zero());
     if !is_present && is_previous && row.rotated_at.is_some_and(|at| now - at <= grace) {
-        return Ok(Rotation::JustRotated);
+        let is_same = row.refresh_hash == refresh.next;
+        return Ok(if is_same { Rotation::Repeated(from_row(row)) } else { Rotation::JustRotated });
     }
     let before = row.refresh_hash.clone();
     let mut row = row.into_active_model();

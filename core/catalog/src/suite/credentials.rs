@@ -78,11 +78,52 @@ on_each_database! {
         let rotated = use_token(1, 2).await.unwrap();
         let Rotation::Rotated(after) = rotated else { panic!("{rotated:?}") };
         assert!(after.last_used_at > session.last_used_at && after.expires_at > session.expires_at);
-        assert_eq!(use_token(1, 9).await.unwrap(), Rotation::JustRotated, "another tab");
+        assert_eq!(use_token(1, 2).await.unwrap(), Rotation::Repeated(after), "a lost answer");
+        assert_eq!(use_token(1, 9).await.unwrap(), Rotation::JustRotated, "made by another key");
         assert!(matches!(use_token(2, 3).await.unwrap(), Rotation::Rotated(_)));
-        let reused = use_token(1, 9).await.unwrap();
+        assert!(matches!(use_token(2, 3).await.unwrap(), Rotation::Repeated(_)));
+        let reused = use_token(1, 2).await.unwrap();
         assert!(matches!(&reused, Rotation::Reused(s) if s.revoked_at.is_some()), "{reused:?}");
         assert_eq!(use_token(3, 4).await.unwrap(), Rotation::Invalid, "the thief is out, too");
+        assert!(sessions::find_live(catalog, session.id).await.unwrap().is_none());
+    }
+
+    async fn of_many_who_present_one_token_at_once_all_get_the_same_next_one(db) {
+        let catalog = &db.catalog;
+        let anna = user(catalog, "anna").await;
+        let session = sessions::create(catalog, new_session(catalog, anna.id, 1)).await.unwrap();
+        let mut running = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let (here, refresh) = (catalog.clone(), refresh(catalog, session.id, 1, 2));
+            running.spawn(async move { sessions::rotate(&here, refresh).await });
+        }
+        let (mut rotated, mut repeated) = (Vec::new(), Vec::new());
+        for rotation in running.join_all().await {
+            match rotation.unwrap() {
+                Rotation::Rotated(session) => rotated.push(session),
+                Rotation::Repeated(session) => repeated.push(session),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((rotated.len(), repeated.len()), (1, 7));
+        assert!(repeated.iter().all(|session| *session == rotated[0]), "{repeated:?}");
+        // whichever of them goes on, the session does
+        assert!(matches!(
+            sessions::rotate(catalog, refresh(catalog, session.id, 2, 3)).await.unwrap(),
+            Rotation::Rotated(_)
+        ));
+    }
+
+    async fn the_grace_is_counted_from_the_first_exchange_and_not_from_the_last(db) {
+        let catalog = &db.catalog;
+        let anna = user(catalog, "anna").await;
+        let session = sessions::create(catalog, new_session(catalog, anna.id, 1)).await.unwrap();
+        let again = || sessions::rotate(catalog, refresh(catalog, session.id, 1, 2));
+        assert!(matches!(again().await.unwrap(), Rotation::Rotated(_)));
+        db.clock.advance(Duration::from_secs(6));
+        assert!(matches!(again().await.unwrap(), Rotation::Repeated(_)));
+        db.clock.advance(Duration::from_secs(6));
+        assert!(matches!(again().await.unwrap(), Rotation::Reused(_)));
         assert!(sessions::find_live(catalog, session.id).await.unwrap().is_none());
     }
 

@@ -32,8 +32,16 @@ impl TokenKind {
 
     /// A new token: 160 random bits.
     pub(crate) fn generate(self) -> String {
-        let bytes: [u8; 20] = rand::random();
-        format!("{}{}", self.prefix(), BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+        self.of(&rand::random())
+    }
+
+    /// The token that a keyed digest stands for: 160 bits of it, which are random to all who lack the key.
+    pub(crate) fn derive(self, digest: &[u8; 32]) -> String {
+        self.of(digest.first_chunk().expect("a digest is longer than a token"))
+    }
+
+    fn of(self, bits: &[u8; 20]) -> String {
+        format!("{}{}", self.prefix(), BASE32_NOPAD.encode(bits).to_ascii_lowercase())
     }
 }
 
@@ -45,6 +53,14 @@ pub(crate) fn hash(token: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_derived_token_is_that_of_its_digest_and_looks_like_any_other() {
+        let derived = TokenKind::Refresh.derive(&[7; 32]);
+        assert_eq!(derived, TokenKind::Refresh.derive(&[7; 32]));
+        assert_ne!(derived, TokenKind::Refresh.derive(&[8; 32]));
+        assert_eq!(derived.len(), TokenKind::Refresh.generate().len());
+    }
 
     #[test]
     fn tokens_differ_and_tell_their_kind() {

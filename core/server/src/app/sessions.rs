@@ -1,7 +1,10 @@
 //! Sessions: signing in through an auth provider, refreshing, signing out.
 //!
 //! An access token is short and checked by its signature and its session; a refresh token is opaque, works once, and
-//! ends the whole session when it comes a second time, because then two hold it.
+//! ends the whole session when it comes a second time, because then two hold it. A client that lost the answer asks
+//! again within a grace, and gets the same next token: it is made of the one before with the installation's key, so that
+//! it can be given again though only its hash is kept. A fresh one each time would be void in the hands of whichever tab
+//! or reloaded page got the answer that was not the last, and would end the session when that one used it.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -33,8 +36,11 @@ const USER_AGENT_CHARS_MAX: usize = 255;
 /// What the first failure beyond the free ones costs; each further one twice as much.
 const LOCK_FIRST: Duration = Duration::from_secs(5);
 
-/// Two tabs of one client may refresh at the same moment; the second is refused, but nobody is thrown out for it.
-const REFRESH_GRACE: Duration = Duration::from_secs(10);
+/// How long a client may ask again for an answer that it lost. Longer than the pages' lease on the exchange (10 s), which
+/// a page that crashed leaves behind; short, since until then two who hold one token are not told apart.
+const REFRESH_GRACE: Duration = Duration::from_secs(30);
+/// What the next refresh token is made for, so that the key serves nothing else with the same result.
+const NEXT_REFRESH_TOKEN: &str = "next refresh token";
 
 /// From where somebody signs in.
 #[derive(Debug, Clone)]
@@ -196,8 +202,13 @@ impl App {
         self.signed_in_view(&session, refresh_token).await
     }
 
-    /// Gives a new pair of tokens for a refresh token, once.
-    pub(crate) async fn refresh_session(&self, presented: &str) -> Result<SignInView> {
+    /// Gives a new pair of tokens for a refresh token, once; again while the answer may have been lost. Of one that is
+    /// refused, `aims_at` is told whose session it names.
+    pub(crate) async fn refresh_session(
+        &self,
+        presented: &str,
+        aims_at: impl FnOnce(UserName),
+    ) -> Result<SignInView> {
         let invalid = || {
             AppError::new(
                 ErrorCode::RefreshTokenInvalid,
@@ -211,7 +222,7 @@ impl App {
         if account.user.suspended_at.is_some() {
             return Err(invalid());
         }
-        let next = refresh_token(id);
+        let next = self.refresh_token_after(presented, id)?;
         let refresh = Refresh {
             session_id: id,
             presented: secrets::hash(presented),
@@ -221,9 +232,14 @@ impl App {
         };
         match sessions::rotate(&self.catalog, refresh).await? {
             Rotation::Rotated(session) => self.signed_in_view(&session, next).await,
+            Rotation::Repeated(session) => {
+                info!(session = %session.id, user = %account.user.name, "a refresh token came again before the next one was used; its answer was given again");
+                self.signed_in_view(&session, next).await
+            }
             Rotation::Reused(session) => {
                 self.identities.clear();
                 warn!(session = %session.id, user = %account.user.name, "a refresh token came twice; its session was ended");
+                aims_at(account.user.name);
                 Err(invalid())
             }
             Rotation::JustRotated | Rotation::Invalid => Err(invalid()),
@@ -304,6 +320,12 @@ impl App {
         })
     }
 
+    /// The refresh token that takes the place of this one: the same whenever it is asked for, and nobody's guess.
+    fn refresh_token_after(&self, presented: &str, session: SessionId) -> Result<String> {
+        let digest = self.sealer.digest(NEXT_REFRESH_TOKEN, presented.as_bytes())?;
+        Ok(for_session(&TokenKind::Refresh.derive(&digest), session))
+    }
+
     fn session_lifetime(&self, stay: bool) -> TimeDelta {
         let auth = &self.config.auth;
         delta(if stay { auth.refresh_token_ttl } else { auth.refresh_token_short_ttl }.into())
@@ -351,7 +373,11 @@ pub(super) fn attempt_keys(name: &str, address: IpAddr) -> [AttemptKey; 2] {
 
 /// A refresh token names its session, so that a second use of an old one can end it.
 fn refresh_token(session: SessionId) -> String {
-    format!("{}_{}", TokenKind::Refresh.generate(), session.0.simple())
+    for_session(&TokenKind::Refresh.generate(), session)
+}
+
+fn for_session(token: &str, session: SessionId) -> String {
+    format!("{token}_{}", session.0.simple())
 }
 
 fn session_named_by(refresh_token: &str) -> Option<SessionId> {

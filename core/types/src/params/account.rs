@@ -227,7 +227,7 @@ impl Theme {
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefreshParams {
-    /// The token of the last sign-in or refresh. It works once.
+    /// The token of the last sign-in or refresh. It works once, and again for 30 seconds if the answer was lost.
     pub refresh_token: Secret,
 }
 

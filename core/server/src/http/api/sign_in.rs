@@ -133,7 +133,10 @@ pub(crate) async fn sign_in(
     }
 }
 
-/// Gives a new pair of tokens for a refresh token, once. A second use ends the session.
+/// Gives a new pair of tokens for a refresh token, once. A later use ends the session.
+///
+/// A client that lost the answer may send the same token again within 30 seconds, unless it used what it got: it gets
+/// the same next refresh token.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh-token",
@@ -150,7 +153,8 @@ pub(crate) async fn refresh_session(
     call: Call,
     body: Body<RefreshParams>,
 ) -> Result<Reply<SignInView>> {
-    let view = call.app.refresh_session(body.0.refresh_token.expose()).await?;
+    let aims_at = |name| call.notes.aims_at(Some(name));
+    let view = call.app.refresh_session(body.0.refresh_token.expose(), aims_at).await?;
     Ok(Reply::ok("session refreshed", view))
 }
 

@@ -12,11 +12,17 @@ export async function exclusively<T>(name: string, work: () => Promise<T>): Prom
   if (navigator.locks) return navigator.locks.request(name, work);
   const key = `${name}.lease`;
   const mark = `${Math.random()}`;
-  await lease(key, mark);
+  const release = () => {
+    if (holder(key)?.mark === mark) localStorage.removeItem(key);
+  };
+  // as the browser does with a lock: a page that is loaded anew waits for nobody who is gone
+  window.addEventListener("pagehide", release);
   try {
+    await lease(key, mark);
     return await work();
   } finally {
-    if (holder(key)?.mark === mark) localStorage.removeItem(key);
+    window.removeEventListener("pagehide", release);
+    release();
   }
 }
 

@@ -1,7 +1,9 @@
 // Who is signed in, in all tabs of this browser.
 //
-// The API gives a short access token and a refresh token that works once; a second use of it ends the session. So they
-// lie where every tab sees them, and only one tab at a time exchanges them. See README.md for why they lie there.
+// The API gives a short access token and a refresh token that works once; a later use of it ends the session. So they
+// lie where every tab sees them, and only one tab at a time exchanges them. A page that is loaded anew in the middle
+// loses the answer; the next one asks again with the same token, and the server answers the same for half a minute.
+// See README.md for why they lie there.
 import { useSyncExternalStore } from "react";
 import { exclusively, SEEN_ELSEWHERE_MS } from "./lock.ts";
 import type { Schemas } from "./types.ts";
