@@ -1,5 +1,6 @@
-// What platform admins do: the policy with its editor, accounts, stores, health.
-// Arguments: the server's URL, a user name, a password. There is acme/debian, and the user bob.
+// What platform admins do: the policy with its editor, accounts, stores and moves between them, plugins, health.
+// Arguments: the server's URL, a user name, a password. There is acme/debian, the user bob, and the stores main, which
+// takes new files, and cold.
 import { assert, look, signIn, walk } from "./harness.mjs";
 
 await walk(async ({ url, enter, rest: [username, password], problems }) => {
@@ -79,14 +80,63 @@ await walk(async ({ url, enter, rest: [username, password], problems }) => {
   });
   assert(refused.status === 401, `a suspended account signs in: ${refused.status}`);
   await look(page, "accounts", problems);
+  const places = page.getByRole("navigation", { name: "Administration" });
   for (const [name, seen] of [
-    ["Stores", "No damaged file is known."],
+    ["Stores", "No files have moved yet"],
+    ["Plugins", "stores.cold"],
     ["Health", "Well"],
+    ["Jobs", "Moves between stores"],
+    ["Configuration", "stores.cold.root"],
     ["All organizations", "acme"],
     ["Audit log", "Export"],
   ]) {
-    await page.getByRole("navigation", { name: "Administration" }).getByRole("link", { name }).click();
+    await places.getByRole("link", { name }).click();
     await main.getByText(seen).first().waitFor();
     await look(page, name, problems);
   }
+
+  // files go to another store, and it shows how far they are
+  await places.getByRole("link", { name: "Stores" }).click();
+  await main.getByRole("button", { name: "Move files" }).click();
+  await dialog.getByLabel("Organization").fill("acme");
+  await dialog.getByRole("button", { name: "What would move?" }).click();
+  await dialog.getByText(/^1 file, /).waitFor();
+  await look(page, "move of files", problems);
+  await dialog.getByRole("button", { name: "Move files" }).click();
+  const moved = main.getByRole("listitem").filter({ has: page.getByRole("img", { name: "From main to cold" }) });
+  await moved.getByText("Done", { exact: true }).waitFor();
+  await moved.getByText(/^1 of 1 file/).waitFor();
+  await look(page, "stores after a move", problems);
+
+  // and new ones, where an admin says so
+  await places.getByRole("link", { name: "All organizations" }).click();
+  await main.getByRole("row").filter({ hasText: "acme" }).getByRole("link", { name: "Storage" }).click();
+  await main.getByText("As the rules of the server say.").waitFor();
+  await main.getByRole("button", { name: "Choose a store" }).click();
+  await dialog.getByLabel("Store").selectOption("cold");
+  await look(page, "choice of a store", problems);
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await main.getByText("A platform admin chose this store").waitFor();
+  await look(page, "storage of an organization", problems);
+
+  // whoever may read one part of the server is shown that part
+  const token = await page.evaluate(() => JSON.parse(localStorage.getItem("boxvault.session")).accessToken);
+  const call = async (method, path, body) => {
+    const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
+    const reply = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
+    assert(reply.ok, `${method} ${path}: ${reply.status} ${await reply.clone().text()}`);
+    return (await reply.json()).data;
+  };
+  await call("POST", "/api/users", { username: "olga", email: "olga@example.com", password });
+  const { files } = await call("GET", "/api/policies");
+  files.push({ name: "olga.csv", text: "p, user:local:olga, -, system/jobs, read, allow\n" });
+  await call("PUT", "/api/policies", { files, message: "olga looks after jobs" });
+  const other = await enter();
+  await signIn(other, "olga", password);
+  await other.getByRole("banner").getByRole("link", { name: "Administration" }).click();
+  await other.getByRole("heading", { name: "Health" }).waitFor();
+  const seen = await other.getByRole("navigation", { name: "Administration" }).getByRole("link").allTextContents();
+  assert(seen.join() === "Health,Jobs", `who may read jobs is offered ${seen}`);
+  await other.getByRole("link", { name: "Jobs" }).click();
+  await other.getByRole("cell", { name: "Moves between stores" }).waitFor();
 });

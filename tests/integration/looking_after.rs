@@ -27,6 +27,8 @@ async fn jobs_tell_when_they_ran_and_what_waits_for_them() {
     assert_eq!(job("scrub").await["enabled"], false);
     assert_eq!(job("mail").await["givenUp"], 0);
     assert_eq!(job("verification").await["waiting"], 0);
+    let moves = job("moves").await;
+    assert_eq!((&moves["enabled"], &moves["waiting"]), (&json!(true), &json!(0)));
 }
 
 #[tokio::test]
@@ -75,6 +77,7 @@ async fn what_is_offered_is_what_is_allowed() {
     assert_eq!(allowed(&member, "/api/user").await, json!({ "organization": ["read", "create"] }));
     let of_admin = allowed(&admin, "/api/user").await;
     assert_eq!(of_admin["system"], json!(["read"]));
+    assert_eq!(of_admin["storage"], json!(["read", "update", "verify"]));
     let in_acme = allowed(&member, organization).await;
     assert_eq!((&in_acme["box"], &in_acme["member"]), (&json!(["create"]), &json!(["read"])));
     assert_eq!(in_acme["rules"], Value::Null);
@@ -99,6 +102,38 @@ async fn what_is_offered_is_what_is_allowed() {
     let by_token = anyone.with_token(made["token"].as_str().unwrap());
     assert_eq!(allowed(&by_token, web).await, json!({ "box": ["read"] }));
     drop(server.anonymous().sign_in("mia", PASSWORD).await);
+}
+
+#[tokio::test]
+async fn each_part_of_the_server_is_shown_to_who_may_read_that_part() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let olga = server.user("olga").await;
+    let parts = async |client: &boxvault_tests::Client| {
+        expect(200, client.get("/api/user/permissions").await).data()["system"].take()
+    };
+    let all = [
+        ("configuration", "/api/configuration"),
+        ("jobs", "/api/jobs"),
+        ("plugins", "/api/admin/plugins"),
+    ];
+    assert_eq!(parts(&admin).await, json!(["configuration", "jobs", "plugins"]));
+    assert_eq!(parts(&olga).await, Value::Null);
+    let mut files = expect(200, admin.get("/api/policies").await).data()["files"].take();
+    let rules = files.as_array_mut().unwrap();
+    rules.push(json!({ "name": "site.csv", "text": "" }));
+    for (mine, _) in all {
+        let text = format!("p, user:local:olga, -, system/{mine}, read, allow\n");
+        *files.as_array_mut().unwrap().last_mut().unwrap() =
+            json!({ "name": "site.csv", "text": text });
+        let change = json!({ "files": files, "message": mine });
+        expect(200, admin.put("/api/policies", &change).await);
+        assert_eq!(parts(&olga).await, json!([mine]));
+        for (part, path) in all {
+            let status = if part == mine { 200 } else { 403 };
+            assert_eq!(olga.get(path).await.status, status, "{part} to who reads {mine}");
+        }
+    }
 }
 
 #[tokio::test]

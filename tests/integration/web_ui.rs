@@ -249,7 +249,13 @@ async fn an_account_is_kept_in_the_browser() {
 #[tokio::test]
 async fn a_policy_is_written_and_a_server_administered_in_the_browser() {
     let test = "a_policy_is_written_and_a_server_administered_in_the_browser";
-    let server = TestServer::start().await;
+    let server = TestServer::builder()
+        .set("stores.main.plugin", "fs")
+        .set("stores.main.root", "data/store")
+        .set("stores.cold.plugin", "fs")
+        .set("stores.cold.root", "data/cold")
+        .start()
+        .await;
     let Some(browser) = Browser::find(test, &server).await else { return };
     published(&server).await;
     server.user("bob").await;

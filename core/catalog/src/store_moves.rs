@@ -8,7 +8,9 @@ use std::time::Duration;
 use boxvault_types::ids::{BoxId, OrganizationId, StoreMoveId};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 
 use crate::audit::{self, NewEntry};
 use crate::entity::store_moves as table;
@@ -151,16 +153,19 @@ pub async fn list(catalog: &Catalog, page: Page) -> Result<Paged<StoreMove>> {
     paging::fetch(catalog.reader(), select, page, from_row).await
 }
 
+/// Counts the moves that are not over.
+pub async fn count_open(catalog: &Catalog) -> Result<u64> {
+    Ok(table::Entity::find().filter(is_open()).count(catalog.reader()).await?)
+}
+
 /// Takes the move that waits longest, or that a server left when it died.
 pub async fn take(catalog: &Catalog, mover: Mover<'_>) -> Result<Option<StoreMove>> {
     let now = catalog.now();
-    let free = Condition::all()
-        .add(table::Column::State.is_in([State::Waiting.as_str(), State::Running.as_str()]))
-        .add(
-            Condition::any()
-                .add(table::Column::HeldUntil.is_null())
-                .add(table::Column::HeldUntil.lte(now)),
-        );
+    let free = Condition::all().add(is_open()).add(
+        Condition::any()
+            .add(table::Column::HeldUntil.is_null())
+            .add(table::Column::HeldUntil.lte(now)),
+    );
     let next = table::Entity::find()
         .filter(free.clone())
         .order_by_asc(table::Column::Id)
@@ -234,7 +239,7 @@ pub async fn cancel(catalog: &Catalog, id: StoreMoveId, entry: NewEntry) -> Resu
         .col_expr(table::Column::HeldBy, Expr::value(None::<String>))
         .col_expr(table::Column::HeldUntil, Expr::value(None::<DateTime<Utc>>))
         .filter(table::Column::Id.eq(id.0))
-        .filter(table::Column::State.is_in([State::Waiting.as_str(), State::Running.as_str()]))
+        .filter(is_open())
         .exec(&transaction)
         .await?;
     let row = table::Entity::find_by_id(id.0).one(&transaction).await?;
@@ -242,6 +247,11 @@ pub async fn cancel(catalog: &Catalog, id: StoreMoveId, entry: NewEntry) -> Resu
     audit::insert_in(&transaction, now, vec![entry]).await?;
     transaction.commit().await?;
     from_row(row)
+}
+
+fn is_open() -> Condition {
+    let open = [State::Waiting.as_str(), State::Running.as_str()];
+    Condition::all().add(table::Column::State.is_in(open))
 }
 
 fn held(id: StoreMoveId, holder: &str) -> Condition {

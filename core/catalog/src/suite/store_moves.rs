@@ -57,9 +57,11 @@ on_each_database! {
         let catalog = &db.catalog;
         let made = store_moves::create(catalog, wish("cold"), NewEntry::default()).await.unwrap();
         let other = store_moves::create(catalog, wish("spare"), NewEntry::default()).await.unwrap();
+        assert_eq!(store_moves::count_open(catalog).await.unwrap(), 2);
         store_moves::take(catalog, mover("one")).await.unwrap().unwrap();
         let ended = store_moves::cancel(catalog, made.id, NewEntry::default()).await.unwrap();
         assert_eq!(ended.state, State::Canceled);
+        assert_eq!(store_moves::count_open(catalog).await.unwrap(), 1);
         let told = store_moves::progress(catalog, made.id, mover("one"), Progress::default(), None);
         assert!(!told.await.unwrap());
         let next = store_moves::take(catalog, mover("one")).await.unwrap().unwrap();

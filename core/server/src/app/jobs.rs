@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use boxvault_catalog::{outbox, verifications};
+use boxvault_catalog::{outbox, store_moves, verifications};
 use boxvault_types::views::system::JobView;
 use chrono::{DateTime, Utc};
 
@@ -25,6 +25,8 @@ pub(crate) enum Job {
     Events,
     /// Sends messages.
     Mail,
+    /// Moves files from store to store, as somebody asked for.
+    Moves,
     /// Puts the newest policy in force.
     Policy,
     /// Reads all stored files again, slowly.
@@ -42,10 +44,11 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Counters,
         Self::Events,
         Self::Mail,
+        Self::Moves,
         Self::Policy,
         Self::Scrub,
         Self::SigningKeys,
@@ -61,6 +64,7 @@ impl Job {
             Self::Counters => "counters",
             Self::Events => "events",
             Self::Mail => "mail",
+            Self::Moves => "moves",
             Self::Policy => "policy",
             Self::Scrub => "scrub",
             Self::SigningKeys => "signing-keys",
@@ -141,10 +145,13 @@ impl App {
     pub(crate) async fn list_jobs(&self) -> Result<Vec<JobView>> {
         let mail = outbox::count(&self.catalog).await?;
         let files = verifications::count_requested(&self.catalog).await?;
+        let moves = store_moves::count_open(&self.catalog).await?;
         let mut views = self.jobs.views();
         for view in &mut views {
             if view.name == Job::Mail.name() {
                 (view.waiting, view.given_up) = (Some(mail.waiting), Some(mail.given_up));
+            } else if view.name == Job::Moves.name() {
+                view.waiting = Some(moves);
             } else if view.name == Job::Verification.name() {
                 view.waiting = Some(files);
             }

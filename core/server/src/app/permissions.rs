@@ -51,6 +51,9 @@ impl App {
                 if !known.contains(&action) {
                     known.push(action);
                 }
+                if let (Resource::System(part), Read) = (&about.resource, action) {
+                    view.system.push((*part).to_owned());
+                }
             }
         }
         Ok(view)
@@ -113,9 +116,10 @@ fn questions(about: &Resource) -> Result<Vec<Question>> {
             (R::User(Some(user)), &[Update, Delete]),
             (R::Policy, &[Read, Update, Verify]),
             (R::Audit(None), &[Read]),
-            (R::Storage(None), &[Read]),
-            (R::System("jobs"), &[Read]),
+            (R::Storage(None), &[Read, Update, Verify]),
             (R::System("configuration"), &[Read]),
+            (R::System("jobs"), &[Read]),
+            (R::System("plugins"), &[Read]),
         ],
     })
 }

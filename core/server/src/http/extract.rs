@@ -130,7 +130,7 @@ pub(crate) const OTHER_PART: &str = "other";
 
 /// Whether a part of the system is the same for everybody, so that a limited token does not hide it.
 pub(crate) fn is_for_all(part: &str) -> bool {
-    !matches!(part, "jobs" | "configuration" | OTHER_PART)
+    !matches!(part, "jobs" | "configuration" | "plugins" | OTHER_PART)
 }
 
 /// The part of the system that a route shows, by the path that it is mounted at.
@@ -145,6 +145,7 @@ pub(crate) fn system_part(route: &str) -> &'static str {
         "api/version" => "version",
         "api/jobs" => "jobs",
         "api/configuration" => "configuration",
+        "api/admin/plugins" => "plugins",
         // who one is, for whoever is signed in
         "api/auth/methods" | "api/v1/authenticate" | "api/v2/authenticate" | "oauth2/token" => {
             "methods"

@@ -212,7 +212,7 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Read,     On::System,       endpoint!(system::read_liveness))
         .add(Read,     On::System,       endpoint!(system::read_readiness))
         .add(Read,     On::System,       endpoint!(system::read_metrics))
-        // for platform admins alone: no rule speaks of this part of the system
+        // for platform admins, unless rules of the site's own give these parts of the system to others
         .add(Read,     On::System,       endpoint!(plugins::list_plugins))
         .add(Read,     On::System,       endpoint!(system::list_jobs))
         .add(Read,     On::System,       endpoint!(system::read_configuration))

@@ -16,4 +16,9 @@ pub struct PermissionsView {
     /// rules, it is what holds for one that no rule names.
     #[schema(value_type = BTreeMap<String, Vec<Action>>, example = json!({ "box": ["create", "restore"], "member": ["read"] }))]
     pub allowed: BTreeMap<ResourceKind, Vec<Action>>,
+    /// The parts of the server that the caller may read, where the server as a whole is asked about: `configuration`,
+    /// `jobs`, `plugins`. Left out where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["configuration", "jobs", "plugins"]))]
+    pub system: Vec<String>,
 }

@@ -6,9 +6,10 @@ import { Building2, KeyRound, LogOut, Search, Settings } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "./api/client.ts";
-import { queryClient, useMay, useProfile, versionInfo } from "./api/queries.ts";
+import { queryClient, useProfile, versionInfo } from "./api/queries.ts";
 import { forget, session, subscribe, useSession } from "./api/session.ts";
 import { choose, LANGUAGES, type Language, language } from "./i18n.ts";
+import { useAdminPlaces } from "./pages/admin-places.ts";
 import { chooseTheme, type Theme, theme } from "./theme.ts";
 import { Avatar } from "./ui/avatar.tsx";
 import icon from "./ui/icon.svg";
@@ -62,10 +63,8 @@ function useShortcut(act: () => void) {
 function Top({ onPalette }: { onPalette: () => void }) {
   const { t } = useTranslation();
   const needsSetup = useQuery(versionInfo).data?.needsSetup;
-  const me = useProfile();
   const current = useSession();
-  const may = useMay({});
-  const looksAfter = me?.platformAdmin || may("user", "read");
+  const [looksAfter] = useAdminPlaces();
   return (
     <header className="top">
       <div className="wrap">
@@ -80,7 +79,7 @@ function Top({ onPalette }: { onPalette: () => void }) {
                 {t("nav.discover")}
               </Link>
               <Link to="/organizations">{t("nav.organizations")}</Link>
-              {looksAfter && <Link to="/admin">{t("nav.admin")}</Link>}
+              {looksAfter && <Link to={looksAfter[0]}>{t("nav.admin")}</Link>}
             </nav>
             <div className="end">
               <IconButton icon={Search} look="quiet" label={t("palette.open")} onClick={onPalette} />

@@ -180,12 +180,17 @@ const routes = root.addChildren([
   createRoute({
     ...at("/admin/stores"),
     beforeLoad: signedIn,
-    component: lazyRouteComponent(() => import("./pages/admin.tsx"), "AdminStores"),
+    component: lazyRouteComponent(() => import("./pages/admin-stores.tsx"), "AdminStores"),
+  }),
+  createRoute({
+    ...at("/admin/plugins"),
+    beforeLoad: signedIn,
+    component: lazyRouteComponent(() => import("./pages/admin-plugins.tsx"), "AdminPlugins"),
   }),
   createRoute({
     ...at("/admin/health"),
     beforeLoad: signedIn,
-    component: lazyRouteComponent(() => import("./pages/admin.tsx"), "AdminHealth"),
+    component: lazyRouteComponent(() => import("./pages/admin-jobs.tsx"), "AdminHealth"),
   }),
   createRoute({
     ...at("/admin/jobs"),

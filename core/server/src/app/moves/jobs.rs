@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use super::{LEASE, MoveRequest, Moving};
 use crate::{
-    app::{App, lists},
+    app::{App, jobs::Job, lists},
     error::{AppError, Result},
 };
 
@@ -88,8 +88,9 @@ impl App {
 
     /// Does what was asked for, one move after the other, for ever.
     pub(crate) async fn move_forever(self: Arc<Self>) {
+        self.jobs.begin(Job::Moves, POLL_INTERVAL);
         loop {
-            match self.move_next().await {
+            match self.jobs.run(Job::Moves, self.move_next()).await {
                 Ok(true) => {}
                 Ok(false) => sleep(POLL_INTERVAL).await,
                 Err(error) => {

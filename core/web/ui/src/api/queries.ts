@@ -112,6 +112,11 @@ export function useMay(place: Place): May {
   return (kind, ...actions) => actions.some((action) => allowed?.[kind]?.includes(action));
 }
 
+/** The parts of the server itself that the caller may read: `jobs`, `plugins`, … */
+export function useParts(): readonly string[] {
+  return useQuery({ ...permissions({}), enabled: !!useSession() }).data?.system ?? [];
+}
+
 const who = () => session()?.username;
 
 export const discover = (search: BoxSearch, size = 30) =>
@@ -219,6 +224,21 @@ export const watches = (username: string | undefined) =>
     queryFn: () => ok(api.GET("/api/user/watches", { params: { query: { per_page: 200 } } })),
     enabled: !!username,
   });
+
+export const stores = queryOptions({ queryKey: ["stores"], queryFn: () => ok(api.GET("/api/storage")) });
+
+/** How often health is asked for while somebody looks at it. */
+const HEALTH_MS = 5_000;
+
+export const health = queryOptions({
+  queryKey: ["health"],
+  // 503 is an answer as well: which part is not well
+  queryFn: async () => {
+    const { data, error } = await api.GET("/health/ready");
+    return ((data ?? error) as { data?: Schemas["ReadyView"] }).data;
+  },
+  refetchInterval: HEALTH_MS,
+});
 
 /** Asks again for everything that a change may have touched. */
 export function refresh(...begins: readonly unknown[][]): Promise<unknown> {

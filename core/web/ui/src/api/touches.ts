@@ -5,7 +5,7 @@ export type ServerEvent = Schemas["EventView"];
 
 const OF_BOXES = ["boxes", "watches"];
 const OF_ACCOUNT = ["profile", "permissions", "sessions", "tokens", "watches", "preferences", "second-factor"];
-const OF_SYSTEM = ["users", "organizations", "stores", "damaged", "health", "jobs", "server"];
+const OF_SYSTEM = ["users", "organizations", "stores", "moves", "plugins", "damaged", "health", "jobs", "server"];
 
 /** What somebody writes is not replaced while they write it. */
 const WRITTEN = ["policy", "rules"];

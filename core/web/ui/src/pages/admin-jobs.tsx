@@ -1,10 +1,12 @@
-// What the server does in the background, and the configuration that it was started with. Both are only looked at.
+// How the server is, what it does in the background, and the configuration that it was started with. All are only looked
+// at.
 import { useQuery } from "@tanstack/react-query";
 import { Settings2 } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, ok } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
+import { health } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { span } from "../ui/format.ts";
 import { Badge, Bones, Check, Empty, Notice, ProblemNotice, sentence } from "../ui/parts.tsx";
@@ -12,11 +14,37 @@ import { Table } from "../ui/table.tsx";
 import { Ago } from "../ui/time.tsx";
 import { AdminPage } from "./admin-page.tsx";
 import { SearchBox } from "./discover.tsx";
+import { OpenMoves } from "./store-moves.tsx";
 
 /** How often is asked while somebody looks. */
 const LOOKED_MS = 3_000;
 
 type Job = Schemas["JobView"];
+
+export function AdminHealth() {
+  const { t } = useTranslation();
+  const ready = useQuery(health);
+  const parts = Object.entries(ready.data?.parts ?? {});
+  return (
+    <AdminPage title={t("admin.health")}>
+      <ProblemNotice problem={ready.error && asProblem(ready.error)} />
+      {!ready.data && !ready.error && <Bones />}
+      {parts.length > 0 && (
+        <ul className="list">
+          {parts.map(([name, part]) => (
+            <li key={name} className="row between">
+              <div className="stack tight-lines">
+                <span className="name mono">{name}</span>
+                {part.problem && <span className="small">{sentence(part.problem)}</span>}
+              </div>
+              <Badge tone={part.ok ? "good" : "bad"}>{t(part.ok ? "admin.well" : "admin.unwell")}</Badge>
+            </li>
+          ))}
+        </ul>
+      )}
+    </AdminPage>
+  );
+}
 
 export function AdminJobs() {
   const { t } = useTranslation();
@@ -37,6 +65,7 @@ export function AdminJobs() {
           ))}
         </Table>
       )}
+      <OpenMoves />
     </AdminPage>
   );
 }

@@ -2,28 +2,15 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { type May, useMay, useProfile } from "../api/queries.ts";
+import { useProfile } from "../api/queries.ts";
 import { useTitle } from "../ui/title.ts";
+import { useAdminPlaces } from "./admin-places.ts";
 import { NotFound } from "./not-found.tsx";
-
-const PLACES = [
-  ["/admin", "users", "user"],
-  ["/admin/stores", "stores", "storage"],
-  ["/admin/health", "health", "system"],
-  ["/admin/jobs", "jobs", "system"],
-  ["/admin/configuration", "configuration", "system"],
-  ["/admin/organizations", "organizations", "user"],
-  ["/admin/audit", "audit", "audit"],
-  ["/policies", "policy", "policy"],
-] as const;
-
-/** Where the caller can go; nowhere until it is known what they may. */
-export const adminPlaces = (may: May) => PLACES.filter(([, , kind]) => may(kind, "read"));
 
 export function AdminPage({ title, children }: { title: string; children: ReactNode }) {
   const { t } = useTranslation();
   const me = useProfile();
-  const places = adminPlaces(useMay({}));
+  const places = useAdminPlaces();
   useTitle(title);
   if (me && !me.platformAdmin && places.length === 0) return <NotFound />;
   return (

@@ -1,19 +1,29 @@
-// The whole server: its accounts, stores, health and log.
+// The whole server: its accounts, organizations and log.
 import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { ArchiveRestore, Ban, CirclePlay, KeyRound, ShieldCheck, ShieldOff, Trash2, UserPlus } from "lucide-react";
+import {
+  ArchiveRestore,
+  Ban,
+  CirclePlay,
+  HardDrive,
+  KeyRound,
+  ShieldCheck,
+  ShieldOff,
+  Trash2,
+  UserPlus,
+} from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { act, tellProblem } from "../api/act.ts";
-import { api, ok, whole } from "../api/client.ts";
+import { api, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
 import { useProfile } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { FormDialog, filled } from "../ui/dialog.tsx";
-import { bytes, date } from "../ui/format.ts";
+import { date } from "../ui/format.ts";
 import { Pager } from "../ui/pager.tsx";
-import { Badge, Bones, Button, Check, IconButton, Notice, ProblemNotice, sentence, TextField } from "../ui/parts.tsx";
+import { Badge, Bones, Button, Check, IconButton, ProblemNotice, TextField } from "../ui/parts.tsx";
 import { Actions, Table } from "../ui/table.tsx";
 import { Ago } from "../ui/time.tsx";
 import { AdminPage } from "./admin-page.tsx";
@@ -182,105 +192,6 @@ function CreateUser() {
   );
 }
 
-export function AdminStores() {
-  const { t } = useTranslation();
-  const stores = useQuery({ queryKey: ["stores"], queryFn: () => ok(api.GET("/api/storage")) });
-  const damaged = useQuery({ queryKey: ["damaged"], queryFn: () => whole(api.GET("/api/storage/damaged")) });
-  return (
-    <AdminPage title={t("admin.stores")}>
-      <ProblemNotice problem={stores.error && asProblem(stores.error)} />
-      {!stores.data && !stores.error && <Bones lines={2} />}
-      {stores.data && (
-        <Table
-          heads={[t("organizations.name"), t("admin.plugin"), t("version.files"), t("file.size"), t("admin.unused")]}
-        >
-          {stores.data.map((store) => (
-            <tr key={store.name}>
-              <td>
-                <span className="row">
-                  <span className="name mono">{store.name}</span>
-                  {store.isDefault && <Badge>{t("file.default")}</Badge>}
-                </span>
-              </td>
-              <td data-label={t("admin.plugin")} className="mono small">
-                {store.plugin ?? t("admin.notConfigured")}
-              </td>
-              <td data-label={t("version.files")} className="number">
-                {store.files}
-              </td>
-              <td data-label={t("file.size")} className="number">
-                {bytes(store.bytes)}
-              </td>
-              <td data-label={t("admin.unused")} className="number soft">
-                {bytes(store.unreferencedBytes)}
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
-      {damaged.data?.page.total === 0 && <Notice tone="good">{t("admin.noneDamaged")}</Notice>}
-      {damaged.data && damaged.data.page.total > 0 && (
-        <section className="stack">
-          <h2>{t("admin.damaged")}</h2>
-          <ul className="list">
-            {damaged.data.data.map((one) => (
-              <li key={one.key} className="stack tight">
-                <Link
-                  to="/$organization/$box/versions/$version"
-                  params={{ organization: one.organization, box: one.box, version: one.version }}
-                  className="name"
-                >
-                  {one.organization}/{one.box} {one.version} · {one.provider} {one.architecture}
-                </Link>
-                <p className="small">{one.problem && sentence(one.problem)}</p>
-                <code className="soft">
-                  {one.store}: {one.key}
-                </code>
-              </li>
-            ))}
-          </ul>
-        </section>
-      )}
-    </AdminPage>
-  );
-}
-
-/** How often health is asked for while somebody looks at it. */
-const HEALTH_MS = 5_000;
-
-export function AdminHealth() {
-  const { t } = useTranslation();
-  const health = useQuery({
-    queryKey: ["health"],
-    // 503 is an answer as well: which part is not well
-    queryFn: async () => {
-      const { data, error } = await api.GET("/health/ready");
-      return (data ?? error) as { data?: Schemas["ReadyView"] };
-    },
-    refetchInterval: HEALTH_MS,
-  });
-  const parts = Object.entries(health.data?.data?.parts ?? {});
-  return (
-    <AdminPage title={t("admin.health")}>
-      <ProblemNotice problem={health.error && asProblem(health.error)} />
-      {!health.data && !health.error && <Bones />}
-      {parts.length > 0 && (
-        <ul className="list">
-          {parts.map(([name, part]) => (
-            <li key={name} className="row between">
-              <div className="stack tight-lines">
-                <span className="name mono">{name}</span>
-                {part.problem && <span className="small">{sentence(part.problem)}</span>}
-              </div>
-              <Badge tone={part.ok ? "good" : "bad"}>{t(part.ok ? "admin.well" : "admin.unwell")}</Badge>
-            </li>
-          ))}
-        </ul>
-      )}
-    </AdminPage>
-  );
-}
-
 export function AdminOrganizations() {
   const { t } = useTranslation();
   const [search, setSearch] = useState<{ q?: string; page?: number }>({});
@@ -339,6 +250,10 @@ function OrganizationRow({ organization }: { organization: Schemas["Organization
         <Badge tone={suspended ? "bad" : "good"}>{t(suspended ? "service.suspended" : "admin.active")}</Badge>
       </td>
       <Actions>
+        <Link to="/organizations/$organization/usage" params={{ organization: name }} className="button small">
+          <HardDrive aria-hidden />
+          {t("organization.usage")}
+        </Link>
         {suspended ? (
           <Button size="small" busy={resume.isPending} onClick={() => resume.mutate()}>
             <CirclePlay aria-hidden />

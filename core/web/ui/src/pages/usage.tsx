@@ -10,14 +10,14 @@ import { asProblem } from "../api/problem.ts";
 import { useMay } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
-import { bytes } from "../ui/format.ts";
+import { bytes, GIB } from "../ui/format.ts";
 import { Pager } from "../ui/pager.tsx";
 import { Bones, Button, ProblemNotice, TextField } from "../ui/parts.tsx";
 import { Table } from "../ui/table.tsx";
 import { OrganizationPage } from "./organization-page.tsx";
+import { Placement } from "./placement.tsx";
 
 const ORGANIZATION = "/api/organization/{organization}";
-const GIB = 1024 ** 3;
 
 export function Usage() {
   const { t } = useTranslation();
@@ -41,6 +41,7 @@ export function Usage() {
             {!usage.data && !usage.error && <Bones lines={2} />}
             {usage.data && <Summary usage={usage.data} />}
           </section>
+          <Placement organization={organization} />
           <Boxes organization={organization} />
         </>
       )}

@@ -1,6 +1,9 @@
 // Figures and dates, in the language that is shown.
 import { language } from "../i18n.ts";
 
+export const MIB = 1024 ** 2;
+export const GIB = 1024 ** 3;
+
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 export function bytes(count: number): string {

@@ -6,6 +6,7 @@ import { Building2, type LucideIcon, Package, SquareArrowRight } from "lucide-re
 import { useDeferredValue, useId, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { discover, useProfile } from "../api/queries.ts";
+import { useAdminPlaces } from "../pages/admin-places.ts";
 
 interface Entry {
   key: string;
@@ -108,18 +109,7 @@ function useEntries(words: string): Entry[] {
           page("/settings/preferences", t("settings.preferences")),
         ]
       : [page("/login", t("signIn.do")), page("/login/sign-up", t("signUp.title"))]),
-    ...(me?.platformAdmin
-      ? [
-          page("/admin", t("admin.users")),
-          page("/admin/stores", t("admin.stores")),
-          page("/admin/health", t("admin.health")),
-          page("/admin/jobs", t("admin.jobs")),
-          page("/admin/configuration", t("admin.configuration")),
-          page("/admin/organizations", t("admin.organizations")),
-          page("/admin/audit", t("admin.audit")),
-          page("/policies", t("policy.title")),
-        ]
-      : []),
+    ...useAdminPlaces().map(([href, name]) => page(href, t(`admin.${name}`))),
   ];
   const organizations = (me?.organizations ?? []).map(
     ({ name }): Entry => ({ key: `organization ${name}`, icon: Building2, name, href: `/${name}` }),
