@@ -1,7 +1,7 @@
 // What happens elsewhere shows without anybody asking: a release, a role, a token, the end of a session; in every tab.
 // Arguments: the server's URL, an admin's name, a user's name, the password of both. The user is a member of acme, and
 // there is acme/debian.
-import { assert, signIn, walk, watch } from "./harness.mjs";
+import { assert, look, signIn, walk, watch } from "./harness.mjs";
 
 await walk(async ({ url, enter, rest: [admin, username, password], problems }) => {
   const call = async (token, method, path, body) => {
@@ -59,6 +59,30 @@ await walk(async ({ url, enter, rest: [admin, username, password], problems }) =
   await page.getByRole("link", { name: "Settings" }).waitFor();
   await call(root, "PUT", `/api/organization/acme/members/${username}`, { role: "member" });
   await page.getByRole("link", { name: "Settings" }).waitFor({ state: "detached" });
+
+  // what somebody is writing stays while others change what it is about, until they take over what is there
+  await call(root, "PUT", `/api/organization/acme/members/${username}`, { role: "admin" });
+  await other.getByRole("button", { name: "Add a member" }).waitFor();
+  await other.goto("/organizations/acme/settings");
+  const description = other.getByLabel("Description");
+  await description.fill("what I am writing");
+  await call(root, "PUT", "/api/organization/acme", { description: "what another one wrote" });
+  await other.getByText("Somebody else changed this").waitFor();
+  assert((await description.inputValue()) === "what I am writing", "an event took away what was typed");
+  await look(other, "settings that changed elsewhere", problems);
+  await other.getByRole("button", { name: "Show what is there now" }).click();
+  assert((await description.inputValue()) === "what another one wrote", "what is there does not show");
+  // who has written nothing sees what others write
+  await call(root, "PUT", "/api/organization/acme", { description: "once more" });
+  await other.locator("textarea", { hasText: "once more" }).waitFor();
+  // and one's own change is nobody else's
+  await description.fill("mine");
+  await other.getByRole("button", { name: "Save" }).click();
+  await other.locator("textarea", { hasText: "mine" }).waitFor();
+  assert((await other.getByText("Somebody else changed this").count()) === 0, "one's own change counts as another's");
+  await call(root, "PUT", `/api/organization/acme/members/${username}`, { role: "member" });
+  await other.goto("/organizations/acme/members");
+  await other.getByText(username).first().waitFor();
 
   // the tab that read the stream goes; the other one goes on
   await page.close();

@@ -8,6 +8,7 @@ import { asProblem } from "../api/problem.ts";
 import { type BoxPath, box, refreshBox } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
+import { useKept } from "../ui/kept.tsx";
 import { Button, Check, FormProblem, PageBones, ProblemNotice, TextArea, TextField } from "../ui/parts.tsx";
 import { useTitle } from "../ui/title.ts";
 import { toast } from "../ui/toast.tsx";
@@ -34,7 +35,7 @@ export function BoxSettings() {
         </p>
         <h1>{t("box.settings")}</h1>
       </div>
-      <Texts key={about.data.updatedAt} path={path} box={about.data} />
+      <Texts key={about.data.id} path={path} newest={about.data} />
       <Artwork path={path} box={about.data} />
       <BoxBadge path={path} box={about.data} />
       <Transfer path={path} />
@@ -45,9 +46,11 @@ export function BoxSettings() {
 
 const words = (text: string | undefined) => (text ?? "").split(/[\s,]+/).filter(Boolean);
 
-function Texts({ path, box }: { path: BoxPath; box: Schemas["BoxView"] }) {
+function Texts({ path, newest }: { path: BoxPath; newest: Schemas["BoxView"] }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
+  const kept = useKept(newest, newest.updatedAt);
+  const box = kept.now;
   const save = useMutation({
     mutationFn: (form: FormData) =>
       whole(
@@ -68,6 +71,7 @@ function Texts({ path, box }: { path: BoxPath; box: Schemas["BoxView"] }) {
       ),
     onSuccess: async ({ data, message }) => {
       toast(message);
+      kept.release();
       await refreshBox(path);
       navigate({ to: "/$organization/$box", params: { organization: data.organization, box: data.name } });
     },
@@ -75,7 +79,7 @@ function Texts({ path, box }: { path: BoxPath; box: Schemas["BoxView"] }) {
   const problem = save.error ? asProblem(save.error) : undefined;
   return (
     <FormProblem value={problem}>
-      <form className="card stack" onSubmit={submit((form) => save.mutate(form))}>
+      <form key={kept.key} className="card stack" onInput={kept.onInput} onSubmit={submit((form) => save.mutate(form))}>
         <TextField label={t("box.name")} hint={t("box.renameHint")} name="name" defaultValue={box.name} required />
         <TextField label={t("box.shortDescription")} name="shortDescription" defaultValue={box.shortDescription} />
         <Check label={t("box.public")} hint={t("box.publicHint")} name="isPublic" defaultChecked={box.isPublic} />
@@ -108,6 +112,7 @@ function Texts({ path, box }: { path: BoxPath; box: Schemas["BoxView"] }) {
           type="url"
           defaultValue={box.documentationUrl ?? ""}
         />
+        {kept.notice}
         <ProblemNotice problem={problem} />
         <div>
           <Button type="submit" look="main" busy={save.isPending}>

@@ -10,6 +10,7 @@ import { refresh, useMay } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
 import { date } from "../ui/format.ts";
+import { useKept } from "../ui/kept.tsx";
 import { Button, FormProblem, ProblemNotice, Select, TextArea, TextField } from "../ui/parts.tsx";
 import { Actions, Table } from "../ui/table.tsx";
 import { toast } from "../ui/toast.tsx";
@@ -27,7 +28,7 @@ export function OrganizationSettings() {
     <OrganizationPage name={name} title={t("organization.settings")}>
       {(organization) => (
         <div className="middle stack loose">
-          {may("organization", "update") && <Texts key={organization.updatedAt} organization={organization} />}
+          {may("organization", "update") && <Texts key={organization.id} organization={organization} />}
           {may("box", "restore") && <DeletedBoxes organization={name} />}
           <Endings organization={organization} mayEnd={may("organization", "delete")} />
         </div>
@@ -36,14 +37,16 @@ export function OrganizationSettings() {
   );
 }
 
-function Texts({ organization }: { organization: Schemas["OrganizationView"] }) {
+function Texts({ organization: newest }: { organization: Schemas["OrganizationView"] }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
+  const kept = useKept(newest, newest.updatedAt);
+  const organization = kept.now;
   const save = useMutation({
     mutationFn: (form: FormData) =>
       whole(
         api.PUT(ORGANIZATION, {
-          params: { path: { organization: organization.name } },
+          params: { path: { organization: newest.name } },
           body: {
             name: filled(form, "name") ?? "",
             description: filled(form, "description") ?? "",
@@ -54,6 +57,7 @@ function Texts({ organization }: { organization: Schemas["OrganizationView"] }) 
       ),
     onSuccess: async ({ data, message }) => {
       toast(message);
+      kept.release();
       await refresh(["organization"], ["organizations"], ["profile"]);
       navigate({ to: "/organizations/$organization/settings", params: { organization: data.name } });
     },
@@ -61,7 +65,7 @@ function Texts({ organization }: { organization: Schemas["OrganizationView"] }) 
   const problem = save.error ? asProblem(save.error) : undefined;
   return (
     <FormProblem value={problem}>
-      <form className="card stack" onSubmit={submit((form) => save.mutate(form))}>
+      <form key={kept.key} className="card stack" onInput={kept.onInput} onSubmit={submit((form) => save.mutate(form))}>
         <TextField
           label={t("organizations.name")}
           hint={t("box.renameHint")}
@@ -78,6 +82,7 @@ function Texts({ organization }: { organization: Schemas["OrganizationView"] }) 
             </option>
           ))}
         </Select>
+        {kept.notice}
         <ProblemNotice problem={problem} />
         <div>
           <Button type="submit" look="main" busy={save.isPending}>

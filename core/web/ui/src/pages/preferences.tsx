@@ -8,10 +8,12 @@ import { api, ok, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
 import { useProfile, watches } from "../api/queries.ts";
 import { forget, useSession } from "../api/session.ts";
+import type { Schemas } from "../api/types.ts";
 import { choose, LANGUAGES, type Language, language } from "../i18n.ts";
 import { chooseTheme, type Theme, theme } from "../theme.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
 import { date } from "../ui/format.ts";
+import { useKept } from "../ui/kept.tsx";
 import { Badge, Bones, Button, Empty, FormProblem, ProblemNotice, Select } from "../ui/parts.tsx";
 import { Ago } from "../ui/time.tsx";
 import { toast } from "../ui/toast.tsx";
@@ -22,8 +24,20 @@ import { submit } from "./sign-in.tsx";
 
 export function Preferences() {
   const { t } = useTranslation();
+  const wanted = useQuery({ queryKey: ["preferences"], queryFn: () => ok(api.GET("/api/user/preferences")) });
+  return (
+    <SettingsPage title={t("settings.preferences")}>
+      <ProblemNotice problem={wanted.error && asProblem(wanted.error)} />
+      {!wanted.data && !wanted.error && <Bones />}
+      {wanted.data && <Wishes newest={wanted.data} />}
+    </SettingsPage>
+  );
+}
+
+function Wishes({ newest }: { newest: Schemas["PreferencesView"] }) {
+  const { t } = useTranslation();
   const me = useProfile();
-  const kept = useQuery({ queryKey: ["preferences"], queryFn: () => ok(api.GET("/api/user/preferences")) });
+  const kept = useKept(newest, newest.updatedAt ?? "");
   const save = useMutation({
     mutationFn: async (form: FormData) => {
       const wanted = form.get("language") as Language;
@@ -34,61 +48,58 @@ export function Preferences() {
         timeZone: filled(form, "timeZone") ?? null,
         defaultOrganization: filled(form, "defaultOrganization") ?? null,
       };
-      await act(whole(api.PUT("/api/user/preferences", { body })), ["preferences"]);
+      const saved = await whole(api.PUT("/api/user/preferences", { body }));
+      kept.release();
+      await act(Promise.resolve(saved), ["preferences"]);
       chooseTheme(colors);
       await choose(wanted);
     },
   });
   const problem = save.error ? asProblem(save.error) : undefined;
   return (
-    <SettingsPage title={t("settings.preferences")}>
-      {kept.data ? (
-        <FormProblem value={problem}>
-          <form key={kept.data.updatedAt} className="card stack" onSubmit={submit((form) => save.mutate(form))}>
-            <Select label={t("foot.language")} name="language" defaultValue={kept.data.language ?? language()}>
-              {Object.entries(LANGUAGES).map(([tag, name]) => (
-                <option key={tag} value={tag}>
-                  {name}
-                </option>
-              ))}
-            </Select>
-            <Select label={t("foot.theme")} name="theme" defaultValue={kept.data.theme ?? theme()}>
-              <option value="auto">{t("theme.auto")}</option>
-              <option value="light">{t("theme.light")}</option>
-              <option value="dark">{t("theme.dark")}</option>
-            </Select>
-            <Select label={t("preferences.timeZone")} name="timeZone" defaultValue={kept.data.timeZone ?? ""}>
-              <option value="">{t("theme.auto")}</option>
-              {Intl.supportedValuesOf("timeZone").map((zone) => (
-                <option key={zone} value={zone}>
-                  {zone}
-                </option>
-              ))}
-            </Select>
-            <Select
-              label={t("preferences.organization")}
-              name="defaultOrganization"
-              defaultValue={kept.data.defaultOrganization ?? ""}
-            >
-              <option value="">{t("preferences.noOrganization")}</option>
-              {me?.organizations.map(({ name }) => (
-                <option key={name} value={name}>
-                  {name}
-                </option>
-              ))}
-            </Select>
-            <ProblemNotice problem={problem} />
-            <div>
-              <Button type="submit" look="main" busy={save.isPending}>
-                {t("save")}
-              </Button>
-            </div>
-          </form>
-        </FormProblem>
-      ) : (
-        <Bones />
-      )}
-    </SettingsPage>
+    <FormProblem value={problem}>
+      <form key={kept.key} className="card stack" onInput={kept.onInput} onSubmit={submit((form) => save.mutate(form))}>
+        <Select label={t("foot.language")} name="language" defaultValue={kept.now.language ?? language()}>
+          {Object.entries(LANGUAGES).map(([tag, name]) => (
+            <option key={tag} value={tag}>
+              {name}
+            </option>
+          ))}
+        </Select>
+        <Select label={t("foot.theme")} name="theme" defaultValue={kept.now.theme ?? theme()}>
+          <option value="auto">{t("theme.auto")}</option>
+          <option value="light">{t("theme.light")}</option>
+          <option value="dark">{t("theme.dark")}</option>
+        </Select>
+        <Select label={t("preferences.timeZone")} name="timeZone" defaultValue={kept.now.timeZone ?? ""}>
+          <option value="">{t("theme.auto")}</option>
+          {Intl.supportedValuesOf("timeZone").map((zone) => (
+            <option key={zone} value={zone}>
+              {zone}
+            </option>
+          ))}
+        </Select>
+        <Select
+          label={t("preferences.organization")}
+          name="defaultOrganization"
+          defaultValue={kept.now.defaultOrganization ?? ""}
+        >
+          <option value="">{t("preferences.noOrganization")}</option>
+          {me?.organizations.map(({ name }) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </Select>
+        {kept.notice}
+        <ProblemNotice problem={problem} />
+        <div>
+          <Button type="submit" look="main" busy={save.isPending}>
+            {t("save")}
+          </Button>
+        </div>
+      </form>
+    </FormProblem>
   );
 }
 

@@ -9,6 +9,7 @@ import { useProfile } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { filled } from "../ui/dialog.tsx";
+import { useKept } from "../ui/kept.tsx";
 import { Badge, Bones, Button, FormProblem, ProblemNotice, TextField } from "../ui/parts.tsx";
 import { SettingsPage } from "./settings-page.tsx";
 import { submit } from "./sign-in.tsx";
@@ -21,7 +22,7 @@ export function Profile() {
       {me ? (
         <>
           <Picture me={me} />
-          <Name key={me.updatedAt} me={me} />
+          <Name newest={me} />
           <Email me={me} />
         </>
       ) : (
@@ -85,18 +86,24 @@ function Picture({ me }: { me: Schemas["ProfileView"] }) {
   );
 }
 
-function Name({ me }: { me: Schemas["ProfileView"] }) {
+function Name({ newest }: { newest: Schemas["ProfileView"] }) {
   const { t } = useTranslation();
+  const kept = useKept(newest, newest.updatedAt);
+  const me = kept.now;
   const save = useMutation({
-    mutationFn: (form: FormData) =>
-      act(whole(api.PUT("/api/user", { body: { name: filled(form, "name") ?? "" } })), ["profile"]),
+    mutationFn: async (form: FormData) => {
+      const saved = await whole(api.PUT("/api/user", { body: { name: filled(form, "name") ?? "" } }));
+      kept.release();
+      return act(Promise.resolve(saved), ["profile"]);
+    },
   });
   const problem = save.error ? asProblem(save.error) : undefined;
   return (
     <FormProblem value={problem}>
-      <form className="card stack" onSubmit={submit((form) => save.mutate(form))}>
+      <form key={kept.key} className="card stack" onInput={kept.onInput} onSubmit={submit((form) => save.mutate(form))}>
         <TextField label={t("signUp.username")} value={me.username} readOnly className="input mono" />
         <TextField label={t("signUp.fullName")} name="name" autoComplete="name" defaultValue={me.name ?? ""} />
+        {kept.notice}
         <ProblemNotice problem={problem} />
         <div>
           <Button type="submit" look="main" busy={save.isPending}>
