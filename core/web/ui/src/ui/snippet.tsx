@@ -1,6 +1,6 @@
 // Text to copy.
 import { Check, Copy } from "lucide-react";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { IconButton } from "./parts.tsx";
 
@@ -24,11 +24,27 @@ export function Snippet({ text, label }: { text: string; label: string }) {
     <div className="snippet">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard */}
       <section tabIndex={0} aria-label={label}>
-        <pre>{text}</pre>
+        <pre>{words(text)}</pre>
       </section>
       <CopyButton text={text} />
     </div>
   );
+}
+
+/** No longer than what stands in one line on a phone. */
+const WORD_MAX = 24;
+
+/**
+ * An option is not broken at its hyphens, which would read as another one; an address that is too long for a line
+ * begins where it stands, and not below an empty line.
+ */
+function words(text: string): ReactNode[] {
+  return text.split(/(\s+)/).map((word, index) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: words have no other name
+    <span key={index} className={word.trim() && (word.length > WORD_MAX ? "break-all" : "nowrap")}>
+      {word}
+    </span>
+  ));
 }
 
 /** The clipboard's own interface is there only over HTTPS and on this machine. */
