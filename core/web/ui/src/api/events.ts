@@ -21,6 +21,8 @@ const ASKED_MS = 30_000;
 const SILENCE_MS = 40_000;
 
 let lastId: string | undefined;
+/** Whether what was read may be old by the time that the next stream begins. */
+let isLate = false;
 let gathered: ServerEvent[] = [];
 const channel = new BroadcastChannel(NAME);
 const listeners = new Set<(event: ServerEvent) => void>();
@@ -53,8 +55,14 @@ export function onEvent(listener: (event: ServerEvent) => void): () => void {
 
 async function listen(signal: AbortSignal): Promise<void> {
   try {
-    if (navigator.locks) await navigator.locks.request(NAME, { signal }, () => read(signal));
-    else await read(signal);
+    if (!navigator.locks) return await read(signal);
+    const { held } = await navigator.locks.query();
+    const isElsewhere = held?.some(({ name }) => name === NAME);
+    await navigator.locks.request(NAME, { signal }, async () => {
+      // between the stream of the tab that went and this one, with nothing to go on from, something may have been missed
+      isLate = !!isElsewhere && !lastId;
+      await read(signal);
+    });
   } catch {
     // ended while it waited for its turn
   }
@@ -83,6 +91,8 @@ async function stream(signal: AbortSignal): Promise<"ended" | "refused" | "faile
     if (reply.status === 503) return "refused";
     if (reply.status === 401) await renew(token);
     if (!reply.ok || !reply.body) return "failed";
+    if (isLate) queryClient.invalidateQueries();
+    isLate = false;
     const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
     for (;;) {
