@@ -83,5 +83,6 @@ newer_node() {
   [ "$(uname -m)" = aarch64 ] && machine=arm64
   npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix "$folder" "node-linux-$machine@22"
   ln -sf "$folder/node_modules/node-linux-$machine/bin/node" /usr/local/bin/node
+  hash -r # the shell remembers where the old one was
   node --version
 }
