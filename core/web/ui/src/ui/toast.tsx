@@ -12,6 +12,8 @@ interface Toast {
 
 /** Long enough to be read twice. */
 const SHOWN_MS = 7_000;
+/** More would cover what somebody works at on a phone. */
+const SHOWN_MAX = 3;
 
 let toasts: Toast[] = [];
 let last = 0;
@@ -20,7 +22,10 @@ const listeners = new Set<() => void>();
 export function toast(text: string, tone: Tone = "good"): void {
   last += 1;
   const id = last;
-  change([...toasts, { id, tone, text: sentence(text) }]);
+  const all = [...toasts, { id, tone, text: sentence(text) }];
+  // what went wrong outlasts what went well
+  const spare = all.find((one) => one.tone !== "bad" && one.id !== id) ?? all[0];
+  change(all.length > SHOWN_MAX ? all.filter((one) => one !== spare) : all);
   setTimeout(() => drop(id), SHOWN_MS);
 }
 
@@ -45,7 +50,7 @@ export function Toasts() {
     <div className="toasts" role="status" aria-live="polite">
       {shown.map((one) => (
         <Notice key={one.id} tone={one.tone}>
-          <div className="row between">
+          <div className="row between nowrap-row">
             <p>{one.text}</p>
             <IconButton look="quiet" size="small" icon={X} label={t("close")} onClick={() => drop(one.id)} />
           </div>
