@@ -116,7 +116,7 @@ function Row({ entry, withOrganization }: { entry: Schemas["AuditEntryView"]; wi
       <td className="nowrap soft">{moment(entry.at)}</td>
       <td data-label={t("audit.who")}>
         <span className="stack tight-lines">
-          <span className="name">{entry.actor ?? t("audit.nobody")}</span>
+          <span className="name keeps-words">{entry.actor ?? t("audit.nobody")}</span>
           <span className="soft small">{entry.address}</span>
         </span>
       </td>
