@@ -41,10 +41,15 @@ const WORD_MAX = 24;
 function words(text: string): ReactNode[] {
   return text.split(/(\s+)/).map((word, index) => (
     // biome-ignore lint/suspicious/noArrayIndexKey: words have no other name
-    <span key={index} className={word.trim() && (word.length > WORD_MAX ? "break-all" : "nowrap")}>
+    <span key={index} className={lookOf(word)}>
       {word}
     </span>
   ));
+}
+
+function lookOf(word: string): string | undefined {
+  if (word.length <= WORD_MAX) return word.trim() && "nowrap";
+  return word.startsWith("http") ? "break-all" : undefined;
 }
 
 /** The clipboard's own interface is there only over HTTPS and on this machine. */
