@@ -55,6 +55,8 @@ export async function signIn(page, username, password) {
 
 /** Looks at what is shown as somebody does who does not see it, on screens of each size, light and dark. */
 export async function look(page, what, problems) {
+  // what is still on its way is not what somebody sees
+  await page.waitForFunction(() => document.querySelector("main")?.innerText.trim() && !document.querySelector(".bone"));
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     for (const width of WIDTHS) {
