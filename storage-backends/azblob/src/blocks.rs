@@ -9,9 +9,13 @@ use std::{
 };
 
 use boxvault_plugin_sdk::{
-    Bytes, ObjectEntry, ObjectMeta, PluginError, PluginErrorKind, Result, serde::Deserialize,
+    Bytes, ObjectEntry, ObjectMeta, PluginError, PluginErrorKind, Result, async_trait,
+    serde::Deserialize,
 };
-use boxvault_storage_opendal::{Buffer, HttpTransporter, SignedRequests, read_xml};
+use boxvault_storage_opendal::{
+    Buffer, CheckStore, FindUnfinished, HttpTransporter, SignedRequests, folder, in_path, in_query,
+    read_xml,
+};
 use chrono::DateTime;
 use data_encoding::BASE64;
 use http::{
@@ -19,7 +23,6 @@ use http::{
     header::{CONTENT_LENGTH, ETAG, IF_MATCH, IF_NONE_MATCH, LAST_MODIFIED},
     request::Builder,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqsign_azure_storage::{Credential, RequestSigner};
 use sha2::{Digest as _, Sha256};
 use tokio::time::sleep;
@@ -33,10 +36,6 @@ pub(crate) const VERSION: &str = "2022-11-02";
 const SENT: &str = ".sent";
 /// How long until Azure is asked again whether it has copied.
 const COPY_PAUSE: Duration = Duration::from_millis(500);
-/// Left as they are in a path, whose slashes stay too; in a query they do not.
-const PATH: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-const QUERY: &AsciiSet = &PATH.add(b'/');
 
 /// The blocks of a container, below the store's own prefix.
 #[derive(Debug)]
@@ -106,10 +105,6 @@ impl Blocks {
         credentials: Credentials,
     ) -> Self {
         let patience = config.patience();
-        let root = match config.prefix.trim_matches('/') {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        };
         let encryption = config.encryption_key_bytes().map(|key| {
             [
                 ("x-ms-encryption-algorithm", "AES256".to_owned()),
@@ -120,21 +115,15 @@ impl Blocks {
         Self {
             requests: SignedRequests::new(transport, credentials, RequestSigner::new(), patience),
             container_url: format!("{}/{}", config.endpoint(), config.container),
-            root,
+            root: folder(&config.prefix),
             encryption,
         }
-    }
-
-    /// Lists one blob at most. What OpenDAL has for this takes a container that is not there for a good one.
-    pub(crate) async fn check_container(&self) -> Result<()> {
-        let url = format!("{}?restype=container&comp=list&maxresults=1", self.container_url);
-        self.requests.ask(built(Request::get(url), Buffer::new())?).await.map(drop)
     }
 
     /// Sends a block of an object.
     pub(crate) async fn put(&self, key: &str, id: &str, chunks: Vec<Bytes>) -> Result<()> {
         let body = Buffer::from(chunks);
-        let url = self.url(key, &format!("comp=block&blockid={}", utf8_percent_encode(id, QUERY)));
+        let url = self.url(key, &format!("comp=block&blockid={}", in_query(id)));
         let request = self.encrypted(Request::put(url)).header(CONTENT_LENGTH, body.len());
         self.requests.transfer(built(request, body)?).await.map(drop)
     }
@@ -146,43 +135,6 @@ impl Blocks {
         Ok(ObjectMeta::of_size(size)
             .modified(text(LAST_MODIFIED).and_then(moment))
             .etag(text(ETAG).map(ToOwned::to_owned)))
-    }
-
-    /// The keys under a prefix that blocks were sent for and no list, those after `after` in their order.
-    pub(crate) async fn list(
-        &self,
-        prefix: &str,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<ObjectEntry>> {
-        let mut begun = BTreeMap::new();
-        let mut marker = String::new();
-        loop {
-            let page = self.page(prefix, &marker).await?;
-            for blob in page.blobs.blob {
-                let Some(name) = blob.name.strip_prefix(&self.root) else { continue };
-                let key = name.strip_suffix(SENT).unwrap_or(name);
-                // what is not made yet has no length, nor has what is empty
-                if blob.properties.size == 0 && key > after && self.is_begun(name).await? {
-                    let at = moment(&blob.properties.modified);
-                    let last = begun.entry(key.to_owned()).or_insert(at);
-                    *last = (*last).max(at);
-                }
-            }
-            if page.next_marker.is_empty() || begun.len() >= limit as usize {
-                break;
-            }
-            marker = page.next_marker;
-        }
-        let rows = begun.into_iter().take(limit as usize);
-        Ok(rows.map(|(key, modified)| ObjectEntry { key, size: 0, modified }).collect())
-    }
-
-    /// Throws the blocks away that were sent for a key and are in no list, by us or by clients, unless there is an
-    /// object: its blocks of that kind go within a week.
-    pub(crate) async fn abort(&self, key: &str) -> Result<()> {
-        self.abort_blob(key).await?;
-        self.abort_blob(&sent(key)).await
     }
 
     async fn abort_blob(&self, key: &str) -> Result<()> {
@@ -248,7 +200,7 @@ impl Blocks {
 
     /// Where a client sends a block to, without what gives it the right to.
     pub(crate) fn sent_url(&self, key: &str, id: &str) -> String {
-        self.url(&sent(key), &format!("comp=block&blockid={}", utf8_percent_encode(id, QUERY)))
+        self.url(&sent(key), &format!("comp=block&blockid={}", in_query(id)))
     }
 
     /// The name that a client's blocks have in the container.
@@ -298,7 +250,7 @@ impl Blocks {
         // what is empty may not be there: it is not signed
         let pair = |name: &str, value: &str| match value {
             "" => String::new(),
-            value => format!("&{name}={}", utf8_percent_encode(value, QUERY)),
+            value => format!("&{name}={}", in_query(value)),
         };
         let url = format!(
             "{}?restype=container&comp=list&include=uncommittedblobs{}{}",
@@ -313,12 +265,56 @@ impl Blocks {
     pub(crate) fn url(&self, key: &str, query: &str) -> String {
         let name = self.name(key);
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}/{}{mark}{query}", self.container_url, utf8_percent_encode(&name, PATH))
+        format!("{}/{}{mark}{query}", self.container_url, in_path(&name))
     }
 
     fn encrypted(&self, request: Builder) -> Builder {
         let headers = self.encryption.iter().flatten();
         headers.fold(request, |request, (name, value)| request.header(*name, value))
+    }
+}
+
+#[async_trait]
+impl CheckStore for Blocks {
+    /// Lists one blob at most. What OpenDAL has for this takes a container that is not there for a good one.
+    async fn check(&self) -> Result<()> {
+        let url = format!("{}?restype=container&comp=list&maxresults=1", self.container_url);
+        self.requests.ask(built(Request::get(url), Buffer::new())?).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl FindUnfinished for Blocks {
+    /// The keys that blocks were sent for and no list.
+    async fn list(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<ObjectEntry>> {
+        let mut begun = BTreeMap::new();
+        let mut marker = String::new();
+        loop {
+            let page = self.page(prefix, &marker).await?;
+            for blob in page.blobs.blob {
+                let Some(name) = blob.name.strip_prefix(&self.root) else { continue };
+                let key = name.strip_suffix(SENT).unwrap_or(name);
+                // what is not made yet has no length, nor has what is empty
+                if blob.properties.size == 0 && key > after && self.is_begun(name).await? {
+                    let at = moment(&blob.properties.modified);
+                    let last = begun.entry(key.to_owned()).or_insert(at);
+                    *last = (*last).max(at);
+                }
+            }
+            if page.next_marker.is_empty() || begun.len() >= limit as usize {
+                break;
+            }
+            marker = page.next_marker;
+        }
+        let rows = begun.into_iter().take(limit as usize);
+        Ok(rows.map(|(key, modified)| ObjectEntry { key, size: 0, modified }).collect())
+    }
+
+    /// Throws the blocks away that were sent for a key and are in no list, by us or by clients, unless there is an
+    /// object: its blocks of that kind go within a week.
+    async fn abort(&self, key: &str) -> Result<()> {
+        self.abort_blob(key).await?;
+        self.abort_blob(&sent(key)).await
     }
 }
 

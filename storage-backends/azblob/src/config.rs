@@ -1,13 +1,16 @@
 //! The keys of the azblob backend.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use boxvault_plugin_sdk::{
-    PluginError, Result, Secret,
+    Result, Secret,
     schemars::{self, JsonSchema},
     serde::Deserialize,
 };
-use boxvault_storage_opendal::{Parts, Patience};
+use boxvault_storage_opendal::{
+    Parts, Patience,
+    keys::{self, bad, between, check_endpoint, check_folder, check_name},
+};
 use data_encoding::BASE64;
 
 const BLOCK_BYTES_MIN: usize = 1 << 20;
@@ -54,15 +57,15 @@ pub struct Config {
     #[schemars(range(min = 1, max = 16))]
     pub blocks_concurrent: usize,
     /// How often a request is sent again that failed for a reason that may pass, with growing pauses: up to 10.
-    #[serde(default = "retries")]
+    #[serde(default = "keys::retries")]
     #[schemars(range(min = 0, max = 10))]
     pub retries: usize,
     /// How long one request that moves no file may take, in seconds: 1 to 30.
-    #[serde(default = "request_timeout_s")]
+    #[serde(default = "keys::request_timeout_s")]
     #[schemars(range(min = 1, max = 30))]
     pub request_timeout_s: u64,
     /// How long one block may take on its way, and the store be silent while it sends, in seconds: 5 to 600.
-    #[serde(default = "transfer_timeout_s")]
+    #[serde(default = "keys::transfer_timeout_s")]
     #[schemars(range(min = 5, max = 600))]
     pub transfer_timeout_s: u64,
 }
@@ -76,40 +79,15 @@ const fn blocks_concurrent() -> usize {
     2
 }
 
-const fn retries() -> usize {
-    4
-}
-
-/// The server waits 30 seconds for an answer to a small question.
-const fn request_timeout_s() -> u64 {
-    10
-}
-
-/// A block of 8 MiB then needs 1.2 Mbit/s.
-const fn transfer_timeout_s() -> u64 {
-    55
-}
-
 impl Config {
     /// Checks what the types do not.
     pub(crate) fn check(&self) -> Result<()> {
-        let bad = |key: &str, problem: &str| {
-            Err(PluginError::invalid_config(format!("{key}: {problem}")))
-        };
-        if self.container.is_empty() || self.container.contains('/') {
-            return bad("container", "it is the name of a container, without slashes");
-        }
+        check_name("container", &self.container)?;
         if self.account_name.is_empty() {
             return bad("account_name", "it is the name of a storage account");
         }
-        if let Some(endpoint) = &self.endpoint
-            && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
-        {
-            return bad("endpoint", "it begins with http:// or https://");
-        }
-        if self.prefix.split('/').any(|segment| matches!(segment, "." | "..")) {
-            return bad("prefix", "it has a dot segment");
-        }
+        check_endpoint("endpoint", self.endpoint.as_deref())?;
+        check_folder("prefix", &self.prefix)?;
         if let Some(key) = &self.account_key {
             if self.sas_token.is_some() {
                 return bad("sas_token", "set it or account_key, not both");
@@ -124,18 +102,9 @@ impl Config {
                 "it is not 32 bytes as Base64: `openssl rand -base64 32` makes one",
             );
         }
-        let between = |key, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            bad(key, &format!("{value} is not between {min} and {max}"))
-        };
-        let (min, max) = (BLOCK_BYTES_MIN as u64, BLOCK_BYTES_MAX as u64);
-        between("block_bytes", self.block_bytes as u64, min, max)?;
-        between("blocks_concurrent", self.blocks_concurrent as u64, 1, 16)?;
-        between("retries", self.retries as u64, 0, 10)?;
-        between("request_timeout_s", self.request_timeout_s, 1, 30)?;
-        between("transfer_timeout_s", self.transfer_timeout_s, 5, 600)
+        between("block_bytes", self.block_bytes, BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX)?;
+        between("blocks_concurrent", self.blocks_concurrent, 1..=16)?;
+        self.patience().check()
     }
 
     /// Where the account is, without a slash at the end.
@@ -157,10 +126,6 @@ impl Config {
     }
 
     pub(crate) fn patience(&self) -> Patience {
-        Patience {
-            question: Duration::from_secs(self.request_timeout_s),
-            transfer: Duration::from_secs(self.transfer_timeout_s),
-            retries: self.retries,
-        }
+        Patience::of_keys(self.retries, self.request_timeout_s, self.transfer_timeout_s)
     }
 }

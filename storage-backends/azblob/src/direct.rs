@@ -7,16 +7,18 @@
 //! The account's key signs. A configured signature is not handed out: it has more rights than anybody else may have.
 //! An identity would need a key of its own from Azure each time, which no emulator gives.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use boxvault_plugin_sdk::{
     DirectWrite, ObjectMeta, PartOptions, PluginError, PluginErrorKind, PresignOptions, Result,
-    Secret, StorageBackend, WriteOptions,
+    Secret, StorageBackend as _, WriteOptions, async_trait,
 };
-use boxvault_storage_opendal::{Parts, base64_hmac_sha256};
+use boxvault_storage_opendal::{OpendalBackend, Parts, SignAddresses, base64_hmac_sha256, query};
 use chrono::{DateTime, SecondsFormat, Utc};
 use data_encoding::BASE64;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     Config,
@@ -29,6 +31,7 @@ const BLOCK_BYTES: usize = 64 << 20;
 /// Who signs addresses, and for what.
 #[derive(Debug)]
 pub(crate) struct Direct {
+    blocks: Arc<Blocks>,
     account: String,
     container: String,
     /// The account's, and a secret.
@@ -49,74 +52,18 @@ struct Grant<'a> {
 
 impl Direct {
     /// Nothing where addresses cannot be signed, or would be of no use: a key to encrypt with has to come in headers.
-    pub(crate) fn new(config: &Config) -> Option<Self> {
+    pub(crate) fn new(config: &Config, blocks: Arc<Blocks>) -> Option<Self> {
         if config.encryption_key.is_some() {
             return None;
         }
         let parts = config.parts();
         Some(Self {
+            blocks,
             account: config.account_name.clone(),
             container: config.container.clone(),
             key: config.account_key.clone()?,
             parts: Parts { bytes: parts.bytes.max(BLOCK_BYTES), ..parts },
         })
-    }
-
-    /// An address to read from.
-    pub(crate) fn read(
-        &self,
-        blocks: &Blocks,
-        key: &str,
-        options: &PresignOptions,
-    ) -> Result<String> {
-        let grant = Grant {
-            name: blocks.name(key),
-            permissions: "r",
-            expires_in: options.expires_in,
-            content_disposition: options.content_disposition.as_deref().unwrap_or_default(),
-            content_type: options.content_type.as_deref().unwrap_or_default(),
-        };
-        Ok(format!("{}?{}", blocks.url(key, ""), self.signed(&grant)?))
-    }
-
-    /// Begins an object that others send. There is nothing to tell Azure.
-    pub(crate) fn begin(&self, options: &WriteOptions) -> DirectWrite {
-        let part_bytes = self.parts.bytes(options.size_hint) as u64;
-        DirectWrite { token: "blocks".to_owned(), part_bytes }
-    }
-
-    /// An address for one part.
-    pub(crate) fn part(&self, blocks: &Blocks, key: &str, options: &PartOptions) -> Result<String> {
-        if u64::from(options.number) > self.parts.count_max {
-            let message = format!("Azure takes {} blocks and no more", self.parts.count_max);
-            return Err(PluginError::invalid_input(message));
-        }
-        let grant = Grant {
-            name: blocks.sent_name(key),
-            permissions: "w",
-            expires_in: options.expires_in,
-            content_disposition: "",
-            content_type: "",
-        };
-        // all of one length, and in the order of their numbers
-        let id = BASE64.encode(format!("{:06}", options.number).as_bytes());
-        Ok(format!("{}&{}", blocks.sent_url(key, &id), self.signed(&grant)?))
-    }
-
-    /// Makes the object of the blocks that came.
-    pub(crate) async fn finish(
-        &self,
-        blocks: &Blocks,
-        backend: &impl StorageBackend,
-        key: &str,
-    ) -> Result<ObjectMeta> {
-        match backend.stat(key).await {
-            Err(error) if error.kind == PluginErrorKind::NotFound => {}
-            // finished before: what came since then is nothing of it
-            found => return found,
-        }
-        blocks.commit_sent(key).await?;
-        backend.stat(key).await
     }
 
     /// The query that gives rights. Source: "Create a service SAS", versions from 2020-12-06 on.
@@ -155,10 +102,59 @@ impl Direct {
             ("rsct", grant.content_type),
             ("sig", &signature),
         ];
-        let pair = |(name, value): (&str, &str)| {
-            format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))
+        let pairs: Vec<_> = pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        Ok(query(&pairs))
+    }
+}
+
+#[async_trait]
+impl SignAddresses for Direct {
+    async fn read(&self, key: &str, options: &PresignOptions) -> Result<String> {
+        let grant = Grant {
+            name: self.blocks.name(key),
+            permissions: "r",
+            expires_in: options.expires_in,
+            content_disposition: options.content_disposition.as_deref().unwrap_or_default(),
+            content_type: options.content_type.as_deref().unwrap_or_default(),
         };
-        let query = pairs.into_iter().filter(|(_, value)| !value.is_empty()).map(pair);
-        Ok(query.collect::<Vec<_>>().join("&"))
+        Ok(format!("{}?{}", self.blocks.url(key, ""), self.signed(&grant)?))
+    }
+
+    /// There is nothing to tell Azure.
+    async fn begin(&self, _key: &str, options: &WriteOptions) -> Result<DirectWrite> {
+        let part_bytes = self.parts.bytes(options.size_hint) as u64;
+        Ok(DirectWrite { token: "blocks".to_owned(), part_bytes })
+    }
+
+    async fn part(&self, key: &str, _token: &str, options: &PartOptions) -> Result<String> {
+        if u64::from(options.number) > self.parts.count_max {
+            let message = format!("Azure takes {} blocks and no more", self.parts.count_max);
+            return Err(PluginError::invalid_input(message));
+        }
+        let grant = Grant {
+            name: self.blocks.sent_name(key),
+            permissions: "w",
+            expires_in: options.expires_in,
+            content_disposition: "",
+            content_type: "",
+        };
+        // all of one length, and in the order of their numbers
+        let id = BASE64.encode(format!("{:06}", options.number).as_bytes());
+        Ok(format!("{}&{}", self.blocks.sent_url(key, &id), self.signed(&grant)?))
+    }
+
+    async fn finish(
+        &self,
+        objects: &OpendalBackend,
+        key: &str,
+        _token: &str,
+    ) -> Result<ObjectMeta> {
+        match objects.stat(key).await {
+            Err(error) if error.kind == PluginErrorKind::NotFound => {}
+            // finished before: what came since then is nothing of it
+            found => return found,
+        }
+        self.blocks.commit_sent(key).await?;
+        objects.stat(key).await
     }
 }

@@ -5,15 +5,34 @@
 
 use std::sync::Arc;
 
-use boxvault_plugin_sdk::{Bytes, ObjectMeta, ObjectWriter, PluginError, Result, async_trait};
+use boxvault_plugin_sdk::{
+    Bytes, ObjectMeta, ObjectWriter, PluginError, Result, WriteOptions, async_trait,
+};
+use boxvault_storage_opendal::{FindUnfinished as _, OpenWriter, Parts};
 use data_encoding::BASE64;
 use tokio::{runtime::Handle, task::JoinSet};
 use uuid::Uuid;
 
 use crate::blocks::Blocks;
 
+/// Begins objects.
+#[derive(Debug)]
+pub(crate) struct Writers {
+    pub(crate) blocks: Arc<Blocks>,
+    pub(crate) parts: Parts,
+}
+
+#[async_trait]
+impl OpenWriter for Writers {
+    async fn open(&self, key: &str, options: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
+        let blocks = Arc::clone(&self.blocks);
+        let block_bytes = self.parts.bytes(options.size_hint);
+        Ok(Box::new(BlockWriter::new(blocks, key.to_owned(), block_bytes, self.parts)))
+    }
+}
+
 /// Sends blocks while bytes come in.
-pub(crate) struct BlockWriter {
+struct BlockWriter {
     /// Gone once it is finished or aborted.
     upload: Option<Upload>,
     block_bytes: usize,
@@ -34,13 +53,7 @@ struct Upload {
 }
 
 impl BlockWriter {
-    pub(crate) fn new(
-        blocks: Arc<Blocks>,
-        key: String,
-        block_bytes: usize,
-        bytes_max: u64,
-        concurrent: usize,
-    ) -> Self {
+    fn new(blocks: Arc<Blocks>, key: String, block_bytes: usize, parts: Parts) -> Self {
         let upload = Upload {
             blocks,
             key,
@@ -50,7 +63,12 @@ impl BlockWriter {
             on_their_way: JoinSet::new(),
             written: 0,
         };
-        Self { upload: Some(upload), block_bytes, bytes_max, concurrent }
+        Self {
+            upload: Some(upload),
+            block_bytes,
+            bytes_max: parts.object_bytes_max(block_bytes),
+            concurrent: parts.concurrent,
+        }
     }
 
     fn take(&mut self) -> Result<Upload> {

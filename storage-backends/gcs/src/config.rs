@@ -1,13 +1,16 @@
 //! The keys of the gcs backend.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use boxvault_plugin_sdk::{
-    PluginError, Result, Secret,
+    Result, Secret,
     schemars::{self, JsonSchema},
     serde::Deserialize,
 };
-use boxvault_storage_opendal::Patience;
+use boxvault_storage_opendal::{
+    Patience,
+    keys::{self, bad, between, check_endpoint, check_folder, check_name},
+};
 
 /// Chunks are whole multiples of this.
 const CHUNK_STEP: usize = 256 << 10;
@@ -42,15 +45,15 @@ pub struct Config {
     #[schemars(range(min = 1_048_576, max = 1_073_741_824))]
     pub chunk_bytes: usize,
     /// How often a request is sent again that failed for a reason that may pass, with growing pauses: up to 10.
-    #[serde(default = "retries")]
+    #[serde(default = "keys::retries")]
     #[schemars(range(min = 0, max = 10))]
     pub retries: usize,
     /// How long one request that moves no file may take, in seconds: 1 to 30.
-    #[serde(default = "request_timeout_s")]
+    #[serde(default = "keys::request_timeout_s")]
     #[schemars(range(min = 1, max = 30))]
     pub request_timeout_s: u64,
     /// How long one chunk may take on its way, and the store be silent while it sends, in seconds: 5 to 600.
-    #[serde(default = "transfer_timeout_s")]
+    #[serde(default = "keys::transfer_timeout_s")]
     #[schemars(range(min = 5, max = 600))]
     pub transfer_timeout_s: u64,
 }
@@ -60,37 +63,12 @@ const fn chunk_bytes() -> usize {
     16 << 20
 }
 
-const fn retries() -> usize {
-    4
-}
-
-/// The server waits 30 seconds for an answer to a small question.
-const fn request_timeout_s() -> u64 {
-    10
-}
-
-/// A chunk of 16 MiB then needs 2.4 Mbit/s.
-const fn transfer_timeout_s() -> u64 {
-    55
-}
-
 impl Config {
     /// Checks what the types do not.
     pub(crate) fn check(&self) -> Result<()> {
-        let bad = |key: &str, problem: &str| {
-            Err(PluginError::invalid_config(format!("{key}: {problem}")))
-        };
-        if self.bucket.is_empty() || self.bucket.contains('/') {
-            return bad("bucket", "it is the name of a bucket, without slashes");
-        }
-        if let Some(endpoint) = &self.endpoint
-            && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
-        {
-            return bad("endpoint", "it begins with http:// or https://");
-        }
-        if self.prefix.split('/').any(|segment| matches!(segment, "." | "..")) {
-            return bad("prefix", "it has a dot segment");
-        }
+        check_name("bucket", &self.bucket)?;
+        check_endpoint("endpoint", self.endpoint.as_deref())?;
+        check_folder("prefix", &self.prefix)?;
         if let Some(credential) = &self.credential
             && !credential.expose().trim_start().starts_with('{')
         {
@@ -110,17 +88,8 @@ impl Config {
         if !self.chunk_bytes.is_multiple_of(CHUNK_STEP) {
             return bad("chunk_bytes", "it is not a multiple of 262144");
         }
-        let between = |key, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            bad(key, &format!("{value} is not between {min} and {max}"))
-        };
-        let (min, max) = (CHUNK_BYTES_MIN as u64, CHUNK_BYTES_MAX as u64);
-        between("chunk_bytes", self.chunk_bytes as u64, min, max)?;
-        between("retries", self.retries as u64, 0, 10)?;
-        between("request_timeout_s", self.request_timeout_s, 1, 30)?;
-        between("transfer_timeout_s", self.transfer_timeout_s, 5, 600)
+        between("chunk_bytes", self.chunk_bytes, CHUNK_BYTES_MIN..=CHUNK_BYTES_MAX)?;
+        self.patience().check()
     }
 
     /// Where the store is, without a slash at the end.
@@ -129,10 +98,6 @@ impl Config {
     }
 
     pub(crate) fn patience(&self) -> Patience {
-        Patience {
-            question: Duration::from_secs(self.request_timeout_s),
-            transfer: Duration::from_secs(self.transfer_timeout_s),
-            retries: self.retries,
-        }
+        Patience::of_keys(self.retries, self.request_timeout_s, self.transfer_timeout_s)
     }
 }

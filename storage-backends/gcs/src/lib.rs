@@ -11,12 +11,9 @@ mod credentials;
 mod upload;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use boxvault_plugin_sdk::{
-    ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, Result,
-    StorageBackend, StoragePlugin, WriteOptions, async_trait, export_storage_backend,
-};
+use boxvault_plugin_sdk::{Result, StorageBackend, StoragePlugin, export_storage_backend};
 use boxvault_storage_opendal::{
     HttpOptions, OpendalBackend, OperationContext, Operator, ProvideCredentialChain, from_opendal,
     http_transport, services,
@@ -25,10 +22,7 @@ use boxvault_storage_opendal::{
 pub use config::Config;
 
 use upload::Bucket;
-use writer::ChunkWriter;
-
-/// How long it may take to get a connection. Five attempts fit into the time that the server waits for an answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+use writer::Writers;
 
 /// The plugin: makes a backend of a [`Config`].
 #[derive(Debug)]
@@ -43,13 +37,11 @@ impl StoragePlugin for Gcs {
 
     async fn create(config: Config) -> Result<Box<dyn StorageBackend>> {
         config.check()?;
-        let transport = http_transport(&HttpOptions {
-            connect_timeout: CONNECT_TIMEOUT,
-            silence_timeout: Some(Duration::from_secs(config.transfer_timeout_s)),
-            ca_file: config.ca_file.clone(),
-        })?;
+        let options = HttpOptions::new(config.patience(), config.ca_file.as_ref());
+        let transport = http_transport(&options)?;
         let credentials = credentials::find(&config, &transport).await?;
         let bucket = Bucket::new(&config, transport.clone(), Arc::clone(&credentials));
+        let bucket = Arc::new(bucket);
         let service = services::Gcs::default()
             .bucket(&config.bucket)
             .endpoint(config.endpoint())
@@ -59,62 +51,15 @@ impl StoragePlugin for Gcs {
             .credential_provider_chain(ProvideCredentialChain::new().push(credentials));
         let context = OperationContext::new().with_http_transport(transport);
         let operator = Operator::new(service).map_err(from_opendal)?.with_context(context);
+        let writers = Writers { bucket: Arc::clone(&bucket), chunk_bytes: config.chunk_bytes };
         let backend = OpendalBackend::new(config.patience().apply(operator))
             .read_as_a_stream()
-            .lists_in_order();
-        let place = format!("bucket {} at {}", config.bucket, config.endpoint());
-        let chunk_bytes = config.chunk_bytes;
-        Ok(Box::new(GcsBackend { backend, bucket: Arc::new(bucket), chunk_bytes, place }))
+            .lists_in_order()
+            .at(format!("bucket {} at {}", config.bucket, config.endpoint()))
+            .checked_by(bucket)
+            .written_by(Arc::new(writers));
+        Ok(Box::new(backend))
     }
 }
 
 export_storage_backend!(Gcs, name = "gcs");
-
-/// Objects in a bucket.
-#[derive(Debug)]
-struct GcsBackend {
-    /// Everything but writing.
-    backend: OpendalBackend,
-    bucket: Arc<Bucket>,
-    chunk_bytes: usize,
-    /// What is talked to, for messages.
-    place: String,
-}
-
-#[async_trait]
-impl StorageBackend for GcsBackend {
-    fn capabilities(&self) -> Capabilities {
-        self.backend.capabilities()
-    }
-
-    async fn health(&self) -> Result<()> {
-        self.bucket.check().await.map_err(|error| error.context(&self.place))
-    }
-
-    async fn stat(&self, key: &str) -> Result<ObjectMeta> {
-        self.backend.stat(key).await
-    }
-
-    async fn open_reader(&self, key: &str, range: ByteRange) -> Result<Box<dyn ObjectReader>> {
-        self.backend.open_reader(key, range).await
-    }
-
-    async fn open_writer(&self, key: &str, _: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
-        self.backend.check(key)?;
-        let bucket = Arc::clone(&self.bucket);
-        Ok(Box::new(ChunkWriter::new(bucket, key.to_owned(), self.chunk_bytes)))
-    }
-
-    async fn delete(&self, key: &str) -> Result<()> {
-        self.backend.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<ObjectEntry>> {
-        self.backend.list(prefix, after, limit).await
-    }
-}

@@ -6,27 +6,23 @@
 use std::time::SystemTime;
 
 use boxvault_plugin_sdk::{
-    Bytes, ObjectMeta, PluginError, PluginErrorKind, Result, serde::Deserialize,
+    Bytes, ObjectMeta, PluginError, PluginErrorKind, Result, async_trait, serde::Deserialize,
 };
 use boxvault_storage_opendal::{
-    Buffer, Failures, HttpTransporter, Patience, SignedRequests, read_json, refused,
+    Buffer, CheckStore, Failures, HttpTransporter, Patience, SignedRequests, built, folder,
+    in_query, read_json, refused,
 };
 use chrono::DateTime;
 use http::{
     Request, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE},
-    request::Builder,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqsign_google::{Credential, RequestSigner};
 
 use crate::{
     Config,
     credentials::{Credentials, SCOPE},
 };
-
-/// Left as they are in a query.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What the store answers to an upload that was given up.
 const GIVEN_UP: u16 = 499;
@@ -73,10 +69,6 @@ impl Bucket {
         transport: HttpTransporter,
         credentials: Credentials,
     ) -> Self {
-        let root = match config.prefix.trim_matches('/') {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        };
         let description = match &config.storage_class {
             // the configuration takes nothing that would have to be escaped
             Some(class) => format!(r#"{{"storageClass":"{class}"}}"#),
@@ -88,23 +80,10 @@ impl Bucket {
             patience: config.patience(),
             endpoint: config.endpoint().to_owned(),
             name: config.bucket.clone(),
-            root,
+            root: folder(&config.prefix),
             kms_key_name: config.kms_key_name.clone(),
             description,
         }
-    }
-
-    /// Lists one object at most: what OpenDAL has for this would do with an object that is not there.
-    pub(crate) async fn check(&self) -> Result<()> {
-        let url = format!("{}/storage/v1/b/{}/o?maxResults=1", self.endpoint, self.name);
-        let answer = self.requests.ask(built(Request::get(url), Buffer::new())?).await;
-        answer.map(drop).map_err(|error| match error.kind {
-            PluginErrorKind::NotFound => PluginError::invalid_config(format!(
-                "{}; create the bucket, or correct bucket",
-                error.message
-            )),
-            _ => error,
-        })
     }
 
     /// Begins an upload.
@@ -114,11 +93,11 @@ impl Bucket {
             "{}/upload/storage/v1/b/{}/o?uploadType=resumable&name={}",
             self.endpoint,
             self.name,
-            utf8_percent_encode(&name, QUERY)
+            in_query(&name)
         );
         if let Some(key) = &self.kms_key_name {
             url.push_str("&kmsKeyName=");
-            url.extend(utf8_percent_encode(key, QUERY));
+            url.extend(in_query(key));
         }
         let request = Request::post(url)
             .header(CONTENT_TYPE, "application/json")
@@ -216,6 +195,22 @@ impl Bucket {
     }
 }
 
+#[async_trait]
+impl CheckStore for Bucket {
+    /// Lists one object at most: what OpenDAL has for this would do with an object that is not there.
+    async fn check(&self) -> Result<()> {
+        let url = format!("{}/storage/v1/b/{}/o?maxResults=1", self.endpoint, self.name);
+        let answer = self.requests.ask(built(Request::get(url), Buffer::new())?).await;
+        answer.map(drop).map_err(|error| match error.kind {
+            PluginErrorKind::NotFound => PluginError::invalid_config(format!(
+                "{}; create the bucket, or correct bucket",
+                error.message
+            )),
+            _ => error,
+        })
+    }
+}
+
 fn of(size: Option<u64>) -> String {
     size.map_or_else(|| "*".to_owned(), |size| size.to_string())
 }
@@ -251,11 +246,6 @@ fn state(answer: &Response<Vec<u8>>) -> Result<State> {
         }
         _ => Err(refused(answer)),
     }
-}
-
-fn built(request: Builder, body: Buffer) -> Result<Request<Buffer>> {
-    let request = request.body(body);
-    request.map_err(|error| PluginError::invalid_config(format!("endpoint: {error}")))
 }
 
 fn moment(text: &str) -> Option<SystemTime> {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use boxvault_plugin_sdk::{Bytes, ObjectMeta, ObjectWriter, PluginError, Result, async_trait};
+use boxvault_plugin_sdk::{
+    Bytes, ObjectMeta, ObjectWriter, PluginError, Result, WriteOptions, async_trait,
+};
+use boxvault_storage_opendal::OpenWriter;
 use tokio::{
     runtime::Handle,
     task::{JoinError, JoinHandle},
@@ -10,8 +13,23 @@ use tokio::{
 
 use crate::upload::{Bucket, Upload};
 
+/// Begins objects.
+#[derive(Debug)]
+pub(crate) struct Writers {
+    pub(crate) bucket: Arc<Bucket>,
+    pub(crate) chunk_bytes: usize,
+}
+
+#[async_trait]
+impl OpenWriter for Writers {
+    async fn open(&self, key: &str, _: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
+        let bucket = Arc::clone(&self.bucket);
+        Ok(Box::new(ChunkWriter::new(bucket, key.to_owned(), self.chunk_bytes)))
+    }
+}
+
 /// Sends a chunk while the next one comes in.
-pub(crate) struct ChunkWriter {
+struct ChunkWriter {
     /// Gone once it is finished or aborted.
     transfer: Option<Transfer>,
     chunk_bytes: usize,
@@ -31,7 +49,7 @@ struct Transfer {
 }
 
 impl ChunkWriter {
-    pub(crate) fn new(bucket: Arc<Bucket>, key: String, chunk_bytes: usize) -> Self {
+    fn new(bucket: Arc<Bucket>, key: String, chunk_bytes: usize) -> Self {
         let transfer = Transfer {
             bucket,
             key,

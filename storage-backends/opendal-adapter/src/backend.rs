@@ -1,10 +1,12 @@
 //! The backend itself.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use boxvault_plugin_sdk::{
-    ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PluginError,
-    PluginErrorKind, Result, StorageBackend, WriteOptions, async_trait, storage::check_key,
+    ByteRange, Capabilities, DirectWrite, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter,
+    PartOptions, PluginError, PluginErrorKind, PresignOptions, Result, StorageBackend,
+    WriteOptions, async_trait,
+    storage::{LIST_LIMIT_MAX, check_key},
 };
 use opendal::{EntryMode, Operator};
 
@@ -12,6 +14,8 @@ use crate::{
     error::from_opendal,
     list::Page,
     parts::Parts,
+    service::{CheckStore, FindUnfinished, OpenWriter, SignAddresses},
+    staged::StagedFiles,
     stream::{Nothing, ObjectSink, Reader},
 };
 
@@ -26,6 +30,12 @@ pub struct OpendalBackend {
     lists_in_order: bool,
     /// A first segment of keys that is not ours to give: the staging folder.
     reserved: Option<String>,
+    /// What is talked to, for messages.
+    place: Option<String>,
+    check: Option<Arc<dyn CheckStore>>,
+    writer: Option<Arc<dyn OpenWriter>>,
+    unfinished: Option<Arc<dyn FindUnfinished>>,
+    addresses: Option<Arc<dyn SignAddresses>>,
 }
 
 impl OpendalBackend {
@@ -38,6 +48,11 @@ impl OpendalBackend {
             create_new: false,
             lists_in_order: false,
             reserved: None,
+            place: None,
+            check: None,
+            writer: None,
+            unfinished: None,
+            addresses: None,
         }
     }
 
@@ -85,6 +100,41 @@ impl OpendalBackend {
         self
     }
 
+    /// Names what is talked to, for messages.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.place = Some(place.into());
+        self
+    }
+
+    /// Asks this whether the store can be used, and not the operator.
+    #[must_use]
+    pub fn checked_by(mut self, check: Arc<dyn CheckStore>) -> Self {
+        self.check = Some(check);
+        self
+    }
+
+    /// Writes in this way, and not through the operator.
+    #[must_use]
+    pub fn written_by(mut self, writer: Arc<dyn OpenWriter>) -> Self {
+        self.writer = Some(writer);
+        self
+    }
+
+    /// Finds what was begun and not ended.
+    #[must_use]
+    pub fn unfinished_by(mut self, unfinished: Arc<dyn FindUnfinished>) -> Self {
+        self.unfinished = Some(unfinished);
+        self
+    }
+
+    /// Lets clients exchange objects with the store themselves.
+    #[must_use]
+    pub fn signed_by(mut self, addresses: Arc<dyn SignAddresses>) -> Self {
+        self.addresses = Some(addresses);
+        self
+    }
+
     /// Whether an object may have this key.
     ///
     /// # Errors
@@ -99,23 +149,43 @@ impl OpendalBackend {
         }
         Ok(())
     }
+
+    fn unfinished(&self) -> Result<&dyn FindUnfinished> {
+        self.unfinished
+            .as_deref()
+            .ok_or_else(|| PluginError::unsupported("listing unfinished objects"))
+    }
+
+    fn addresses(&self) -> Result<&dyn SignAddresses> {
+        self.addresses.as_deref().ok_or_else(|| PluginError::unsupported("presigned transfer"))
+    }
 }
 
 #[async_trait]
 impl StorageBackend for OpendalBackend {
     fn capabilities(&self) -> Capabilities {
-        let mut all = Capabilities::RANGE_READ | Capabilities::LIST;
-        if self.operator.info().capability().write_can_multi {
-            all = all | Capabilities::STREAMED_WRITE;
-        }
-        if self.create_new {
-            all = all | Capabilities::CREATE_NEW;
-        }
-        all
+        let streams = self.writer.is_some() || self.operator.info().capability().write_can_multi;
+        let signs = self.addresses.is_some();
+        [
+            (streams, Capabilities::STREAMED_WRITE),
+            (self.create_new, Capabilities::CREATE_NEW),
+            (self.unfinished.is_some(), Capabilities::LIST_UNFINISHED),
+            (signs, Capabilities::PRESIGN_READ | Capabilities::PRESIGN_WRITE),
+        ]
+        .into_iter()
+        .filter(|(has, _)| *has)
+        .fold(Capabilities::RANGE_READ | Capabilities::LIST, |all, (_, one)| all | one)
     }
 
     async fn health(&self) -> Result<()> {
-        self.operator.check().await.map_err(from_opendal)
+        let answer = match &self.check {
+            Some(check) => check.check().await,
+            None => self.operator.check().await.map_err(from_opendal),
+        };
+        answer.map_err(|error| match &self.place {
+            Some(place) => error.context(place),
+            None => error,
+        })
     }
 
     async fn stat(&self, key: &str) -> Result<ObjectMeta> {
@@ -149,6 +219,9 @@ impl StorageBackend for OpendalBackend {
 
     async fn open_writer(&self, key: &str, options: WriteOptions) -> Result<Box<dyn ObjectWriter>> {
         self.check(key)?;
+        if let Some(writer) = &self.writer {
+            return writer.open(key, options).await;
+        }
         let mut writer = self.operator.writer_with(key).if_not_exists(self.create_new);
         let mut bytes_max = u64::MAX;
         if let Some(parts) = &self.parts {
@@ -181,5 +254,56 @@ impl StorageBackend for OpendalBackend {
         } else {
             page.read(&self.operator).await
         }
+    }
+
+    async fn presign_read(&self, key: &str, options: PresignOptions) -> Result<String> {
+        let addresses = self.addresses()?;
+        self.check(key)?;
+        addresses.read(key, &options).await
+    }
+
+    async fn begin_direct(&self, key: &str, options: WriteOptions) -> Result<DirectWrite> {
+        let addresses = self.addresses()?;
+        self.check(key)?;
+        addresses.begin(key, &options).await
+    }
+
+    async fn presign_part(&self, key: &str, token: &str, options: PartOptions) -> Result<String> {
+        let addresses = self.addresses()?;
+        self.check(key)?;
+        addresses.part(key, token, &options).await
+    }
+
+    async fn finish_direct(&self, key: &str, token: &str) -> Result<ObjectMeta> {
+        let addresses = self.addresses()?;
+        self.check(key)?;
+        addresses.finish(self, key, token).await
+    }
+
+    async fn list_unfinished(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<ObjectEntry>> {
+        self.unfinished()?.list(prefix, after.unwrap_or_default(), limit).await
+    }
+
+    async fn abort_unfinished(&self, key: &str) -> Result<()> {
+        let unfinished = self.unfinished()?;
+        self.check(key)?;
+        unfinished.abort(key).await
+    }
+}
+
+/// The files of a backend that keeps no segment for itself, for one that does.
+#[async_trait]
+impl StagedFiles for OpendalBackend {
+    async fn list_files(&self, prefix: &str, after: &str) -> Result<Vec<ObjectEntry>> {
+        self.list(prefix, Some(after), LIST_LIMIT_MAX).await
+    }
+
+    async fn remove_file(&self, name: &str) -> Result<()> {
+        self.delete(name).await
     }
 }

@@ -9,19 +9,28 @@ use opendal::HttpTransporter;
 use opendal_http_transport_reqwest::ReqwestTransport;
 use reqwest::{Certificate, Client};
 
+use crate::patience::Patience;
+
+/// How long it may take to get a connection. Five attempts fit into the time that the server waits for an answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// A file of certificates is no larger.
 const CA_FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// What is particular about a client.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// How long it may take to get a connection.
-    pub connect_timeout: Duration,
     /// The longest wait for an answer, and between two pieces of it; none for requests that are themselves sent for
     /// as long as it takes.
     pub silence_timeout: Option<Duration>,
     /// Certificates, PEM, that are trusted besides those of the system.
     pub ca_file: Option<PathBuf>,
+}
+
+impl HttpOptions {
+    /// For requests with this patience, and the key `ca_file`.
+    pub fn new(patience: Patience, ca_file: Option<&PathBuf>) -> Self {
+        Self { silence_timeout: Some(patience.transfer), ca_file: ca_file.cloned() }
+    }
 }
 
 /// A client with these options, for OpenDAL.
@@ -39,7 +48,7 @@ pub fn http_transport(options: &HttpOptions) -> Result<HttpTransporter> {
 pub fn http_client(options: &HttpOptions) -> Result<Client> {
     let mut client = Client::builder()
         .user_agent(concat!("boxvault/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(options.connect_timeout);
+        .connect_timeout(CONNECT_TIMEOUT);
     if let Some(silence_timeout) = options.silence_timeout {
         client = client.read_timeout(silence_timeout);
     }

@@ -1,20 +1,27 @@
 //! An OpenDAL operator as a BoxVault storage backend.
 //!
-//! All logic that the backends share lives here: keys, ranges, listings, parts, patience, errors. A backend adds its
-//! configuration, its operator, and what only it can do, such as writing plain files.
+//! All logic that the backends share lives here: keys, ranges, listings, parts, patience, errors, and the keys of the
+//! configuration that several of them have. A backend adds its configuration, its operator, and what only it can do:
+//! `service.rs` has the shapes of that.
 
+#[cfg(feature = "http")]
+mod addresses;
 mod backend;
 mod error;
 #[cfg(feature = "http")]
 mod http;
+pub mod keys;
 mod list;
 mod parts;
 mod patience;
+mod service;
 #[cfg(feature = "signed")]
 mod signed;
 mod staged;
 mod stream;
 
+#[cfg(feature = "http")]
+pub use addresses::{built, folder, in_path, in_query, query};
 pub use backend::OpendalBackend;
 pub use error::{answered, from_opendal};
 #[cfg(feature = "http")]
@@ -25,6 +32,7 @@ pub use parts::Parts;
 pub use patience::{Failures, Patience};
 #[cfg(feature = "signed")]
 pub use reqsign_core::{ProvideCredential, ProvideCredentialChain, hash::base64_hmac_sha256};
+pub use service::{CheckStore, FindUnfinished, OpenWriter, SignAddresses};
 #[cfg(feature = "signed")]
 pub use signed::{SignedRequests, find_credentials, read_json, read_xml, refused};
-pub use staged::{STAGING, list_staged, staged, staged_of};
+pub use staged::{STAGING, StagedFiles, abort_staged, list_staged, staged};

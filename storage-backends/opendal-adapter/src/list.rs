@@ -50,6 +50,12 @@ impl Found {
 }
 
 impl Page<'_> {
+    /// Whether nothing that begins with the prefix is shown.
+    fn is_hidden(&self) -> bool {
+        let first = self.prefix.split_once('/').map(|(first, _)| first);
+        self.hidden.is_some() && first == self.hidden
+    }
+
     /// Walks folders. `folder` gives what is in one, whose key ends with a slash, or is empty at the top; in any order,
     /// and nothing if there is no such folder.
     ///
@@ -60,9 +66,7 @@ impl Page<'_> {
         F: Future<Output = Result<Vec<Found>>>,
     {
         let limit = self.limit.min(LIST_LIMIT_MAX) as usize;
-        if self.hidden.is_some()
-            && self.prefix.split_once('/').map(|(first, _)| first) == self.hidden
-        {
+        if self.is_hidden() {
             return Ok(Vec::new());
         }
         let start = self.start();
@@ -105,6 +109,9 @@ impl Page<'_> {
 
     /// The same from a service that lists everything below a prefix in the order of the keys.
     pub(crate) async fn read_in_order(&self, operator: &Operator) -> Result<Vec<ObjectEntry>> {
+        if self.is_hidden() {
+            return Ok(Vec::new());
+        }
         let limit = self.limit.min(LIST_LIMIT_MAX) as usize;
         let mut lister = operator.lister_with(self.prefix).recursive(true).limit(limit);
         if !self.after.is_empty() {
@@ -114,7 +121,10 @@ impl Page<'_> {
         let mut found = Vec::new();
         while found.len() < limit {
             let Some(entry) = lister.try_next().await.map_err(from_opendal)? else { break };
-            if entry.metadata().mode() == EntryMode::FILE && self.holds(entry.path()) {
+            if entry.metadata().mode() == EntryMode::FILE
+                && self.holds(entry.path())
+                && (self.hidden.is_none() || entry.path().split('/').next() != self.hidden)
+            {
                 found.push(object(entry));
             }
         }

@@ -9,6 +9,8 @@ use opendal::{
 };
 use tokio::time::sleep;
 
+use crate::keys::between;
+
 /// The pause after the first failure; each is twice as long as the one before, give or take.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -45,6 +47,26 @@ pub struct Patience {
 }
 
 impl Patience {
+    /// Of the keys `retries`, `request_timeout_s` and `transfer_timeout_s`, which every backend beyond this machine has.
+    pub fn of_keys(retries: usize, request_timeout_s: u64, transfer_timeout_s: u64) -> Self {
+        Self {
+            question: Duration::from_secs(request_timeout_s),
+            transfer: Duration::from_secs(transfer_timeout_s),
+            retries,
+        }
+    }
+
+    /// Checks these keys.
+    ///
+    /// # Errors
+    /// `InvalidConfig`, naming the first one that is out of its range.
+    pub fn check(self) -> Result<()> {
+        let seconds = |time: Duration| usize::try_from(time.as_secs()).unwrap_or(usize::MAX);
+        between("retries", self.retries, 0..=10)?;
+        between("request_timeout_s", seconds(self.question), 1..=30)?;
+        between("transfer_timeout_s", seconds(self.transfer), 5..=600)
+    }
+
     /// The same operator, with this patience.
     pub fn apply(self, operator: Operator) -> Operator {
         // a deadline is one of an attempt, so the layer of deadlines is the inner one

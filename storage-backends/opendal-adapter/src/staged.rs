@@ -3,9 +3,9 @@
 //! What is written under `blobs/ab/1` is `.staging/blobs/ab/1~<32 digits>` until it is renamed. The name tells whose it
 //! is, so that what a killed server leaves can be listed and removed.
 
-use std::{collections::BTreeMap, future::Future, time::SystemTime};
+use std::{collections::BTreeMap, time::SystemTime};
 
-use boxvault_plugin_sdk::{ObjectEntry, Result, storage::LIST_LIMIT_MAX};
+use boxvault_plugin_sdk::{ObjectEntry, Result, async_trait, storage::LIST_LIMIT_MAX};
 use uuid::Uuid;
 
 /// The folder of what is not finished; no key of an object begins with it.
@@ -31,20 +31,29 @@ fn key_of(name: &str) -> Option<&str> {
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(key)
 }
 
-/// Lists unfinished objects as a backend has to. `list` gives a page of what lies below a prefix, after a name.
+/// Files of a store, those of the staging folder among them.
+#[async_trait]
+pub trait StagedFiles: Sync {
+    /// A page of the files whose names begin with a prefix, those after `after` in their order: as many as a page may have.
+    async fn list_files(&self, prefix: &str, after: &str) -> Result<Vec<ObjectEntry>>;
+
+    /// Removes a file; one that is not there is fine.
+    async fn remove_file(&self, name: &str) -> Result<()>;
+}
+
+/// Lists unfinished objects as a backend has to.
 ///
 /// # Errors
-/// Those of `list`.
-pub async fn list_staged<F>(
-    list: impl Fn(String, String) -> F,
-    (prefix, after, limit): (&str, &str, u32),
-) -> Result<Vec<ObjectEntry>>
-where
-    F: Future<Output = Result<Vec<ObjectEntry>>>,
-{
+/// Those of the files.
+pub async fn list_staged(
+    files: &impl StagedFiles,
+    prefix: &str,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<ObjectEntry>> {
     let mut begun: BTreeMap<String, Option<SystemTime>> = BTreeMap::new();
     // All of them: the order of the names is not that of the keys, and there are never many.
-    for file in everything(&list, format!("{STAGING}/{prefix}")).await? {
+    for file in everything(files, &format!("{STAGING}/{prefix}")).await? {
         let Some(key) = key_of(&file.key).filter(|key| *key > after) else { continue };
         let last = begun.entry(key.to_owned()).or_insert(file.modified);
         *last = (*last).max(file.modified);
@@ -53,29 +62,24 @@ where
     Ok(rows.map(|(key, modified)| ObjectEntry { key, size: 0, modified }).collect())
 }
 
-/// The names of everything that was begun for a key.
+/// Removes everything that was begun for a key.
 ///
 /// # Errors
-/// Those of `list`.
-pub async fn staged_of<F>(list: impl Fn(String, String) -> F, key: &str) -> Result<Vec<String>>
-where
-    F: Future<Output = Result<Vec<ObjectEntry>>>,
-{
-    let files = everything(&list, staged_prefix(key)).await?;
-    Ok(files.into_iter().map(|file| file.key).filter(|name| key_of(name) == Some(key)).collect())
+/// Those of the files.
+pub async fn abort_staged(files: &impl StagedFiles, key: &str) -> Result<()> {
+    for file in everything(files, &staged_prefix(key)).await? {
+        if key_of(&file.key) == Some(key) {
+            files.remove_file(&file.key).await?;
+        }
+    }
+    Ok(())
 }
 
-async fn everything<F>(
-    list: &impl Fn(String, String) -> F,
-    prefix: String,
-) -> Result<Vec<ObjectEntry>>
-where
-    F: Future<Output = Result<Vec<ObjectEntry>>>,
-{
+async fn everything(files: &impl StagedFiles, prefix: &str) -> Result<Vec<ObjectEntry>> {
     let mut all = Vec::new();
     let mut after = String::new();
     loop {
-        let page = list(prefix.clone(), after).await?;
+        let page = files.list_files(prefix, &after).await?;
         let is_last = page.len() < LIST_LIMIT_MAX as usize;
         all.extend(page);
         match all.last() {

@@ -1,13 +1,16 @@
 //! The keys of the s3 backend.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use boxvault_plugin_sdk::{
-    PluginError, Result, Secret,
+    Result, Secret,
     schemars::{self, JsonSchema},
     serde::Deserialize,
 };
-use boxvault_storage_opendal::{Parts, Patience};
+use boxvault_storage_opendal::{
+    Parts, Patience,
+    keys::{self, bad, between, check_endpoint, check_folder, check_name},
+};
 
 /// S3 takes no smaller parts, but for the last one.
 const PART_BYTES_MIN: usize = 5 << 20;
@@ -56,15 +59,15 @@ pub struct Config {
     #[schemars(range(min = 1, max = 16))]
     pub parts_concurrent: usize,
     /// How often a request is sent again that failed for a reason that may pass, with growing pauses: up to 10.
-    #[serde(default = "retries")]
+    #[serde(default = "keys::retries")]
     #[schemars(range(min = 0, max = 10))]
     pub retries: usize,
     /// How long one request that moves no file may take, in seconds: 1 to 30.
-    #[serde(default = "request_timeout_s")]
+    #[serde(default = "keys::request_timeout_s")]
     #[schemars(range(min = 1, max = 30))]
     pub request_timeout_s: u64,
     /// How long one part may take on its way, and the store be silent while it sends, in seconds: 5 to 600.
-    #[serde(default = "transfer_timeout_s")]
+    #[serde(default = "keys::transfer_timeout_s")]
     #[schemars(range(min = 5, max = 600))]
     pub transfer_timeout_s: u64,
 }
@@ -94,74 +97,27 @@ const fn parts_concurrent() -> usize {
     2
 }
 
-const fn retries() -> usize {
-    4
-}
-
-/// The server waits 30 seconds for an answer to a small question.
-const fn request_timeout_s() -> u64 {
-    10
-}
-
-/// A part of 8 MiB then needs 1.2 Mbit/s.
-const fn transfer_timeout_s() -> u64 {
-    55
-}
-
 impl Config {
     /// Checks what the types do not.
     pub(crate) fn check(&self) -> Result<()> {
-        let bad = |key: &str, problem: String| {
-            Err(PluginError::invalid_config(format!("{key}: {problem}")))
-        };
-        if self.bucket.is_empty() || self.bucket.contains('/') {
-            return bad("bucket", "it is the name of a bucket, without slashes".to_owned());
-        }
+        check_name("bucket", &self.bucket)?;
         if self.bucket.ends_with("--x-s3") {
-            return bad(
-                "bucket",
-                "directory buckets are not supported: they list without order".to_owned(),
-            );
+            return bad("bucket", "directory buckets are not supported: they list without order");
         }
-        if let Some(endpoint) = &self.endpoint
-            && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
-        {
-            return bad("endpoint", "it begins with http:// or https://".to_owned());
-        }
-        if self.prefix.split('/').any(|segment| matches!(segment, "." | "..")) {
-            return bad("prefix", "it has a dot segment".to_owned());
-        }
+        check_endpoint("endpoint", self.endpoint.as_deref())?;
+        check_folder("prefix", &self.prefix)?;
         if self.access_key_id.is_some() != self.secret_access_key.is_some() {
-            return bad(
-                "access_key_id",
-                "set it together with secret_access_key, or neither".to_owned(),
-            );
+            return bad("access_key_id", "set it together with secret_access_key, or neither");
         }
         if self.session_token.is_some() && self.access_key_id.is_none() {
-            return bad(
-                "session_token",
-                "it belongs to an access_key_id, which is not set".to_owned(),
-            );
+            return bad("session_token", "it belongs to an access_key_id, which is not set");
         }
         if self.kms_key_id.is_some() && self.server_side_encryption != Some(Encryption::AwsKms) {
-            return bad("kms_key_id", "it needs server_side_encryption = \"aws:kms\"".to_owned());
+            return bad("kms_key_id", "it needs server_side_encryption = \"aws:kms\"");
         }
-        let between = |key, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            bad(key, format!("{value} is not between {min} and {max}"))
-        };
-        between(
-            "part_bytes",
-            self.part_bytes as u64,
-            PART_BYTES_MIN as u64,
-            PART_BYTES_MAX as u64,
-        )?;
-        between("parts_concurrent", self.parts_concurrent as u64, 1, 16)?;
-        between("retries", self.retries as u64, 0, 10)?;
-        between("request_timeout_s", self.request_timeout_s, 1, 30)?;
-        between("transfer_timeout_s", self.transfer_timeout_s, 5, 600)
+        between("part_bytes", self.part_bytes, PART_BYTES_MIN..=PART_BYTES_MAX)?;
+        between("parts_concurrent", self.parts_concurrent, 1..=16)?;
+        self.patience().check()
     }
 
     /// Where the store is, without a slash at the end.
@@ -182,10 +138,6 @@ impl Config {
     }
 
     pub(crate) fn patience(&self) -> Patience {
-        Patience {
-            question: Duration::from_secs(self.request_timeout_s),
-            transfer: Duration::from_secs(self.transfer_timeout_s),
-            retries: self.retries,
-        }
+        Patience::of_keys(self.retries, self.request_timeout_s, self.transfer_timeout_s)
     }
 }

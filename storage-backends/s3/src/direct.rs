@@ -4,31 +4,31 @@
 //! they are worth nothing once it is completed or aborted. The address of a plain PUT would let whoever has it replace
 //! the object after it was looked at.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use boxvault_plugin_sdk::{
-    DirectWrite, PartOptions, PluginError, PluginErrorKind, PresignOptions, Result, WriteOptions,
-    serde::Deserialize,
+    DirectWrite, ObjectMeta, PartOptions, PluginError, PluginErrorKind, PresignOptions, Result,
+    StorageBackend as _, WriteOptions, async_trait, serde::Deserialize,
 };
-use boxvault_storage_opendal::{Buffer, Parts, answered, read_xml};
+use boxvault_storage_opendal::{
+    Buffer, OpendalBackend, Parts, SignAddresses, answered, built, read_xml,
+};
 use http::{
     Method, Request,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 
-use crate::{
-    Config, Encryption,
-    uploads::{Uploads, built},
-};
+use crate::{Config, Encryption, uploads::Uploads};
 
 /// Clients send larger parts than we do, since they ask for an address for each.
 const PART_BYTES: usize = 64 << 20;
 /// How S3 spells an upload that it does not know.
 const UNKNOWN: PluginErrorKind = PluginErrorKind::NotFound;
 
-/// The addresses of one store.
+/// The addresses of one self.store.
 #[derive(Debug)]
 pub(crate) struct Direct {
+    store: Arc<Uploads>,
     parts: Parts,
     /// What an upload is begun with.
     headers: Vec<(&'static str, String)>,
@@ -67,7 +67,7 @@ struct Completed {
 }
 
 impl Direct {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, store: Arc<Uploads>) -> Self {
         let parts = config.parts();
         let mut headers = Vec::new();
         if let Some(class) = &config.storage_class {
@@ -83,78 +83,18 @@ impl Direct {
         if let Some(key) = &config.kms_key_id {
             headers.push(("x-amz-server-side-encryption-aws-kms-key-id", key.clone()));
         }
-        Self { parts: Parts { bytes: parts.bytes.max(PART_BYTES), ..parts }, headers }
-    }
-
-    /// An address to read from.
-    pub(crate) async fn read(
-        &self,
-        store: &Uploads,
-        key: &str,
-        options: &PresignOptions,
-    ) -> Result<String> {
-        let mut query = Vec::new();
-        if let Some(disposition) = &options.content_disposition {
-            query.push(("response-content-disposition", disposition.as_str()));
-        }
-        if let Some(kind) = &options.content_type {
-            query.push(("response-content-type", kind.as_str()));
-        }
-        let request = built(Request::get(store.url(key, &query)), ())?;
-        store.requests.presign(request, options.expires_in).await
-    }
-
-    /// Begins an object that others send.
-    pub(crate) async fn begin(
-        &self,
-        store: &Uploads,
-        key: &str,
-        options: &WriteOptions,
-    ) -> Result<DirectWrite> {
-        let mut request = Request::post(store.url(key, &[("uploads", "")]));
-        for (name, value) in &self.headers {
-            request = request.header(*name, value);
-        }
-        let answer = store.requests.ask(built(request, Buffer::new())?);
-        let begun: Begun = read_xml("a begun upload", answer.await?.body())?;
-        let part_bytes = self.parts.bytes(options.size_hint) as u64;
-        Ok(DirectWrite { token: begun.upload_id, part_bytes })
-    }
-
-    /// An address for one part.
-    pub(crate) async fn part(
-        &self,
-        store: &Uploads,
-        key: &str,
-        token: &str,
-        options: &PartOptions,
-    ) -> Result<String> {
-        if u64::from(options.number) > self.parts.count_max {
-            let message = format!("S3 takes {} parts and no more", self.parts.count_max);
-            return Err(PluginError::invalid_input(message));
-        }
-        let number = options.number.to_string();
-        let url = store.url(key, &[("partNumber", &number), ("uploadId", token)]);
-        let mut request = Request::put(url);
-        if let Some(length) = options.length {
-            request = request.header(CONTENT_LENGTH, length);
-        }
-        store.requests.presign(built(request, ())?, options.expires_in).await
+        let parts = Parts { bytes: parts.bytes.max(PART_BYTES), ..parts };
+        Self { store, parts, headers }
     }
 
     /// Makes an object of the parts that came. Nothing when the store does not know the upload: it was completed
     /// before, or aborted.
-    pub(crate) async fn complete(
-        &self,
-        store: &Uploads,
-        key: &str,
-        token: &str,
-    ) -> Result<Option<()>> {
-        let Some(body) = known(self.arrived(store, key, token).await)? else { return Ok(None) };
-        let request = Request::post(store.url(key, &[("uploadId", token)]))
+    async fn complete(&self, key: &str, token: &str) -> Result<Option<()>> {
+        let Some(body) = known(self.arrived(key, token).await)? else { return Ok(None) };
+        let request = Request::post(self.store.url(key, &[("uploadId", token)]))
             .header(CONTENT_TYPE, "application/xml")
             .header(CONTENT_LENGTH, body.len());
-        let answer = store.requests.transfer(built(request, body.into())?).await;
+        let answer = self.store.requests.transfer(built(request, body.into())?).await;
         let Some(answer) = known(answer)? else { return Ok(None) };
         let Completed { code, message } = read_xml("a completed upload", answer.body())?;
         match code.as_str() {
@@ -165,7 +105,7 @@ impl Direct {
     }
 
     /// The parts that came, as the store wants to read them.
-    async fn arrived(&self, store: &Uploads, key: &str, token: &str) -> Result<String> {
+    async fn arrived(&self, key: &str, token: &str) -> Result<String> {
         let mut body = "<CompleteMultipartUpload>".to_owned();
         let (mut marker, mut count) = (String::new(), 0);
         loop {
@@ -173,7 +113,7 @@ impl Direct {
             if !marker.is_empty() {
                 query.push(("part-number-marker", marker.as_str()));
             }
-            let answer = store.send(Method::GET, &store.url(key, &query)).await?;
+            let answer = self.store.send(Method::GET, &self.store.url(key, &query)).await?;
             let page: PartsPage = read_xml("the list of parts", &answer)?;
             for Part { part_number, etag } in &page.part {
                 // quotes are what it has of what XML writes in another way
@@ -195,6 +135,57 @@ impl Direct {
         }
         body.push_str("</CompleteMultipartUpload>");
         Ok(body)
+    }
+}
+
+#[async_trait]
+impl SignAddresses for Direct {
+    async fn read(&self, key: &str, options: &PresignOptions) -> Result<String> {
+        let mut query = Vec::new();
+        if let Some(disposition) = &options.content_disposition {
+            query.push(("response-content-disposition", disposition.as_str()));
+        }
+        if let Some(kind) = &options.content_type {
+            query.push(("response-content-type", kind.as_str()));
+        }
+        let request = built(Request::get(self.store.url(key, &query)), ())?;
+        self.store.requests.presign(request, options.expires_in).await
+    }
+
+    async fn begin(&self, key: &str, options: &WriteOptions) -> Result<DirectWrite> {
+        let mut request = Request::post(self.store.url(key, &[("uploads", "")]));
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        let answer = self.store.requests.ask(built(request, Buffer::new())?);
+        let begun: Begun = read_xml("a begun upload", answer.await?.body())?;
+        let part_bytes = self.parts.bytes(options.size_hint) as u64;
+        Ok(DirectWrite { token: begun.upload_id, part_bytes })
+    }
+
+    async fn part(&self, key: &str, token: &str, options: &PartOptions) -> Result<String> {
+        if u64::from(options.number) > self.parts.count_max {
+            let message = format!("S3 takes {} parts and no more", self.parts.count_max);
+            return Err(PluginError::invalid_input(message));
+        }
+        let number = options.number.to_string();
+        let url = self.store.url(key, &[("partNumber", &number), ("uploadId", token)]);
+        let mut request = Request::put(url);
+        if let Some(length) = options.length {
+            request = request.header(CONTENT_LENGTH, length);
+        }
+        self.store.requests.presign(built(request, ())?, options.expires_in).await
+    }
+
+    async fn finish(&self, objects: &OpendalBackend, key: &str, token: &str) -> Result<ObjectMeta> {
+        let completed = self.complete(key, token).await?;
+        match objects.stat(key).await {
+            // what was completed is there
+            Err(error) if completed.is_some() && error.kind == PluginErrorKind::NotFound => {
+                Err(error.with_retry(true))
+            }
+            found => found,
+        }
     }
 }
 

@@ -5,19 +5,16 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-use boxvault_plugin_sdk::{ObjectEntry, PluginError, PluginErrorKind, Result, serde::Deserialize};
-use boxvault_storage_opendal::{Buffer, HttpTransporter, SignedRequests, read_xml};
+use boxvault_plugin_sdk::{ObjectEntry, PluginErrorKind, Result, async_trait, serde::Deserialize};
+use boxvault_storage_opendal::{
+    Buffer, FindUnfinished, HttpTransporter, SignedRequests, built, folder, in_path, query,
+    read_xml,
+};
 use chrono::DateTime;
-use http::{Method, Request, request::Builder};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use http::{Method, Request};
 use reqsign_aws_v4::{Credential, RequestSigner};
 
 use crate::{Config, credentials::Credentials};
-
-/// Left as they are in a path, whose slashes stay too; in a query they do not.
-const PATH: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-const QUERY: &AsciiSet = &PATH.add(b'/');
 
 /// The unfinished uploads of a bucket, below the store's own prefix.
 #[derive(Debug)]
@@ -64,20 +61,41 @@ impl Uploads {
             }
             _ => format!("{endpoint}/{}", config.bucket),
         };
-        let root = match config.prefix.trim_matches('/') {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        };
-        Self { requests, bucket_url, root }
+        Self { requests, bucket_url, root: folder(&config.prefix) }
     }
 
-    /// The keys under a prefix that uploads were begun for, those after `after` in their order.
-    pub(crate) async fn list(
-        &self,
-        prefix: &str,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<ObjectEntry>> {
+    async fn page(&self, prefix: &str, key_marker: &str, id_marker: &str) -> Result<Page> {
+        let (prefix, key) =
+            (format!("{}{prefix}", self.root), format!("{}{key_marker}", self.root));
+        let mut pairs = vec![("uploads", ""), ("prefix", &prefix)];
+        if !key_marker.is_empty() {
+            pairs.push(("key-marker", &key));
+        }
+        if !id_marker.is_empty() {
+            pairs.push(("upload-id-marker", id_marker));
+        }
+        let url = format!("{}/?{}", self.bucket_url, query(&pairs));
+        let answer = self.send(Method::GET, &url).await?;
+        read_xml("the list of unfinished uploads", &answer)
+    }
+
+    /// Where an object is, with a query.
+    pub(crate) fn url(&self, key: &str, pairs: &[(&str, &str)]) -> String {
+        let full = format!("{}{key}", self.root);
+        let mark = if pairs.is_empty() { "" } else { "?" };
+        format!("{}/{}{mark}{}", self.bucket_url, in_path(&full), query(pairs))
+    }
+
+    /// Sends a signed request without a body; gives what a good answer holds.
+    pub(crate) async fn send(&self, method: Method, url: &str) -> Result<Vec<u8>> {
+        let request = Request::builder().method(method).uri(url);
+        Ok(self.requests.ask(built(request, Buffer::new())?).await?.into_body())
+    }
+}
+
+#[async_trait]
+impl FindUnfinished for Uploads {
+    async fn list(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<ObjectEntry>> {
         let limit = limit as usize;
         let mut begun: BTreeMap<String, Option<SystemTime>> = BTreeMap::new();
         // One key more than asked for: then all uploads of the others were seen.
@@ -103,8 +121,7 @@ impl Uploads {
         Ok(rows.map(|(key, modified)| ObjectEntry { key, size: 0, modified }).collect())
     }
 
-    /// Aborts all uploads of one key.
-    pub(crate) async fn abort(&self, key: &str) -> Result<()> {
+    async fn abort(&self, key: &str) -> Result<()> {
         let full = format!("{}{key}", self.root);
         let (mut key_marker, mut id_marker) = (String::new(), String::new());
         loop {
@@ -123,46 +140,6 @@ impl Uploads {
             (key_marker, id_marker) = (key.to_owned(), page.next_upload_id_marker);
         }
     }
-
-    async fn page(&self, prefix: &str, key_marker: &str, id_marker: &str) -> Result<Page> {
-        let mut query = vec![("prefix", format!("{}{prefix}", self.root))];
-        if !key_marker.is_empty() {
-            query.push(("key-marker", format!("{}{key_marker}", self.root)));
-        }
-        if !id_marker.is_empty() {
-            query.push(("upload-id-marker", id_marker.to_owned()));
-        }
-        let query = query.iter().map(|(name, value)| pair(name, value));
-        let url = format!("{}/?uploads=&{}", self.bucket_url, query.collect::<Vec<_>>().join("&"));
-        let answer = self.send(Method::GET, &url).await?;
-        read_xml("the list of unfinished uploads", &answer)
-    }
-
-    /// Where an object is, with a query.
-    pub(crate) fn url(&self, key: &str, query: &[(&str, &str)]) -> String {
-        let full = format!("{}{key}", self.root);
-        let mut url = format!("{}/{}", self.bucket_url, utf8_percent_encode(&full, PATH));
-        for (place, (name, value)) in query.iter().enumerate() {
-            url.push(if place == 0 { '?' } else { '&' });
-            url.push_str(&pair(name, value));
-        }
-        url
-    }
-
-    /// Sends a signed request without a body; gives what a good answer holds.
-    pub(crate) async fn send(&self, method: Method, url: &str) -> Result<Vec<u8>> {
-        let request = Request::builder().method(method).uri(url);
-        Ok(self.requests.ask(built(request, Buffer::new())?).await?.into_body())
-    }
-}
-
-/// A request that is whole.
-pub(crate) fn built<T>(request: Builder, body: T) -> Result<Request<T>> {
-    request.body(body).map_err(|error| PluginError::invalid_config(format!("endpoint: {error}")))
-}
-
-fn pair(name: &str, value: &str) -> String {
-    format!("{name}={}", utf8_percent_encode(value, QUERY))
 }
 
 fn moment(text: &str) -> Option<SystemTime> {

@@ -4,7 +4,6 @@ use std::{
     ffi::OsString,
     fs::File,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use boxvault_plugin_sdk::{
@@ -12,7 +11,10 @@ use boxvault_plugin_sdk::{
     schemars::{self, JsonSchema},
     serde::Deserialize,
 };
-use boxvault_storage_opendal::Patience;
+use boxvault_storage_opendal::{
+    Patience,
+    keys::{self, bad, between},
+};
 
 /// The sftp backend's table in the configuration.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -46,7 +48,7 @@ pub struct Config {
     #[schemars(range(min = 1, max = 30))]
     pub request_timeout_s: u64,
     /// How long one piece of a file may take on its way, and the server to make a file durable, in seconds: 5 to 600.
-    #[serde(default = "transfer_timeout_s")]
+    #[serde(default = "keys::transfer_timeout_s")]
     #[schemars(range(min = 5, max = 600))]
     pub transfer_timeout_s: u64,
 }
@@ -68,16 +70,9 @@ const fn request_timeout_s() -> u64 {
     8
 }
 
-const fn transfer_timeout_s() -> u64 {
-    55
-}
-
 impl Config {
     /// Checks what the types do not.
     pub(crate) fn check(&self) -> Result<()> {
-        let bad = |key: &str, problem: &str| {
-            Err(PluginError::invalid_config(format!("{key}: {problem}")))
-        };
         // what begins with a dash would be an option of ssh
         for (key, value) in [("host", &self.host), ("user", &self.user)] {
             let plain = |c: char| c.is_ascii_graphic() && c != '@';
@@ -88,17 +83,9 @@ impl Config {
         if self.root.trim_end_matches('/').is_empty() || self.root.contains(['\0', '\n']) {
             return bad("root", "it is a folder below the root of the file system");
         }
-        let between = |key, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            bad(key, &format!("{value} is not between {min} and {max}"))
-        };
-        between("port", self.port.into(), 1, u16::MAX.into())?;
-        between("connections", self.connections as u64, 1, 16)?;
-        between("retries", self.retries as u64, 0, 10)?;
-        between("request_timeout_s", self.request_timeout_s, 1, 30)?;
-        between("transfer_timeout_s", self.transfer_timeout_s, 5, 600)
+        between("port", self.port.into(), 1..=u16::MAX.into())?;
+        between("connections", self.connections, 1..=16)?;
+        self.patience().check()
     }
 
     /// Checks that the files can be read, which `ssh` would only say in its own way.
@@ -142,11 +129,7 @@ impl Config {
     }
 
     pub(crate) fn patience(&self) -> Patience {
-        Patience {
-            question: Duration::from_secs(self.request_timeout_s),
-            transfer: Duration::from_secs(self.transfer_timeout_s),
-            retries: self.retries,
-        }
+        Patience::of_keys(self.retries, self.request_timeout_s, self.transfer_timeout_s)
     }
 }
 

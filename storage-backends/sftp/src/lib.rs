@@ -20,7 +20,7 @@ use boxvault_plugin_sdk::{
     export_storage_backend,
     storage::{LIST_LIMIT_MAX, check_key},
 };
-use boxvault_storage_opendal::{STAGING, list_staged, staged, staged_of};
+use boxvault_storage_opendal::{STAGING, StagedFiles, abort_staged, list_staged, staged};
 
 pub use config::Config;
 
@@ -133,24 +133,26 @@ impl StorageBackend for SftpBackend {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<ObjectEntry>> {
-        let list = |prefix: String, after: String| async move {
-            self.files.list(&prefix, &after, LIST_LIMIT_MAX).await
-        };
-        list_staged(list, (prefix, after.unwrap_or_default(), limit)).await
+        list_staged(&*self.files, prefix, after.unwrap_or_default(), limit).await
     }
 
     async fn abort_unfinished(&self, key: &str) -> Result<()> {
         check(key)?;
-        let list = |prefix: String, after: String| async move {
-            self.files.list(&prefix, &after, LIST_LIMIT_MAX).await
-        };
-        for name in staged_of(list, key).await? {
-            match self.files.remove(&name).await {
-                Err(error) if error.kind != PluginErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        abort_staged(&*self.files, key).await
+    }
+}
+
+#[async_trait]
+impl StagedFiles for Files {
+    async fn list_files(&self, prefix: &str, after: &str) -> Result<Vec<ObjectEntry>> {
+        self.list(prefix, after, LIST_LIMIT_MAX).await
+    }
+
+    async fn remove_file(&self, name: &str) -> Result<()> {
+        match self.remove(name).await {
+            Err(error) if error.kind == PluginErrorKind::NotFound => Ok(()),
+            result => result,
         }
-        Ok(())
     }
 }
 

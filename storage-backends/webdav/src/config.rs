@@ -1,13 +1,16 @@
 //! The keys of the webdav backend.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use boxvault_plugin_sdk::{
-    PluginError, Result, Secret,
+    Result, Secret,
     schemars::{self, JsonSchema},
     serde::Deserialize,
 };
-use boxvault_storage_opendal::Patience;
+use boxvault_storage_opendal::{
+    Patience,
+    keys::{self, bad, check_endpoint, check_folder},
+};
 
 /// The webdav backend's table in the configuration.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -28,63 +31,35 @@ pub struct Config {
     /// Certificates, PEM, that are trusted besides those of the system.
     pub ca_file: Option<PathBuf>,
     /// How often a request is sent again that failed for a reason that may pass, with growing pauses: up to 10.
-    #[serde(default = "retries")]
+    #[serde(default = "keys::retries")]
     #[schemars(range(min = 0, max = 10))]
     pub retries: usize,
     /// How long one request that moves no file may take, in seconds: 1 to 30.
-    #[serde(default = "request_timeout_s")]
+    #[serde(default = "keys::request_timeout_s")]
     #[schemars(range(min = 1, max = 30))]
     pub request_timeout_s: u64,
     /// How long one piece of a file may take on its way, and the server to keep a file when all of it is there, in
     /// seconds: 5 to 600.
-    #[serde(default = "transfer_timeout_s")]
+    #[serde(default = "keys::transfer_timeout_s")]
     #[schemars(range(min = 5, max = 600))]
     pub transfer_timeout_s: u64,
-}
-
-const fn retries() -> usize {
-    4
-}
-
-/// The server waits 30 seconds for an answer to a small question.
-const fn request_timeout_s() -> u64 {
-    10
-}
-
-const fn transfer_timeout_s() -> u64 {
-    55
 }
 
 impl Config {
     /// Checks what the types do not.
     pub(crate) fn check(&self) -> Result<()> {
-        let bad = |key: &str, problem: &str| {
-            Err(PluginError::invalid_config(format!("{key}: {problem}")))
-        };
-        if !["http://", "https://"].iter().any(|scheme| self.endpoint.starts_with(scheme)) {
-            return bad("endpoint", "it begins with http:// or https://");
-        }
+        check_endpoint("endpoint", Some(&self.endpoint))?;
         if self.endpoint.contains(['?', '#', '@']) {
             return bad("endpoint", "it has no query and no user: username and password are keys");
         }
-        if self.root.split('/').any(|segment| matches!(segment, "." | "..")) {
-            return bad("root", "it has a dot segment");
-        }
+        check_folder("root", &self.root)?;
         if self.username.is_some() != self.password.is_some() {
             return bad("username", "set it together with password, or neither");
         }
         if self.token.is_some() && self.username.is_some() {
             return bad("token", "set it or username, not both");
         }
-        let between = |key, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            bad(key, &format!("{value} is not between {min} and {max}"))
-        };
-        between("retries", self.retries as u64, 0, 10)?;
-        between("request_timeout_s", self.request_timeout_s, 1, 30)?;
-        between("transfer_timeout_s", self.transfer_timeout_s, 5, 600)
+        self.patience().check()
     }
 
     /// Where the server is, without a slash at the end.
@@ -93,10 +68,6 @@ impl Config {
     }
 
     pub(crate) fn patience(&self) -> Patience {
-        Patience {
-            question: Duration::from_secs(self.request_timeout_s),
-            transfer: Duration::from_secs(self.transfer_timeout_s),
-            retries: self.retries,
-        }
+        Patience::of_keys(self.retries, self.request_timeout_s, self.transfer_timeout_s)
     }
 }

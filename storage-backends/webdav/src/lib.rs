@@ -9,7 +9,7 @@ mod conformance;
 mod names;
 mod upload;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use boxvault_plugin_sdk::{
     ByteRange, Capabilities, ObjectEntry, ObjectMeta, ObjectReader, ObjectWriter, PluginError,
@@ -17,21 +17,15 @@ use boxvault_plugin_sdk::{
     export_storage_backend, storage::LIST_LIMIT_MAX,
 };
 use boxvault_storage_opendal::{
-    Found, HttpOptions, OpendalBackend, OperationContext, Operator, Page, STAGING, from_opendal,
-    http_client, http_transport, list_staged, rows_of, services, staged, staged_of,
+    Found, HttpOptions, OpendalBackend, OperationContext, Operator, Page, STAGING, StagedFiles,
+    abort_staged, from_opendal, http_client, http_transport, in_path, list_staged, rows_of,
+    services, staged,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 
 pub use config::Config;
 
 use upload::{Request, Writer, causes, refused};
-
-/// How long it may take to get a connection. Five attempts fit into the time that the server waits for an answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
-/// Left as they are in a path, whose slashes stay too.
-const PATH: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The plugin: makes a backend of a [`Config`].
 #[derive(Debug)]
@@ -46,11 +40,7 @@ impl StoragePlugin for Webdav {
 
     async fn create(config: Config) -> Result<Box<dyn StorageBackend>> {
         config.check()?;
-        let options = HttpOptions {
-            connect_timeout: CONNECT_TIMEOUT,
-            silence_timeout: Some(Duration::from_secs(config.transfer_timeout_s)),
-            ca_file: config.ca_file.clone(),
-        };
+        let options = HttpOptions::new(config.patience(), config.ca_file.as_ref());
         let mut service =
             services::Webdav::default().endpoint(config.endpoint()).root(&config.root);
         if let (Some(user), Some(password)) = (&config.username, &config.password) {
@@ -111,24 +101,19 @@ impl Files {
         Ok(keys.collect())
     }
 
-    async fn list_all(&self, prefix: String, after: String) -> Result<Vec<ObjectEntry>> {
-        let (prefix, after) = (prefix.as_str(), after.as_str());
-        self.list(Page { prefix, after, limit: LIST_LIMIT_MAX, hidden: None }).await
-    }
-
     /// Begins to send a file, whose folder is made if it is not there.
     async fn send(&self, name: &str) -> Result<Request> {
         let folder = name.rfind('/').map_or("/", |slash| &name[..=slash]);
         self.operator.create_dir(folder).await.map_err(from_opendal)?;
         let request = self.request(Method::PUT, name);
-        Ok(Request::begin(request, Duration::from_secs(self.config.transfer_timeout_s)))
+        Ok(Request::begin(request, self.config.patience().transfer))
     }
 
     /// Asks for the top folder, and makes it if it is not there. OpenDAL would not say why not.
     async fn check(&self) -> Result<()> {
         let find = Method::from_bytes(b"PROPFIND").expect("these letters are a method");
         let ask = self.request(find, "").header("depth", "0").body("");
-        let patience = Duration::from_secs(self.config.request_timeout_s);
+        let patience = self.config.patience().question;
         let answer = ask.timeout(patience).send().await;
         let answer =
             answer.map_err(|error| PluginError::unavailable(causes(&error.without_url())))?;
@@ -144,7 +129,7 @@ impl Files {
             "" => name.to_owned(),
             root => format!("{root}/{name}"),
         };
-        let url = format!("{}/{}", self.config.endpoint(), utf8_percent_encode(&path, PATH));
+        let url = format!("{}/{}", self.config.endpoint(), in_path(&path));
         let mut request = self.client.request(method, url);
         if let (Some(user), Some(password)) = (&self.config.username, &self.config.password) {
             request = request.basic_auth(user, Some(password.expose()));
@@ -169,6 +154,17 @@ impl Files {
             Err(error) if error.kind == PluginErrorKind::NotFound => Ok(()),
             result => result,
         }
+    }
+}
+
+#[async_trait]
+impl StagedFiles for Files {
+    async fn list_files(&self, prefix: &str, after: &str) -> Result<Vec<ObjectEntry>> {
+        self.list(Page { prefix, after, limit: LIST_LIMIT_MAX, hidden: None }).await
+    }
+
+    async fn remove_file(&self, key: &str) -> Result<()> {
+        self.remove(&names::encode(key)).await
     }
 }
 
@@ -214,7 +210,7 @@ impl StorageBackend for WebdavBackend {
         match self.stat(key).await {
             Err(error) if error.kind == PluginErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
-            Ok(_) => self.files.remove(&names::encode(key)).await,
+            Ok(_) => self.files.remove_file(key).await,
         }
     }
 
@@ -234,15 +230,11 @@ impl StorageBackend for WebdavBackend {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<ObjectEntry>> {
-        let list = |prefix, after| self.files.list_all(prefix, after);
-        list_staged(list, (prefix, after.unwrap_or_default(), limit)).await
+        list_staged(&*self.files, prefix, after.unwrap_or_default(), limit).await
     }
 
     async fn abort_unfinished(&self, key: &str) -> Result<()> {
         self.backend.check(key)?;
-        for name in staged_of(|prefix, after| self.files.list_all(prefix, after), key).await? {
-            self.files.remove(&names::encode(&name)).await?;
-        }
-        Ok(())
+        abort_staged(&*self.files, key).await
     }
 }
