@@ -2,7 +2,7 @@
 
 mod presigned;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use boxvault_plugin_conformance::servers::{
     AzblobServer, GcsServer, S3Server, SftpServer, WebdavServer,
@@ -55,15 +55,30 @@ fn azblob(test: &str) -> Option<Remote<AzblobServer>> {
     Some(Remote { _server: server, plugin: "azblob", config, secret })
 }
 
-/// One of Google's kind.
+/// One of Google's kind, for an identity.
 fn gcs(test: &str) -> Option<Remote<GcsServer>> {
     let server = found(test, GcsServer::start())?;
+    let file = server.credential_file.clone();
+    let secret = std::fs::read_to_string(&file).unwrap();
+    Some(gcs_with(server, &file, secret))
+}
+
+/// The same for a service account, whose key signs addresses.
+fn gcs_account(test: &str) -> Option<Remote<GcsServer>> {
+    let server = found(test, GcsServer::start())?;
+    let file = server.account_file.clone();
+    let account = std::fs::read_to_string(&file).unwrap();
+    let account: Value = serde_json::from_str(&account).unwrap();
+    let key = account["private_key"].as_str().unwrap().lines().nth(1).unwrap().to_owned();
+    Some(gcs_with(server, &file, key))
+}
+
+fn gcs_with(server: GcsServer, credential: &Path, secret: String) -> Remote<GcsServer> {
     let config = json!({
         "endpoint": server.endpoint, "bucket": server.bucket, "prefix": "boxvault", "chunk_bytes": PART_BYTES,
-        "credential_file": server.credential_file,
+        "credential_file": credential,
     });
-    let secret = std::fs::read_to_string(&server.credential_file).unwrap();
-    Some(Remote { _server: server, plugin: "gcs", config, secret: Some(secret) })
+    Remote { _server: server, plugin: "gcs", config, secret: Some(secret) }
 }
 
 /// One that speaks SFTP.
@@ -217,6 +232,12 @@ async fn blocks_that_a_killed_server_has_sent_are_swept_and_those_of_an_upload_t
 async fn files_that_a_killed_server_has_begun_are_swept_and_those_of_an_upload_that_runs_are_not() {
     let Some(sftp) = sftp("files_that_a_killed_server_has_begun") else { return };
     what_was_begun_is_swept(&sftp).await;
+}
+
+#[tokio::test]
+async fn chunks_that_a_killed_server_has_sent_are_swept_and_those_of_an_upload_that_runs_are_not() {
+    let Some(gcs) = gcs("chunks_that_a_killed_server_has_sent") else { return };
+    what_was_begun_is_swept(&gcs).await;
 }
 
 async fn what_was_begun_is_swept<S>(remote: &Remote<S>) {

@@ -1,19 +1,26 @@
-"""A server of Google Cloud Storage's kind for one test: gcp-storage-emulator, with tokens that are really checked.
+"""A server of Google Cloud Storage's kind for one test: gcp-storage-emulator, with tokens and signatures that are really
+checked.
 
-Prints its URL, a bucket that holds nothing, and a file with what Google calls the configuration of a workload identity:
-with it, a client gets its token from this server, too. Ends when its standard input does, so that it never outlives who
-started it.
+Prints its URL, a bucket that holds nothing, a file with what Google calls the configuration of a workload identity, and
+one with the key of a service account: with either, a client gets its token from this server, too. Ends when its standard
+input does, so that it never outlives who started it.
 """
 
+import base64
+import hashlib
 import json
 import os
 import secrets
 import sys
 import tempfile
 import threading
+from datetime import datetime, timedelta, timezone
 from http import HTTPStatus, server as http_server
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl, quote, unquote
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from gcp_storage_emulator import server
 from gcp_storage_emulator.exceptions import NotFound
 from gcp_storage_emulator.handlers import objects
@@ -21,6 +28,9 @@ from gcp_storage_emulator.handlers import objects
 BUCKET = "boxes"
 SUBJECT_TOKEN = secrets.token_hex()
 ACCESS_TOKEN = secrets.token_hex()
+ACCOUNT = "boxvault@example.iam.gserviceaccount.com"
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 def refuse(response, status, reason, message):
@@ -65,10 +75,35 @@ def give_up(request, response, storage, *args, **kwargs):
         response.status = HTTPStatus.NOT_FOUND
 
 
-# Where a workload identity gets its token.
+def is_signed(signature, text):
+    try:
+        KEY.public_key().verify(signature, text, padding.PKCS1v15(), hashes.SHA256())
+        return True
+    except InvalidSignature:
+        return False
+
+
+def decoded(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+# Whether this is a statement of the service account that Google would give a token for.
+def is_statement(text):
+    head, claims, signature = text.split(".")
+    if not is_signed(decoded(signature), f"{head}.{claims}".encode()) or json.loads(decoded(head))["alg"] != "RS256":
+        return False
+    claims, now = json.loads(decoded(claims)), datetime.now(timezone.utc).timestamp()
+    in_time = claims["iat"] - 60 <= now < claims["exp"] <= claims["iat"] + 3600
+    return in_time and claims["iss"] == ACCOUNT and claims["aud"] == url + "/token" and claims["scope"]
+
+
+# Where a workload identity and a service account get their tokens.
 def give_token(request, response, storage, *args, **kwargs):
     form = {name: values[0] for name, values in parse_qs((request.data or b"").decode()).items()}
-    if form.get("subject_token") != SUBJECT_TOKEN:
+    if form.get("grant_type") == GRANT:
+        if not is_statement(form["assertion"]):
+            return refuse(response, HTTPStatus.BAD_REQUEST, "invalid_grant", "Invalid JWT Signature.")
+    elif form.get("subject_token") != SUBJECT_TOKEN:
         return refuse(response, HTTPStatus.UNAUTHORIZED, "invalid_grant", "The subject token is not valid.")
     token_type = "urn:ietf:params:oauth:token-type:access_token"
     return response.json(
@@ -76,17 +111,51 @@ def give_token(request, response, storage, *args, **kwargs):
     )
 
 
+# Whether an address is signed for this request, and its time not over. Source: "V4 signing process with your own program".
+def is_granted(request):
+    pairs = parse_qsl(request._parsed_url.query, keep_blank_values=True)
+    query = dict(pairs)
+    signed_at = datetime.strptime(query["X-Goog-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    if datetime.now(timezone.utc) > signed_at + timedelta(seconds=int(query["X-Goog-Expires"])):
+        return False
+    account, _, scope = query["X-Goog-Credential"].partition("/")
+    if account != ACCOUNT or scope != signed_at.strftime("%Y%m%d") + "/auto/storage/goog4_request":
+        return False
+    names = query["X-Goog-SignedHeaders"].split(";")
+    canonical = [
+        request.method,
+        quote(unquote(request.path), safe="-_.~/"),
+        "&".join(
+            sorted(quote(k, safe="-_.~") + "=" + quote(v, safe="-_.~") for k, v in pairs if k != "X-Goog-Signature")
+        ),
+        *(f"{name}:{' '.join(request.get_header(name, '').split())}" for name in names),
+        "",
+        query["X-Goog-SignedHeaders"],
+        "UNSIGNED-PAYLOAD",
+    ]
+    digest = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
+    text = "\n".join([query["X-Goog-Algorithm"], query["X-Goog-Date"], scope, digest])
+    return "host" in names and is_signed(bytes.fromhex(query["X-Goog-Signature"]), text.encode())
+
+
 one_at_a_time = threading.RLock()
 
 
-# Everybody needs the token but who knows the address of an upload.
+# Everybody needs the token but who knows the address of an upload, or has one that is signed.
 def checked(handler):
     def handle(request, response, storage, *args, **kwargs):
-        if "upload_id" not in request.query and request.get_header("Authorization") != f"Bearer {ACCESS_TOKEN}":
+        if "X-Goog-Signature" in request.query:
+            if not is_granted(request):
+                return refuse(response, HTTPStatus.FORBIDDEN, "SignatureDoesNotMatch", "Access denied.")
+        elif "upload_id" not in request.query and request.get_header("Authorization") != f"Bearer {ACCESS_TOKEN}":
             return refuse(response, HTTPStatus.UNAUTHORIZED, "authError", "Invalid Credentials")
         request.data  # it is kept; nobody waits for a client that is slow to send
         with one_at_a_time:
             handler(request, response, storage, *args, **kwargs)
+        # the emulator knows the one for the disposition only
+        kind = request.query.get("response-content-type")
+        if kind and handler is objects.download and response.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            response["Content-type"] = kind[0]
         if response.status == HTTPStatus.NOT_FOUND and not response._content:
             known = request.params["bucket_name"] in storage.buckets
             message = "No such object" if known else "The specified bucket does not exist."
@@ -95,10 +164,25 @@ def checked(handler):
     return handle
 
 
-objects_ls = objects.ls
+# What was put together says how long it is in the way of all others.
+def compose(request, response, storage, *args, **kwargs):
+    as_it_is = objects._make_object_resource
+    objects._make_object_resource = lambda base, bucket, name, kind, size, *more: as_it_is(
+        base, bucket, name, kind, str(size), *more
+    )
+    try:
+        objects_compose(request, response, storage, *args, **kwargs)
+    finally:
+        objects._make_object_resource = as_it_is
+
+
+objects_ls, objects_compose = objects.ls, objects.compose
 for _, handlers in server.HANDLERS:
+    if objects.xml_upload in handlers.values():
+        handlers[server.DELETE] = objects.delete
     for method, handler in handlers.items():
-        handlers[method] = checked(list_page if handler is objects_ls else handler)
+        mended = {objects_ls: list_page, objects_compose: compose}
+        handlers[method] = checked(mended.get(handler, handler))
     if server.PUT in handlers and server.POST in handlers:
         handlers[server.DELETE] = checked(give_up)
 server.HANDLERS = ((r"^/token$", {server.POST: give_token}), *server.HANDLERS)
@@ -126,6 +210,13 @@ with tempfile.TemporaryDirectory() as folder:
             },
             file,
         )
-    print(url, BUCKET, credential_file, flush=True)
+    account_file = os.path.join(folder, "account.json")
+    with open(account_file, "w") as file:
+        pem = KEY.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        key = {"type": "service_account", "client_email": ACCOUNT, "private_key": pem.decode()}
+        json.dump({**key, "token_uri": url + "/token"}, file)
+    print(url, BUCKET, credential_file, account_file, flush=True)
     sys.stdin.read()
 os._exit(0)

@@ -130,6 +130,8 @@ pub struct GcsServer {
     pub bucket: String,
     /// A file with the configuration of a workload identity, which may do everything.
     pub credential_file: PathBuf,
+    /// A file with the key of a service account, which may too, and sign addresses.
+    pub account_file: PathBuf,
     _process: Process,
 }
 
@@ -140,12 +142,16 @@ impl GcsServer {
     /// Why there is none on this machine.
     pub fn start() -> Result<Self, String> {
         let (process, words) = Process::start("gcs.py")?;
-        let [endpoint, bucket, credential_file] = words.as_slice() else {
-            return Err(format!("gcs.py said {} words instead of three", words.len()));
+        let [endpoint, bucket, credential_file, account_file] = words.as_slice() else {
+            return Err(format!("gcs.py said {} words instead of four", words.len()));
         };
-        let (endpoint, bucket, credential_file) =
-            (endpoint.clone(), bucket.clone(), credential_file.into());
-        Ok(Self { endpoint, bucket, credential_file, _process: process })
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            bucket: bucket.clone(),
+            credential_file: credential_file.into(),
+            account_file: account_file.into(),
+            _process: process,
+        })
     }
 }
 

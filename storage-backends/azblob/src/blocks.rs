@@ -43,6 +43,8 @@ pub(crate) struct Blocks {
     requests: SignedRequests<Credential>,
     /// The container's URL, without a slash at its end.
     container_url: String,
+    /// The same for clients.
+    public_url: String,
     /// What all names begin with: nothing, or a text with a slash at its end.
     root: String,
     /// What tells Azure the key to encrypt with.
@@ -115,6 +117,7 @@ impl Blocks {
         Self {
             requests: SignedRequests::new(transport, credentials, RequestSigner::new(), patience),
             container_url: format!("{}/{}", config.endpoint(), config.container),
+            public_url: format!("{}/{}", config.public_endpoint(), config.container),
             root: folder(&config.prefix),
             encryption,
         }
@@ -200,7 +203,8 @@ impl Blocks {
 
     /// Where a client sends a block to, without what gives it the right to.
     pub(crate) fn sent_url(&self, key: &str, id: &str) -> String {
-        self.url(&sent(key), &format!("comp=block&blockid={}", in_query(id)))
+        let query = format!("comp=block&blockid={}", in_query(id));
+        self.url_at(&self.public_url, &sent(key), &query)
     }
 
     /// The name that a client's blocks have in the container.
@@ -262,10 +266,19 @@ impl Blocks {
         read_xml("the list of blobs", answer.body())
     }
 
-    pub(crate) fn url(&self, key: &str, query: &str) -> String {
+    /// Where a client reads an object from, without what gives it the right to.
+    pub(crate) fn public_url(&self, key: &str) -> String {
+        self.url_at(&self.public_url, key, "")
+    }
+
+    fn url(&self, key: &str, query: &str) -> String {
+        self.url_at(&self.container_url, key, query)
+    }
+
+    fn url_at(&self, container_url: &str, key: &str, query: &str) -> String {
         let name = self.name(key);
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}/{}{mark}{query}", self.container_url, in_path(&name))
+        format!("{container_url}/{}{mark}{query}", in_path(&name))
     }
 
     fn encrypted(&self, request: Builder) -> Builder {

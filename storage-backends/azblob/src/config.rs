@@ -38,6 +38,9 @@ pub struct Config {
     /// Where the account is, such as `https://boxes.blob.core.chinacloudapi.cn`. Not set: at
     /// `blob.core.windows.net`.
     pub endpoint: Option<String>,
+    /// Where clients reach the store, when they do so by another name than this server, such as
+    /// `https://files.example.com`: addresses that are signed for them begin with it. Not set: as this server does.
+    pub public_endpoint: Option<String>,
     /// What the names of all blobs begin with, such as `boxvault`; not set: nothing. Two servers that do not share a
     /// catalog need different ones in the same container.
     #[serde(default)]
@@ -87,6 +90,7 @@ impl Config {
             return bad("account_name", "it is the name of a storage account");
         }
         check_endpoint("endpoint", self.endpoint.as_deref())?;
+        check_endpoint("public_endpoint", self.public_endpoint.as_deref())?;
         check_folder("prefix", &self.prefix)?;
         if let Some(key) = &self.account_key {
             if self.sas_token.is_some() {
@@ -112,6 +116,14 @@ impl Config {
         match &self.endpoint {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
             None => format!("https://{}.blob.core.windows.net", self.account_name),
+        }
+    }
+
+    /// Where it is for clients, without a slash at the end.
+    pub(crate) fn public_endpoint(&self) -> String {
+        match &self.public_endpoint {
+            Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+            None => self.endpoint(),
         }
     }
 

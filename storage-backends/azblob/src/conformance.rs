@@ -1,6 +1,6 @@
 //! The storage suite on this backend directly, and what only this backend promises. The server is a real one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use boxvault_plugin_conformance::{
     Outcome,
@@ -8,7 +8,8 @@ use boxvault_plugin_conformance::{
     storage,
 };
 use boxvault_plugin_sdk::{
-    Bytes, PluginErrorKind, Secret, StorageBackend, StoragePlugin, WriteOptions,
+    Bytes, PartOptions, PluginErrorKind, PresignOptions, Secret, StorageBackend, StoragePlugin,
+    WriteOptions,
 };
 use data_encoding::BASE64;
 
@@ -26,6 +27,7 @@ fn config(server: &AzblobServer) -> Config {
         account_key: Some(Secret::new(&*server.account_key)),
         sas_token: None,
         endpoint: Some(server.endpoint.clone()),
+        public_endpoint: None,
         prefix: "somewhere/below".to_owned(),
         ca_file: None,
         encryption_key: None,
@@ -104,6 +106,22 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     }
 }
 
+#[tokio::test]
+async fn addresses_for_clients_begin_with_the_public_endpoint() {
+    let config: Config = boxvault_plugin_sdk::config::parse(
+        br#"{"container":"c","account_name":"a","account_key":"a2V5",
+            "public_endpoint":"https://files.example.com/"}"#,
+    )
+    .unwrap();
+    let store = store(config).await;
+    let read = PresignOptions::expires_in(Duration::from_mins(1));
+    let read = store.presign_read("object", read).await.unwrap();
+    let part = PartOptions::new(1, None, Duration::from_mins(1));
+    let part = store.presign_part("object", "token", part).await.unwrap();
+    let begin = "https://files.example.com/c/object";
+    assert!(read.starts_with(begin) && part.starts_with(begin), "{read} {part}");
+}
+
 #[test]
 fn what_cannot_work_is_refused_by_name() {
     let good: Config =
@@ -113,6 +131,7 @@ fn what_cannot_work_is_refused_by_name() {
         (Config { container: "a/b".to_owned(), ..good.clone() }, "container"),
         (Config { account_name: String::new(), ..good.clone() }, "account_name"),
         (Config { endpoint: Some("blob.example.com".to_owned()), ..good.clone() }, "endpoint"),
+        (Config { public_endpoint: Some("ftp://a".to_owned()), ..good.clone() }, "public_endpoint"),
         (Config { prefix: "a/../b".to_owned(), ..good.clone() }, "prefix"),
         (Config { account_key: Some("no base64!".into()), ..good.clone() }, "account_key"),
         (

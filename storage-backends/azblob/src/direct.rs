@@ -117,7 +117,7 @@ impl SignAddresses for Direct {
             content_disposition: options.content_disposition.as_deref().unwrap_or_default(),
             content_type: options.content_type.as_deref().unwrap_or_default(),
         };
-        Ok(format!("{}?{}", self.blocks.url(key, ""), self.signed(&grant)?))
+        Ok(format!("{}?{}", self.blocks.public_url(key), self.signed(&grant)?))
     }
 
     /// There is nothing to tell Azure.

@@ -28,6 +28,9 @@ pub struct Config {
     pub credential: Option<Secret>,
     /// Where the store is, such as an endpoint for private access. Not set: `https://storage.googleapis.com`.
     pub endpoint: Option<String>,
+    /// Where clients reach the store, when they do so by another name than this server, such as
+    /// `https://files.example.com`: addresses that are signed for them begin with it. Not set: as this server does.
+    pub public_endpoint: Option<String>,
     /// What the names of all objects begin with, such as `boxvault`; not set: nothing. Two servers that do not share a
     /// catalog need different ones in the same bucket.
     #[serde(default)]
@@ -68,6 +71,7 @@ impl Config {
     pub(crate) fn check(&self) -> Result<()> {
         check_name("bucket", &self.bucket)?;
         check_endpoint("endpoint", self.endpoint.as_deref())?;
+        check_endpoint("public_endpoint", self.public_endpoint.as_deref())?;
         check_folder("prefix", &self.prefix)?;
         if let Some(credential) = &self.credential
             && !credential.expose().trim_start().starts_with('{')
@@ -95,6 +99,11 @@ impl Config {
     /// Where the store is, without a slash at the end.
     pub(crate) fn endpoint(&self) -> &str {
         self.endpoint.as_deref().unwrap_or("https://storage.googleapis.com").trim_end_matches('/')
+    }
+
+    /// Where it is for clients, without a slash at the end.
+    pub(crate) fn public_endpoint(&self) -> &str {
+        self.public_endpoint.as_deref().unwrap_or(self.endpoint()).trim_end_matches('/')
     }
 
     pub(crate) fn patience(&self) -> Patience {

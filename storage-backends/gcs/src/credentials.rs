@@ -9,7 +9,10 @@ use reqsign_google::{
     VmMetadataCredentialProvider, WellKnownCredentialProvider,
 };
 
-use crate::Config;
+use crate::{
+    Config,
+    account::{Account, Tokens},
+};
 
 /// What a token may do: read and write objects.
 pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
@@ -21,8 +24,19 @@ pub(crate) type Credentials = Arc<ProvideCredentialChain<Credential>>;
 ///
 /// # Errors
 /// `InvalidConfig` if there are none.
-pub(crate) async fn find(config: &Config, transport: &HttpTransporter) -> Result<Credentials> {
+pub(crate) async fn find(
+    config: &Config,
+    account: Option<&Arc<Account>>,
+    transport: &HttpTransporter,
+) -> Result<Credentials> {
     let chain = ProvideCredentialChain::new();
+    if let Some(account) = account {
+        let tokens = Tokens(Arc::clone(account));
+        return match find_credentials(&tokens, transport).await {
+            Ok(()) => Ok(Arc::new(chain.push(tokens))),
+            Err(why) => Err(unusable("it cannot be used", &why)),
+        };
+    }
     let (credentials, problem) = if let Some(key) = &config.credential {
         let key = StaticCredentialProvider::new(key.expose()).with_scope(SCOPE);
         (chain.push(key), "it cannot be used")
@@ -40,6 +54,10 @@ pub(crate) async fn find(config: &Config, transport: &HttpTransporter) -> Result
     let credentials = Arc::new(credentials);
     match find_credentials(&credentials, transport).await {
         Ok(()) => Ok(credentials),
-        Err(why) => Err(PluginError::invalid_config(format!("credential: {problem}{why}"))),
+        Err(why) => Err(unusable(problem, &why)),
     }
+}
+
+fn unusable(problem: &str, why: &str) -> PluginError {
+    PluginError::invalid_config(format!("credential: {problem}{why}"))
 }

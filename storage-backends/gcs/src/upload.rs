@@ -6,11 +6,12 @@
 use std::time::SystemTime;
 
 use boxvault_plugin_sdk::{
-    Bytes, ObjectMeta, PluginError, PluginErrorKind, Result, async_trait, serde::Deserialize,
+    Bytes, ObjectMeta, PluginError, PluginErrorKind, Result, async_trait,
+    serde::{Deserialize, Serialize},
 };
 use boxvault_storage_opendal::{
     Buffer, CheckStore, Failures, HttpTransporter, Patience, SignedRequests, built, folder,
-    in_query, read_json, refused,
+    in_query, keys::check_endpoint, read_json, refused,
 };
 use chrono::DateTime;
 use http::{
@@ -22,6 +23,7 @@ use reqsign_google::{Credential, RequestSigner};
 use crate::{
     Config,
     credentials::{Credentials, SCOPE},
+    unfinished::note_name,
 };
 
 /// What the store answers to an upload that was given up.
@@ -37,13 +39,36 @@ pub(crate) struct Bucket {
     /// What all names begin with: nothing, or a text with a slash at its end.
     root: String,
     kms_key_name: Option<String>,
-    /// What is said of a new object besides its name.
-    description: String,
+    description: Description,
+}
+
+/// What is said of a new object besides its name.
+#[derive(Debug, Serialize)]
+#[serde(crate = "boxvault_plugin_sdk::serde", rename_all = "camelCase")]
+struct Description {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage_class: Option<String>,
+}
+
+/// Of what an object is put together.
+#[derive(Serialize)]
+#[serde(crate = "boxvault_plugin_sdk::serde", rename_all = "camelCase")]
+struct Composition<'a> {
+    source_objects: Vec<Source>,
+    destination: &'a Description,
+}
+
+#[derive(Serialize)]
+#[serde(crate = "boxvault_plugin_sdk::serde")]
+struct Source {
+    name: String,
 }
 
 /// What an upload is made of: its address. It is not printed.
 pub(crate) struct Upload {
     address: String,
+    /// The object in which that is noted.
+    note: Option<String>,
 }
 
 /// How far an upload has come.
@@ -69,11 +94,6 @@ impl Bucket {
         transport: HttpTransporter,
         credentials: Credentials,
     ) -> Self {
-        let description = match &config.storage_class {
-            // the configuration takes nothing that would have to be escaped
-            Some(class) => format!(r#"{{"storageClass":"{class}"}}"#),
-            None => "{}".to_owned(),
-        };
         let signer = RequestSigner::new("storage").with_scope(SCOPE);
         Self {
             requests: SignedRequests::new(transport, credentials, signer, config.patience()),
@@ -82,13 +102,39 @@ impl Bucket {
             name: config.bucket.clone(),
             root: folder(&config.prefix),
             kms_key_name: config.kms_key_name.clone(),
-            description,
+            description: Description { storage_class: config.storage_class.clone() },
         }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of an object in it.
+    pub(crate) fn object(&self, key: &str) -> String {
+        format!("{}{key}", self.root)
+    }
+
+    /// Puts objects together to a new one.
+    pub(crate) async fn compose(&self, key: &str, parts: &[String]) -> Result<()> {
+        let mut url = format!("{}/compose?ifGenerationMatch=0", self.object_url(key));
+        if let Some(key) = &self.kms_key_name {
+            url.push_str("&kmsKeyName=");
+            url.extend(in_query(key));
+        }
+        let parts = parts.iter().map(|part| Source { name: self.object(part) }).collect();
+        let wanted = Composition { source_objects: parts, destination: &self.description };
+        let body = json(&wanted)?;
+        let request = Request::post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_LENGTH, body.len());
+        self.requests.transfer(built(request, body)?).await.map(drop)
     }
 
     /// Begins an upload.
     pub(crate) async fn begin(&self, key: &str) -> Result<Upload> {
-        let name = format!("{}{key}", self.root);
+        let name = self.object(key);
         let mut url = format!(
             "{}/upload/storage/v1/b/{}/o?uploadType=resumable&name={}",
             self.endpoint,
@@ -99,14 +145,53 @@ impl Bucket {
             url.push_str("&kmsKeyName=");
             url.extend(in_query(key));
         }
+        let body = json(&self.description)?;
         let request = Request::post(url)
             .header(CONTENT_TYPE, "application/json")
-            .header(CONTENT_LENGTH, self.description.len());
-        let body = Buffer::from(self.description.clone());
+            .header(CONTENT_LENGTH, body.len());
         let answer = self.requests.ask(built(request, body)?).await?;
         let address = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let address = address.ok_or_else(|| PluginError::unexpected("an upload has no address"))?;
-        Ok(Upload { address: address.to_owned() })
+        Ok(Upload { address: address.to_owned(), note: None })
+    }
+
+    /// Begins an upload that takes a while, and notes where it goes on.
+    pub(crate) async fn begin_noted(&self, key: &str) -> Result<Upload> {
+        let mut upload = self.begin(key).await?;
+        let name = note_name(key);
+        let url = format!(
+            "{}/upload/storage/v1/b/{}/o?uploadType=media&name={}",
+            self.endpoint,
+            self.name,
+            in_query(&self.object(&name))
+        );
+        let request = Request::post(url)
+            .header(CONTENT_TYPE, "text/plain")
+            .header(CONTENT_LENGTH, upload.address.len());
+        let body = Buffer::from(upload.address.clone());
+        if let Err(error) = self.requests.ask(built(request, body)?).await {
+            drop(self.give_up(&upload).await);
+            return Err(error.context("where the upload goes on could not be noted"));
+        }
+        upload.note = Some(name);
+        Ok(upload)
+    }
+
+    /// Gives up what a note is about, if that has not ended.
+    pub(crate) async fn give_up_noted(&self, note: &str) -> Result<()> {
+        let request = Request::get(format!("{}?alt=media", self.object_url(note)));
+        let address = match self.requests.ask(built(request, Buffer::new())?).await {
+            Err(error) if error.kind == PluginErrorKind::NotFound => return Ok(()),
+            answer => String::from_utf8_lossy(answer?.body()).into_owned(),
+        };
+        if check_endpoint("note", Some(&address)).is_err() {
+            return Ok(());
+        }
+        self.end(&address).await
+    }
+
+    fn object_url(&self, key: &str) -> String {
+        format!("{}/storage/v1/b/{}/o/{}", self.endpoint, self.name, in_query(&self.object(key)))
     }
 
     /// Sends a chunk that begins at `offset`; with the object's size it is the last one, and makes the object.
@@ -153,7 +238,22 @@ impl Bucket {
 
     /// Gives an upload up, so that nothing of it is kept.
     pub(crate) async fn give_up(&self, upload: &Upload) -> Result<()> {
-        let request = Request::delete(&upload.address).header(CONTENT_LENGTH, 0);
+        self.end(&upload.address).await?;
+        self.forget(upload).await
+    }
+
+    /// Removes the note of an upload that has ended.
+    pub(crate) async fn forget(&self, upload: &Upload) -> Result<()> {
+        let Some(note) = &upload.note else { return Ok(()) };
+        let request = Request::delete(self.object_url(note)).header(CONTENT_LENGTH, 0);
+        match self.requests.ask(built(request, Buffer::new())?).await {
+            Err(error) if error.kind == PluginErrorKind::NotFound => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    async fn end(&self, address: &str) -> Result<()> {
+        let request = Request::delete(address).header(CONTENT_LENGTH, 0);
         let answer = self.once(built(request, Buffer::new())?, self.patience.question).await?;
         match answer.status() {
             status if status.is_success() || status == GIVEN_UP => Ok(()),
@@ -209,6 +309,11 @@ impl CheckStore for Bucket {
             _ => error,
         })
     }
+}
+
+fn json(value: &impl Serialize) -> Result<Buffer> {
+    let text = serde_json::to_vec(value);
+    Ok(text.map_err(|error| PluginError::unexpected(error.to_string()))?.into())
 }
 
 fn of(size: Option<u64>) -> String {

@@ -80,9 +80,14 @@ impl Transfer {
     /// Sends the chunk that waits, once the one before it is there.
     async fn send(&mut self, size: Option<u64>) -> Result<()> {
         self.arrived().await?;
-        let upload = match &self.upload {
-            Some(upload) => Arc::clone(upload),
-            None => Arc::clone(self.upload.insert(Arc::new(self.bucket.begin(&self.key).await?))),
+        let upload = if let Some(upload) = &self.upload {
+            Arc::clone(upload)
+        } else {
+            let upload = match size {
+                Some(_) => self.bucket.begin(&self.key).await?,
+                None => self.bucket.begin_noted(&self.key).await?,
+            };
+            Arc::clone(self.upload.insert(Arc::new(upload)))
         };
         let (bucket, offset) = (Arc::clone(&self.bucket), self.offset);
         let chunk = std::mem::take(&mut self.waiting);
@@ -104,7 +109,12 @@ impl Transfer {
         let size = self.offset + self.waiting_bytes as u64;
         self.send(Some(size)).await?;
         let object = self.arrived().await?;
-        object.ok_or_else(|| PluginError::unexpected("the store made no object"))
+        let object = object.ok_or_else(|| PluginError::unexpected("the store made no object"))?;
+        if let Some(upload) = &self.upload {
+            // what is left of it the sweep finds
+            drop(self.bucket.forget(upload).await);
+        }
+        Ok(object)
     }
 
     async fn abort(mut self) -> Result<()> {

@@ -31,7 +31,10 @@ pub use opendal::{Buffer, HttpTransporter, OperationContext, Operator, services}
 pub use parts::Parts;
 pub use patience::{Failures, Patience};
 #[cfg(feature = "signed")]
-pub use reqsign_core::{ProvideCredential, ProvideCredentialChain, hash::base64_hmac_sha256};
+pub use reqsign_core::{
+    Context as SigningContext, Error as SigningError, ProvideCredential, ProvideCredentialChain,
+    hash::base64_hmac_sha256, time::Timestamp as SigningTime,
+};
 pub use service::{CheckStore, FindUnfinished, OpenWriter, SignAddresses};
 #[cfg(feature = "signed")]
 pub use signed::{SignedRequests, find_credentials, read_json, read_xml, refused};

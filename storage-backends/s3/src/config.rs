@@ -29,6 +29,9 @@ pub struct Config {
     pub region: String,
     /// Where the store is, such as `https://s3.example.com`. Not set: AWS.
     pub endpoint: Option<String>,
+    /// Where clients reach the store, when they do so by another name than this server, such as
+    /// `https://files.example.com`: addresses that are signed for them begin with it. Not set: as this server does.
+    pub public_endpoint: Option<String>,
     /// What the keys of all objects begin with, such as `boxvault`; not set: nothing. Two servers that do not share a
     /// catalog need different ones in the same bucket.
     #[serde(default)]
@@ -105,6 +108,7 @@ impl Config {
             return bad("bucket", "directory buckets are not supported: they list without order");
         }
         check_endpoint("endpoint", self.endpoint.as_deref())?;
+        check_endpoint("public_endpoint", self.public_endpoint.as_deref())?;
         check_folder("prefix", &self.prefix)?;
         if self.access_key_id.is_some() != self.secret_access_key.is_some() {
             return bad("access_key_id", "set it together with secret_access_key, or neither");
@@ -125,6 +129,14 @@ impl Config {
         match &self.endpoint {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
             None => format!("https://s3.{}.amazonaws.com", self.region),
+        }
+    }
+
+    /// Where it is for clients, without a slash at the end.
+    pub(crate) fn public_endpoint(&self) -> String {
+        match &self.public_endpoint {
+            Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+            None => self.endpoint(),
         }
     }
 

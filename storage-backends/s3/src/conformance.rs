@@ -1,6 +1,6 @@
 //! The storage suite on this backend directly, and what only this backend promises. The server is a real one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use boxvault_plugin_conformance::{
     Outcome,
@@ -8,7 +8,8 @@ use boxvault_plugin_conformance::{
     storage,
 };
 use boxvault_plugin_sdk::{
-    Bytes, PluginErrorKind, Secret, StorageBackend, StoragePlugin, WriteOptions,
+    Bytes, PartOptions, PluginErrorKind, PresignOptions, Secret, StorageBackend, StoragePlugin,
+    WriteOptions,
 };
 
 use crate::{Config, Encryption, S3};
@@ -23,6 +24,7 @@ fn config(server: &S3Server) -> Config {
         bucket: server.bucket.clone(),
         region: "us-east-1".to_owned(),
         endpoint: Some(server.endpoint.clone()),
+        public_endpoint: None,
         prefix: "somewhere/below".to_owned(),
         access_key_id: Some(Secret::new(&*server.access_key_id)),
         secret_access_key: Some(Secret::new(&*server.secret_access_key)),
@@ -100,6 +102,26 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     }
 }
 
+#[tokio::test]
+async fn addresses_for_clients_begin_with_the_public_endpoint() {
+    let config: Config = boxvault_plugin_sdk::config::parse(
+        br#"{"bucket":"b","endpoint":"http://10.0.0.1:9000","public_endpoint":"https://files.example.com/",
+            "access_key_id":"id","secret_access_key":"secret"}"#,
+    )
+    .unwrap();
+    for (config, begin) in [
+        (config.clone(), "https://files.example.com/b/object?"),
+        (Config { path_style: Some(false), ..config }, "https://b.files.example.com/object?"),
+    ] {
+        let store = store(config).await;
+        let read = PresignOptions::expires_in(Duration::from_mins(1));
+        let read = store.presign_read("object", read).await.unwrap();
+        let part = PartOptions::new(1, None, Duration::from_mins(1));
+        let part = store.presign_part("object", "token", part).await.unwrap();
+        assert!(read.starts_with(begin) && part.starts_with(begin), "{read} {part}");
+    }
+}
+
 #[test]
 fn what_cannot_work_is_refused_by_name() {
     let good: Config = boxvault_plugin_sdk::config::parse(br#"{"bucket":"b"}"#).unwrap();
@@ -107,6 +129,7 @@ fn what_cannot_work_is_refused_by_name() {
         (Config { bucket: "a/b".to_owned(), ..good.clone() }, "bucket"),
         (Config { bucket: "fast--use1-az4--x-s3".to_owned(), ..good.clone() }, "bucket"),
         (Config { endpoint: Some("s3.example.com".to_owned()), ..good.clone() }, "endpoint"),
+        (Config { public_endpoint: Some("ftp://a".to_owned()), ..good.clone() }, "public_endpoint"),
         (Config { prefix: "a/../b".to_owned(), ..good.clone() }, "prefix"),
         (Config { access_key_id: Some("id".into()), ..good.clone() }, "access_key_id"),
         (Config { session_token: Some("t".into()), ..good.clone() }, "session_token"),

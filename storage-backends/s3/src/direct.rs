@@ -148,7 +148,7 @@ impl SignAddresses for Direct {
         if let Some(kind) = &options.content_type {
             query.push(("response-content-type", kind.as_str()));
         }
-        let request = built(Request::get(self.store.url(key, &query)), ())?;
+        let request = built(Request::get(self.store.public_url(key, &query)), ())?;
         self.store.requests.presign(request, options.expires_in).await
     }
 
@@ -169,7 +169,7 @@ impl SignAddresses for Direct {
             return Err(PluginError::invalid_input(message));
         }
         let number = options.number.to_string();
-        let url = self.store.url(key, &[("partNumber", &number), ("uploadId", token)]);
+        let url = self.store.public_url(key, &[("partNumber", &number), ("uploadId", token)]);
         let mut request = Request::put(url);
         if let Some(length) = options.length {
             request = request.header(CONTENT_LENGTH, length);

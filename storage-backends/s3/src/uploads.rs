@@ -22,6 +22,8 @@ pub(crate) struct Uploads {
     pub(crate) requests: SignedRequests<Credential>,
     /// The bucket's URL, without a slash at its end.
     bucket_url: String,
+    /// The same for clients.
+    public_url: String,
     /// What all keys begin with: nothing, or a text with a slash at its end.
     root: String,
 }
@@ -54,14 +56,18 @@ impl Uploads {
     ) -> Self {
         let signer = RequestSigner::new("s3", &config.region);
         let requests = SignedRequests::new(transport, credentials, signer, config.patience());
-        let endpoint = config.endpoint();
-        let bucket_url = match endpoint.split_once("://") {
+        let bucket_url = |endpoint: String| match endpoint.split_once("://") {
             Some((scheme, host)) if config.virtual_host_style() => {
                 format!("{scheme}://{}.{host}", config.bucket)
             }
             _ => format!("{endpoint}/{}", config.bucket),
         };
-        Self { requests, bucket_url, root: folder(&config.prefix) }
+        Self {
+            requests,
+            bucket_url: bucket_url(config.endpoint()),
+            public_url: bucket_url(config.public_endpoint()),
+            root: folder(&config.prefix),
+        }
     }
 
     async fn page(&self, prefix: &str, key_marker: &str, id_marker: &str) -> Result<Page> {
@@ -81,9 +87,18 @@ impl Uploads {
 
     /// Where an object is, with a query.
     pub(crate) fn url(&self, key: &str, pairs: &[(&str, &str)]) -> String {
+        self.url_at(&self.bucket_url, key, pairs)
+    }
+
+    /// Where it is for clients.
+    pub(crate) fn public_url(&self, key: &str, pairs: &[(&str, &str)]) -> String {
+        self.url_at(&self.public_url, key, pairs)
+    }
+
+    fn url_at(&self, bucket_url: &str, key: &str, pairs: &[(&str, &str)]) -> String {
         let full = format!("{}{key}", self.root);
         let mark = if pairs.is_empty() { "" } else { "?" };
-        format!("{}/{}{mark}{}", self.bucket_url, in_path(&full), query(pairs))
+        format!("{bucket_url}/{}{mark}{}", in_path(&full), query(pairs))
     }
 
     /// Sends a signed request without a body; gives what a good answer holds.

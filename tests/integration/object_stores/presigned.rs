@@ -11,7 +11,7 @@ use boxvault_tests::{
 use reqwest::{Method, header::HOST, redirect::Policy};
 use serde_json::{Value, json};
 
-use super::{Remote, SOON, azblob, s3, sweep};
+use super::{Remote, SOON, azblob, gcs_account, s3, sweep};
 
 /// Whoever has nothing but an address.
 fn stranger() -> reqwest::Client {
@@ -65,8 +65,23 @@ async fn a_download_is_sent_to_the_container_and_no_byte_goes_through_the_server
     a_download_is_sent_there(&azblob, test).await;
 }
 
+#[tokio::test]
+async fn a_download_is_sent_to_the_bucket_of_google_and_no_byte_goes_through_the_server() {
+    let test = "presigned::a_download_is_sent_to_the_bucket_of_google";
+    let Some(gcs) = gcs_account(test) else { return };
+    a_download_is_sent_there(&gcs, test).await;
+}
+
+/// Clients know the store by another name than the server does.
 async fn a_download_is_sent_there<S>(remote: &Remote<S>, test: &str) {
-    let server = remote.server().set("stores.main.transfer", "redirect").start().await;
+    let endpoint =
+        &*remote.config["endpoint"].as_str().unwrap().replacen("127.0.0.1", "localhost", 1);
+    let server = remote
+        .server()
+        .set("stores.main.transfer", "redirect")
+        .set("stores.main.public_endpoint", endpoint)
+        .start()
+        .await;
     let admin = server.admin().await;
     let file = BoxBuilder::new("virtualbox").disk_bytes(6 << 20).build();
     let at = Publication::new("acme", "debian", &file.bytes);
@@ -75,7 +90,6 @@ async fn a_download_is_sent_there<S>(remote: &Remote<S>, test: &str) {
     let before = counted(&server, "download_bytes_total").await;
 
     let address = sent_to(&anyone.get(&at.vagrant_path()).await);
-    let endpoint = remote.config["endpoint"].as_str().unwrap();
     assert!(address.starts_with(endpoint), "another place than the store");
     let whole = stranger().get(&address).send().await.unwrap();
     assert_eq!(whole.status().as_u16(), 200);
@@ -102,23 +116,7 @@ async fn a_download_is_sent_there<S>(remote: &Remote<S>, test: &str) {
     // three began; what was resumed had begun before
     wait_for("the count", SOON, async || (downloads(&admin, &at).await == 3).then_some(())).await;
 
-    // what the store would answer wrongly, we answer
-    let head = anyone.head(&at.vagrant_path()).await;
-    assert_eq!(head.status, 200);
-    assert_eq!(head.header("content-length"), Some(&*file.bytes.len().to_string()));
-    let tag = head.header("etag").unwrap().to_owned();
-    let beyond = format!("bytes={}-", file.bytes.len());
-    for (name, value, expected) in [
-        ("range", &*beyond, 200),
-        ("range", "bytes=0-9,20-29", 200),
-        ("if-match", &*tag, 200),
-        ("if-none-match", &*tag, 304),
-    ] {
-        let reply = anyone.get_with(&at.vagrant_path(), &[(name, value)]).await;
-        assert_eq!(reply.status, expected, "{name}: {value}");
-        assert!(expected == 304 || reply.bytes == file.bytes, "{name}: {value}");
-    }
-
+    answers_what_the_store_would_answer_wrongly(&anyone, &at, &file.bytes).await;
     let (start, end) = address.split_at(address.len() - 1);
     let other = if end == "1" { "2" } else { "1" };
     for tampered in
@@ -128,7 +126,12 @@ async fn a_download_is_sent_there<S>(remote: &Remote<S>, test: &str) {
         assert!((400..500).contains(&answer), "a tampered address is answered with {answer}");
     }
     let log = server.log();
-    for secret in ["X-Amz-Signature", "sig=", remote.secret.as_deref().expect("it has one")] {
+    for secret in [
+        "X-Amz-Signature",
+        "X-Goog-Signature",
+        "sig=",
+        remote.secret.as_deref().expect("it has one"),
+    ] {
         assert!(!log.contains(secret), "the log shows {secret}");
     }
     match Vagrant::new(&server.url()) {
@@ -139,6 +142,28 @@ async fn a_download_is_sent_there<S>(remote: &Remote<S>, test: &str) {
             assert_eq!(counted(&server, "downloads_redirected_total").await, 5);
         }
         None => skip(&format!("object_stores::{test}"), "vagrant is not installed"),
+    }
+}
+
+async fn answers_what_the_store_would_answer_wrongly(
+    anyone: &Client,
+    at: &Publication<'_>,
+    bytes: &[u8],
+) {
+    let head = anyone.head(&at.vagrant_path()).await;
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("content-length"), Some(&*bytes.len().to_string()));
+    let tag = head.header("etag").unwrap().to_owned();
+    let beyond = format!("bytes={}-", bytes.len());
+    for (name, value, expected) in [
+        ("range", &*beyond, 200),
+        ("range", "bytes=0-9,20-29", 200),
+        ("if-match", &*tag, 200),
+        ("if-none-match", &*tag, 304),
+    ] {
+        let reply = anyone.get_with(&at.vagrant_path(), &[(name, value)]).await;
+        assert_eq!(reply.status, expected, "{name}: {value}");
+        assert!(expected == 304 || reply.bytes == bytes, "{name}: {value}");
     }
 }
 
@@ -259,6 +284,13 @@ async fn a_file_goes_straight_to_the_bucket_and_is_there_once_it_was_looked_at()
 async fn a_file_goes_straight_to_the_container_and_is_there_once_it_was_looked_at() {
     let Some(azblob) = azblob("presigned::a_file_goes_straight_to_the_container") else { return };
     a_file_goes_straight_there(&azblob).await;
+}
+
+#[tokio::test]
+async fn a_file_goes_straight_to_the_bucket_of_google_and_is_there_once_it_was_looked_at() {
+    let test = "presigned::a_file_goes_straight_to_the_bucket_of_google";
+    let Some(gcs) = gcs_account(test) else { return };
+    a_file_goes_straight_there(&gcs).await;
 }
 
 async fn a_file_goes_straight_there<S>(remote: &Remote<S>) {
@@ -418,6 +450,13 @@ async fn stock_vagrant_publishes_straight_to_the_container() {
     let test = "presigned::stock_vagrant_publishes_straight_to_the_container";
     let Some(azblob) = azblob(test) else { return };
     stock_vagrant_publishes_straight_there(&azblob, test).await;
+}
+
+#[tokio::test]
+async fn stock_vagrant_publishes_straight_to_the_bucket_of_google() {
+    let test = "presigned::stock_vagrant_publishes_straight_to_the_bucket_of_google";
+    let Some(gcs) = gcs_account(test) else { return };
+    stock_vagrant_publishes_straight_there(&gcs, test).await;
 }
 
 async fn stock_vagrant_publishes_straight_there<S>(remote: &Remote<S>, test: &str) {
