@@ -1,9 +1,9 @@
 # Thin recipes; what they do is in the scripts they call.
-.PHONY: help run ui test check fuzz bench demo dist fmt
+.PHONY: help run ui test check fuzz conformance-garage bench demo dist fmt
 .DEFAULT_GOAL := help
 
 help: ## list these recipes
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## build the server with its plugins and start it on http://127.0.0.1:5000 and https://127.0.0.1:5001
 	@core/web/ui/build --if-possible
@@ -22,6 +22,9 @@ check: ## format, lints and tests of the workspace: what to run before a commit
 
 fuzz: ## hold the built server to its API document for as long as it takes, each time with other requests
 	@cargo build --workspace && SEED=$$(date +%s) EXAMPLES=100 SECONDS_MAX=3600 tests/schemathesis/run
+
+conformance-garage: ## try the s3 plugin with Garage; builds that first, which takes a dozen minutes once
+	@plugins/conformance/servers/garage
 
 bench: ## measure against nginx and docker-registry on this machine
 	@tests/bench/run

@@ -20,26 +20,39 @@ pub struct S3Server {
     pub secret_access_key: String,
     /// The bucket.
     pub bucket: String,
+    /// Which server it is.
+    script: &'static str,
     _process: Process,
 }
 
 impl S3Server {
-    /// Starts one.
+    /// Starts one: moto, or what `BOXVAULT_S3_SERVER` names. `make conformance-garage` sets it.
     ///
     /// # Errors
     /// Why there is none on this machine.
     pub fn start() -> Result<Self, String> {
-        let (process, words) = Process::start("s3.py")?;
+        let script = match std::env::var_os("BOXVAULT_S3_SERVER") {
+            None => "s3.py",
+            Some(name) if name == "garage" => "garage.py",
+            Some(name) => return Err(format!("nobody knows the S3 server {}", name.display())),
+        };
+        let (process, words) = Process::start(script)?;
         let [endpoint, access_key_id, secret_access_key, bucket] = words.as_slice() else {
-            return Err(format!("s3.py said {} words instead of four", words.len()));
+            return Err(format!("{script} said {} words instead of four", words.len()));
         };
         Ok(Self {
             endpoint: endpoint.clone(),
             access_key_id: access_key_id.clone(),
             secret_access_key: secret_access_key.clone(),
             bucket: bucket.clone(),
+            script,
             _process: process,
         })
+    }
+
+    /// Whether it is Garage, which says some things in other words than AWS.
+    pub fn is_garage(&self) -> bool {
+        self.script == "garage.py"
     }
 }
 

@@ -43,6 +43,10 @@ const ADVICE: &[(&str, Kind, &str)] = &[
     ("XMinioStorageFull", Kind::StorageFull, "the store is full"),
 ];
 
+/// What Garage calls `AccessDenied` as well, by what it says then, and what others call it.
+const DENIED: &[(&str, &str)] =
+    &[("No such key", "InvalidAccessKeyId"), ("Invalid signature", "SignatureDoesNotMatch")];
+
 /// Translates an error of OpenDAL.
 ///
 /// The kind of an I/O error underneath wins over OpenDAL's own, which knows no full disk, and what a store calls its
@@ -87,7 +91,9 @@ pub fn answered(kind: Kind, code: &str, text: &str) -> PluginError {
     // Azure adds lines that help nobody but Azure
     let text = text.split(['\n', '\r']).next().unwrap_or(text);
     let text = text.split(" RequestId:").next().unwrap_or(text).trim_end_matches('.');
-    match ADVICE.iter().find(|(known, ..)| *known == code) {
+    let denied = DENIED.iter().find(|(words, _)| code == "AccessDenied" && text.contains(words));
+    let name = denied.map_or(code, |(_, name)| name);
+    match ADVICE.iter().find(|(known, ..)| *known == name) {
         Some((_, kind, advice)) => PluginError::new(*kind, format!("{text} ({code}); {advice}")),
         None => PluginError::new(kind, format!("{text} ({code})")),
     }
@@ -158,6 +164,19 @@ mod tests {
             (other.kind, other.message.as_str()),
             (Kind::PermissionDenied, "As it is (MethodNotAllowed)")
         );
+    }
+
+    #[test]
+    fn what_garage_says_of_keys_is_told_apart_from_missing_rights() {
+        for (text, advice) in [
+            ("Forbidden: No such key: GK1", "correct access_key_id"),
+            ("Forbidden: Invalid signature", "correct secret_access_key, or region"),
+        ] {
+            let error = answered(Kind::PermissionDenied, "AccessDenied", text);
+            assert_eq!(error.message, format!("{text} (AccessDenied); {advice}"));
+        }
+        let rights = answered(Kind::PermissionDenied, "AccessDenied", "Access Denied");
+        assert!(rights.message.contains("give the access key the rights"), "{rights}");
     }
 
     #[test]
