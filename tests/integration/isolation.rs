@@ -1,9 +1,9 @@
-//! Plugins in processes of their own: the same suites pass there, and whatever a plugin does to its process, the
-//! server lives on, says so, and starts another one.
+//! Plugins in processes of their own: whatever a plugin does to its process, the server lives on, says so, and starts
+//! another one. That all suites pass there is in `plugin_check.rs`; here it is for auth alone.
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use boxvault_plugin_conformance::{Outcome, auth, servers::LdapServer, storage};
+use boxvault_plugin_conformance::{auth, servers::LdapServer};
 use boxvault_plugin_host::{
     Deadlines, HostOptions, Isolation, IsolationOptions, LoadError, PluginHost, PluginState,
     Provider, Store,
@@ -16,7 +16,7 @@ use boxvault_tests::{
     bytes::BoxBuilder,
     faults::{peak_memory_bytes, signal},
     outcome::{DEADLINE, download, ready, upload},
-    plugins::{CPlugin, host_with, log},
+    plugins::{host_with, log},
     skip, wait_for, workspace,
 };
 use serde_json::{Value, json};
@@ -66,45 +66,6 @@ async fn restarted(store: &Store, before: Option<u32>) {
         (is_new && store.backend().health().await.is_ok()).then_some(())
     })
     .await;
-}
-
-/// Runs the storage suite across a process, and looks at what the plugin has done.
-async fn passes(plugin: &str, config: Value) -> boxvault_plugin_conformance::Report {
-    let host = host();
-    let make = || async {
-        let store = host.store(plugin, config.clone(), Isolation::Process).await;
-        Ok(store.map_err(|error| PluginError::unexpected(error.to_string()))?.backend())
-    };
-    let report = storage::run(make).await;
-    println!("{report}");
-    assert!(report.passed(), "{report}");
-    report
-}
-
-#[tokio::test]
-async fn fs_passes_the_storage_suite_in_a_process_of_its_own() {
-    let root = tempfile::tempdir().unwrap();
-    let report = passes("fs", json!({ "root": root.path() })).await;
-    assert_eq!(report.outcome("offsets_beyond_4_gib_are_right"), Some(&Outcome::Passed));
-    assert_eq!(report.outcome("the_local_file_holds_the_same_bytes"), Some(&Outcome::Passed));
-}
-
-#[tokio::test]
-async fn memory_and_shelf_pass_the_storage_suite_in_a_process_of_their_own() {
-    for plugin in ["memory", "shelf"] {
-        let report = passes(plugin, json!({})).await;
-        assert_eq!(report.outcome("a_taken_key_is_refused"), Some(&Outcome::Passed));
-    }
-}
-
-#[tokio::test]
-async fn a_plugin_in_c_passes_the_storage_suite_in_a_process_of_its_own() {
-    let Some(plugin) = CPlugin::compile("storage-c/storage_c.c", &[]) else {
-        let test = "a_plugin_in_c_passes_the_storage_suite_in_a_process_of_its_own";
-        return skip(test, "there is no C compiler (cc)");
-    };
-    let root = tempfile::tempdir().unwrap();
-    passes(plugin.source(), json!({ "root": root.path() })).await;
 }
 
 #[tokio::test]

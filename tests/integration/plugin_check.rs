@@ -3,7 +3,9 @@
 
 use std::{path::Path, process::Output};
 
-use boxvault_plugin_conformance::servers::{AzblobServer, LdapServer, S3Server};
+use boxvault_plugin_conformance::servers::{
+    AzblobServer, GcsServer, LdapServer, S3Server, SftpServer, WebdavServer,
+};
 use boxvault_plugin_sdk::abi;
 use boxvault_tests::{plugins::CPlugin, server::unconfigured, skip, workspace};
 use serde_json::{Value, json};
@@ -44,16 +46,20 @@ impl Desk {
     }
 
     /// Judges a plugin in this process and in one of its own, and fails unless both pass.
-    async fn passes(&self, plugin: &str, arguments: &[&str], suites: &[&str]) {
-        for isolation in ["none", "process"] {
-            let all = [arguments, &["--isolation", isolation]].concat();
-            let (code, report) = self.check(plugin, &all).await;
-            assert_eq!((code, &report["passed"]), (Some(0), &json!(true)), "{report:#}");
-            let ran: Vec<_> = report["suites"].as_array().unwrap().iter().collect();
-            let ran: Vec<_> = ran.iter().map(|suite| suite["suite"].as_str().unwrap()).collect();
-            assert_eq!(ran, suites, "{plugin}, {isolation}");
-            println!("{plugin}, isolation {isolation}: {}", counts(&report));
-        }
+    async fn passes(&self, plugin: &str, arguments: &[&str], suites: &[&str]) -> Value {
+        let all = [arguments, &["--isolation", "both"]].concat();
+        let (code, report) = self.check(plugin, &all).await;
+        assert_eq!((code, &report["passed"]), (Some(0), &json!(true)), "{report:#}");
+        let ran = report["suites"].as_array().unwrap().iter();
+        let ran = ran.map(|suite| suite["suite"].as_str().unwrap());
+        // the other suites run in processes of their own anyway
+        let twice = |suite: &str| ["storage", "auth", "network"].contains(&suite);
+        let expected = suites.iter().flat_map(|suite| {
+            let again = twice(suite).then(|| format!("{suite}-isolated"));
+            [(*suite).to_owned()].into_iter().chain(again)
+        });
+        assert!(ran.eq(expected), "{report:#}");
+        report
     }
 }
 
@@ -61,14 +67,27 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// How many cases of each suite passed, of all.
-fn counts(report: &Value) -> String {
-    let suites = report["suites"].as_array().unwrap().iter().map(|suite| {
+/// Fails unless `plugins/README.md` says of a storage plugin how many cases of each suite passed, of all.
+fn stands_in_the_table(report: &Value, server: &str) {
+    let suites = report["suites"].as_array().unwrap();
+    let cell = |name: &str| {
+        let Some(suite) = suites.iter().find(|suite| suite["suite"] == name) else {
+            return "–".to_owned();
+        };
         let cases = suite["cases"].as_array().unwrap();
         let passed = cases.iter().filter(|case| case["outcome"] == "passed").count();
-        format!("{} {passed}/{}", suite["suite"].as_str().unwrap(), cases.len())
-    });
-    suites.collect::<Vec<_>>().join(", ")
+        format!("{passed} of {}", cases.len())
+    };
+    let both = |name: &str| {
+        let (here, isolated) = (cell(name), cell(&format!("{name}-isolated")));
+        assert_eq!(here, isolated, "{name} finds other things in a process of its own");
+        here
+    };
+    let plugin = report["plugin"]["name"].as_str().unwrap();
+    let cells = [cell("abi"), both("storage"), cell("faults"), both("network")].join(" | ");
+    let row = format!("| `{plugin}` | {server} | {cells} |");
+    let text = std::fs::read_to_string(workspace::root().join("plugins/README.md")).unwrap();
+    assert!(text.lines().any(|line| line == row), "plugins/README.md should say:\n{row}");
 }
 
 /// How one case of a report ended.
@@ -76,6 +95,14 @@ fn outcome<'a>(report: &'a Value, name: &str) -> &'a Value {
     let suites = report["suites"].as_array().unwrap().iter();
     let mut cases = suites.flat_map(|suite| suite["cases"].as_array().unwrap());
     cases.find(|case| case["name"] == name).unwrap_or_else(|| panic!("no case {name}: {report:#}"))
+}
+
+/// How one case ended in the process of its own.
+fn isolated<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let mut suites = report["suites"].as_array().unwrap().iter();
+    let suite = suites.find(|suite| suite["suite"] == "storage-isolated").unwrap();
+    let mut cases = suite["cases"].as_array().unwrap().iter();
+    &cases.find(|case| case["name"] == name).unwrap()["outcome"]
 }
 
 /// The version of the contract that everything here was built for.
@@ -90,8 +117,8 @@ const NETWORKED: [&str; 4] = ["abi", "storage", "faults", "network"];
 async fn fs_passes_the_whole_kit_on_both_sides_of_the_process() {
     let desk = Desk::new();
     let table = desk.file("fs.toml", &json!({ "root": desk.0.path().join("store") })).await;
-    desk.passes("fs", &["--config", &table], &STORAGE).await;
-    let (_, report) = desk.check("fs", &["--config", &table]).await;
+    let report = desk.passes("fs", &["--config", &table], &STORAGE).await;
+    stands_in_the_table(&report, "a disk");
     for case in [
         "a_full_disk_is_told_and_leaves_nothing",
         "what_was_finished_survives_a_kill",
@@ -100,17 +127,22 @@ async fn fs_passes_the_whole_kit_on_both_sides_of_the_process() {
     ] {
         assert_eq!(outcome(&report, case)["outcome"], "passed", "{case}");
     }
+    for case in ["offsets_beyond_4_gib_are_right", "the_local_file_holds_the_same_bytes"] {
+        assert_eq!(isolated(&report, case), "passed", "{case}");
+    }
 }
 
 #[tokio::test]
 async fn plugins_for_tests_and_the_example_pass_the_whole_kit_on_both_sides() {
     let desk = Desk::new();
     for plugin in ["memory", "shelf"] {
-        desk.passes(plugin, &["--forgets"], &STORAGE).await;
+        let report = desk.passes(plugin, &["--forgets"], &STORAGE).await;
+        assert_eq!(isolated(&report, "a_taken_key_is_refused"), "passed");
+        stands_in_the_table(&report, "memory");
     }
     // and are told that they forget, when nobody says that they may
-    let (code, report) = desk.check("memory", &[]).await;
-    assert_eq!(code, Some(1));
+    let (code, report) = desk.check("memory", &["--isolation", "process"]).await;
+    assert_eq!((code, &report["isolation"]), (Some(1), &json!("process")));
     assert_eq!(outcome(&report, "what_was_finished_survives_a_kill")["outcome"], "failed");
 }
 
@@ -122,7 +154,8 @@ async fn the_example_in_c_passes_the_whole_kit_on_both_sides() {
     };
     let desk = Desk::new();
     let table = desk.file("c.toml", &json!({ "root": desk.0.path().join("store") })).await;
-    desk.passes(plugin.source(), &["--config", &table], &STORAGE).await;
+    let report = desk.passes(plugin.source(), &["--config", &table], &STORAGE).await;
+    stands_in_the_table(&report, "a disk");
 }
 
 #[tokio::test]
@@ -139,7 +172,10 @@ async fn s3_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
         "retries": 2,
     });
     let table = desk.file("s3.toml", &table).await;
-    desk.passes("s3", &["--config", &table, "--network", "endpoint"], &NETWORKED).await;
+    let name = if server.is_garage() { "Garage" } else { "moto" };
+    let arguments = ["--config", &table, "--network", "endpoint"];
+    let report = desk.passes("s3", &arguments, &NETWORKED).await;
+    stands_in_the_table(&report, name);
 }
 
 #[tokio::test]
@@ -155,7 +191,64 @@ async fn azblob_passes_the_whole_kit_on_both_sides_also_when_its_network_fails()
         "account_name": server.account_name, "account_key": server.account_key, "retries": 2,
     });
     let table = desk.file("azblob.toml", &table).await;
-    desk.passes("azblob", &["--config", &table, "--network", "endpoint"], &NETWORKED).await;
+    let arguments = ["--config", &table, "--network", "endpoint"];
+    let report = desk.passes("azblob", &arguments, &NETWORKED).await;
+    stands_in_the_table(&report, "Azurite");
+}
+
+#[tokio::test]
+async fn gcs_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
+    let test = "gcs_passes_the_whole_kit_on_both_sides_also_when_its_network_fails";
+    let server = match GcsServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip(test, &reason),
+    };
+    let desk = Desk::new();
+    let account = tokio::fs::read_to_string(&server.account_file).await.unwrap();
+    let table = json!({
+        "bucket": server.bucket, "endpoint": server.endpoint, "chunk_bytes": 1 << 20,
+        "credential": account, "retries": 2,
+    });
+    let table = desk.file("gcs.toml", &table).await;
+    let arguments = ["--config", &table, "--network", "endpoint"];
+    let report = desk.passes("gcs", &arguments, &NETWORKED).await;
+    stands_in_the_table(&report, "gcp-storage-emulator");
+}
+
+#[tokio::test]
+async fn webdav_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
+    let test = "webdav_passes_the_whole_kit_on_both_sides_also_when_its_network_fails";
+    let server = match WebdavServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip(test, &reason),
+    };
+    let desk = Desk::new();
+    let table = json!({
+        "endpoint": server.endpoint, "username": server.username, "password": server.password,
+        "retries": 2,
+    });
+    let table = desk.file("webdav.toml", &table).await;
+    let arguments = ["--config", &table, "--network", "endpoint"];
+    let report = desk.passes("webdav", &arguments, &NETWORKED).await;
+    stands_in_the_table(&report, "WsgiDAV");
+}
+
+/// Its way is one of `ssh`, which knows the server by its port.
+#[tokio::test]
+async fn sftp_passes_the_whole_kit_on_both_sides() {
+    let server = match SftpServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip("sftp_passes_the_whole_kit_on_both_sides", &reason),
+    };
+    let desk = Desk::new();
+    let table = json!({
+        "host": "127.0.0.1", "port": server.port, "user": server.user, "root": server.root,
+        "identity_file": server.identity_file, "known_hosts_file": server.known_hosts_file,
+        "connections": 2, "retries": 2,
+    });
+    let table = desk.file("sftp.toml", &table).await;
+    let report = desk.passes("sftp", &["--config", &table], &STORAGE).await;
+    stands_in_the_table(&report, "OpenSSH");
 }
 
 #[tokio::test]

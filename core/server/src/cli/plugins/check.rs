@@ -12,6 +12,7 @@ use boxvault_plugin_host::{
 };
 use boxvault_plugin_sdk::{AuthProvider, PluginError, StorageBackend};
 use clap::{Args, ValueEnum};
+use futures_util::future::{join_all, join3, try_join_all};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -63,6 +64,27 @@ enum Where {
     None,
     /// In a process of its own
     Process,
+    /// First in this process, then in one of its own
+    Both,
+}
+
+impl Where {
+    /// How the report calls it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Process => "process",
+            Self::Both => "both",
+        }
+    }
+
+    fn places(self) -> &'static [Isolation] {
+        match self {
+            Self::None => &[Isolation::None],
+            Self::Process => &[Isolation::Process],
+            Self::Both => &[Isolation::None, Isolation::Process],
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -121,7 +143,8 @@ struct Kit {
     config: Config,
     source: PluginSource,
     table: Value,
-    isolation: Isolation,
+    /// One place or two, each with other results.
+    places: &'static [Isolation],
     forgets: bool,
 }
 
@@ -140,14 +163,10 @@ pub(super) async fn run(arguments: CheckArguments, config: &Config) -> Result<Ex
     let source = config.plugins.source(&plugin.plugin);
     let info = host.inspect(source.clone(), kind).await?;
     host.check_config(source.clone(), kind, &table).await?;
-    let isolation = match isolation {
-        Where::None => Isolation::None,
-        Where::Process => Isolation::Process,
-    };
     let judged = abi::run(config, &plugin.plugin, kind, &table).await?;
     // what has taken a process with it does not get this one
-    let isolation = if judged.crashed { Isolation::Process } else { isolation };
-    let kit = Kit { config: config.clone(), source, table, isolation, forgets };
+    let isolation = if judged.crashed { Where::Process } else { isolation };
+    let kit = Kit { config: config.clone(), source, table, places: isolation.places(), forgets };
     let (capabilities, mut suites) = match kind {
         PluginKind::Storage => kit.storage(network.as_deref()).await?,
         PluginKind::Auth => kit.auth(people, network.as_deref()).await?,
@@ -166,6 +185,14 @@ pub(super) async fn run(arguments: CheckArguments, config: &Config) -> Result<Ex
 
 fn plain(error: &boxvault_plugin_host::LoadError) -> PluginError {
     PluginError::unexpected(error.to_string())
+}
+
+/// The reports of each place. What ran in a second one has a name of its own.
+fn named(reports: Vec<Report>) -> impl Iterator<Item = Report> {
+    reports.into_iter().enumerate().map(|(place, report)| match place {
+        0 => report,
+        _ => Report { suite: format!("{}-isolated", report.suite).into(), ..report },
+    })
 }
 
 /// What is left to say of a store that keeps nothing.
@@ -195,7 +222,8 @@ impl Kit {
 
     async fn storage(&self, network: Option<&str>) -> Result<(Abilities, Vec<Report>), CliError> {
         let host = self.host();
-        let store = host.store(self.source.clone(), self.table.clone(), self.isolation).await?;
+        let first = self.places.first().copied().unwrap_or_default();
+        let store = host.store(self.source.clone(), self.table.clone(), first).await?;
         let declared: Vec<_> = store.declared().names().collect();
         let report = match store.probe().await {
             Ok(report) => report,
@@ -211,11 +239,11 @@ impl Kit {
         let working = report.working.names().collect();
         let capabilities = Abilities { declared, working, switched_off: off.collect() };
         drop(store);
-        let make = || async {
-            let store = host.store(self.source.clone(), self.table.clone(), self.isolation).await;
-            Ok(store.map_err(|error| plain(&error))?.backend())
+        let make = |table: &Value, place: Isolation| {
+            let opened = host.store(self.source.clone(), table.clone(), place);
+            async move { Ok(opened.await.map_err(|error| plain(&error))?.backend()) }
         };
-        let mut suites = vec![storage::run(make).await];
+        let make = &make;
         let open = |files: Option<u64>| -> futures_util::future::BoxFuture<'_, _> {
             Box::pin(async move {
                 let host = self.host_for_faults(files);
@@ -230,15 +258,23 @@ impl Kit {
             })
         };
         let bench = Bench { open: Box::new(open), forgets: self.forgets };
-        suites.push(faults::storage(&bench).await);
-        if let Some(key) = network {
-            let (tunnel, table) = self.through_a_tunnel(key).await?;
-            let make = || async {
-                let store = host.store(self.source.clone(), table.clone(), self.isolation).await;
-                Ok(store.map_err(|error| plain(&error))?.backend())
-            };
-            suites.push(faults::storage_network(make, &tunnel).await);
-        }
+        let asked = self.places.iter().map(|place| {
+            let make = move || make(&self.table, *place);
+            Box::pin(storage::run(make))
+        });
+        let cut = async {
+            let Some(key) = network else { return Ok(Vec::new()) };
+            let cut = self.places.iter().map(|place| async move {
+                let (tunnel, table) = self.through_a_tunnel(key).await?;
+                let make = || make(&table, *place);
+                Ok::<_, CliError>(faults::storage_network(make, &tunnel).await)
+            });
+            try_join_all(cut).await
+        };
+        // They wait more than they work, and each keeps to keys of its own.
+        let (asked, faults, cut) =
+            join3(join_all(asked), Box::pin(faults::storage(&bench)), Box::pin(cut)).await;
+        let suites = named(asked).chain([faults]).chain(named(cut?)).collect();
         Ok((capabilities, suites))
     }
 
@@ -252,16 +288,22 @@ impl Kit {
             let opened = host.provider(self.source.clone(), table, isolation).await;
             opened.map_err(|error| plain(&error))
         };
-        let opened = host.provider(self.source.clone(), self.table.clone(), self.isolation).await?;
+        let first = self.places.first().copied().unwrap_or_default();
+        let opened = host.provider(self.source.clone(), self.table.clone(), first).await?;
         let facets: Vec<_> = opened.facets().names().collect();
         drop(opened);
         let working = facets.clone();
         let capabilities = Abilities { declared: facets, working, switched_off: Vec::new() };
         let Some(people) = people else { return Ok((capabilities, Vec::new())) };
-        let make = || async {
-            Ok(open(host.clone(), self.table.clone(), self.isolation).await?.provider())
+        let make = |table: &Value, place: Isolation| {
+            let opened = open(host.clone(), table.clone(), place);
+            async move { Ok(opened.await?.provider()) }
         };
-        let mut suites = vec![auth::run(make, &people).await];
+        let mut asked = Vec::new();
+        for place in self.places {
+            asked.push(auth::run(|| make(&self.table, *place), &people).await);
+        }
+        let mut suites: Vec<_> = named(asked).collect();
         let victim = || async {
             let host = self.host_for_faults(None);
             let Provider::Isolated(provider) =
@@ -276,10 +318,12 @@ impl Kit {
         suites.push(faults::auth(victim, &people).await);
         if let Some(key) = network {
             let (tunnel, table) = self.through_a_tunnel(key).await?;
-            let make = || async {
-                Ok(open(host.clone(), table.clone(), self.isolation).await?.provider())
-            };
-            suites.push(faults::auth_network(make, &people, &tunnel).await);
+            let mut cut = Vec::new();
+            for place in self.places {
+                let make = || make(&table, *place);
+                cut.push(faults::auth_network(make, &people, &tunnel).await);
+            }
+            suites.extend(named(cut));
         }
         Ok((capabilities, suites))
     }
