@@ -1,20 +1,19 @@
 //! Plugins in processes of their own: whatever a plugin does to its process, the server lives on, says so, and starts
-//! another one. That all suites pass there is in `plugin_check.rs`; here it is for auth alone.
+//! another one. That all suites pass there is in `plugin_check`.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use boxvault_plugin_conformance::{auth, servers::LdapServer};
 use boxvault_plugin_host::{
     Deadlines, HostOptions, Isolation, IsolationOptions, LoadError, PluginHost, PluginState,
     Provider, Store,
 };
 use boxvault_plugin_sdk::{
-    ByteRange, Bytes, Capabilities, Claims, Credentials, PluginError, PluginErrorKind, WriteOptions,
+    ByteRange, Bytes, Capabilities, Credentials, PluginError, PluginErrorKind, WriteOptions,
 };
 use boxvault_tests::{
     Publication, TestServer,
     bytes::BoxBuilder,
-    faults::{peak_memory_bytes, signal},
+    faults::{children, peak_memory_bytes, signal},
     outcome::{DEADLINE, download, ready, upload},
     plugins::{host_with, log},
     skip, wait_for, workspace,
@@ -66,64 +65,6 @@ async fn restarted(store: &Store, before: Option<u32>) {
         (is_new && store.backend().health().await.is_ok()).then_some(())
     })
     .await;
-}
-
-#[tokio::test]
-async fn auth_plugins_pass_the_auth_suite_in_a_process_of_their_own() {
-    let host = host();
-    let config = json!({ "issuer": "example", "users": [
-        { "username": "ann", "password": "correct horse", "groups": ["staff"] },
-        { "username": "bob", "password": "another one", "disabled": true }
-    ]});
-    let fixture = auth::Fixture {
-        credentials: Credentials::new("ann", "correct horse"),
-        claims: Claims {
-            issuer: "example".into(),
-            subject: "ann".into(),
-            username: "ann".into(),
-            groups: vec!["staff".into()],
-            ..Claims::default()
-        },
-        disabled: Some(Credentials::new("bob", "another one")),
-    };
-    let make = || async { Ok(open_auth(&host, "static", config.clone()).await.provider()) };
-    let report = auth::run(make, &fixture).await;
-    assert!(report.passed(), "{report}");
-}
-
-#[tokio::test]
-async fn ldap_passes_the_auth_suite_in_a_process_of_its_own() {
-    let test = "ldap_passes_the_auth_suite_in_a_process_of_its_own";
-    let server = match LdapServer::start() {
-        Ok(server) => server,
-        Err(reason) => return skip(test, &reason),
-    };
-    let [bind_dn, bind_password] = LdapServer::SEARCHES;
-    let config = json!({
-        "urls": [server.tls_url], "ca_file": server.ca_file,
-        "bind_dn": bind_dn, "bind_password": bind_password,
-        "user_base": "ou=people,dc=example,dc=org", "group_base": "ou=groups,dc=example,dc=org",
-        "disabled_filter": "(employeeType=left)",
-    });
-    let fixture = auth::Fixture {
-        credentials: Credentials::new("ann", "correct horse"),
-        claims: Claims {
-            issuer: server.tls_url.clone(),
-            subject: "00000000-0000-4000-8000-000000000001".into(),
-            username: "ann".into(),
-            email: Some("ann@example.org".into()),
-            email_verified: true,
-            display_name: Some("Ann Example".into()),
-            groups: ["builders", "engineers", "staff", "unix"].map(str::to_owned).into(),
-            ..Claims::default()
-        },
-        disabled: Some(Credentials::new("bob", "battery staple")),
-    };
-    let host = host();
-    let make = || async { Ok(open_auth(&host, "ldap", config.clone()).await.provider()) };
-    let report = auth::run(make, &fixture).await;
-    println!("{report}");
-    assert!(report.passed(), "{report}");
 }
 
 #[tokio::test]
@@ -427,17 +368,6 @@ async fn a_server_lives_on_when_the_process_of_its_store_is_killed_and_says_so()
     let metrics = admin.get("/metrics").await.text();
     let line = metrics.lines().find(|line| line.starts_with("boxvault_plugin_restarts_total{"));
     assert!(line.is_some_and(|line| line.ends_with(" 1")), "{metrics}");
-}
-
-/// The processes that one has started.
-fn children(pid: u32) -> Vec<u32> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
-        let path = entry.unwrap().path().join("children");
-        let text = fs::read_to_string(path).unwrap_or_default();
-        found.extend(text.split_whitespace().map(|word| word.parse::<u32>().unwrap()));
-    }
-    found
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::{path::Path, process::Output};
 
 use boxvault_plugin_conformance::servers::{
-    AzblobServer, GcsServer, LdapServer, S3Server, SftpServer, WebdavServer,
+    AzblobServer, GcsServer, LdapServer, OidcServer, S3Server, SftpServer, WebdavServer,
 };
 use boxvault_plugin_sdk::abi;
 use boxvault_tests::{plugins::CPlugin, server::unconfigured, skip, workspace};
@@ -301,6 +301,41 @@ async fn ldap_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
     let people = desk.file("people.toml", &people).await;
     let arguments = ["--config", &table, "--people", &people, "--network", "urls"];
     desk.passes("ldap", &arguments, &["abi", "auth", "faults", "network"]).await;
+}
+
+#[tokio::test]
+async fn oidc_passes_the_whole_kit_on_both_sides_with_a_provider_that_people_are_sent_to() {
+    let test = "oidc_passes_the_whole_kit_on_both_sides_with_a_provider_that_people_are_sent_to";
+    let server = match OidcServer::start() {
+        Ok(server) => server,
+        Err(reason) => return skip(test, &reason),
+    };
+    let desk = Desk::new();
+    let table = json!({
+        "issuer": server.issuer, "ca_file": server.ca_file, "keys_pause_s": 1, "clock_skew_s": 5,
+        "client_id": server.client_id, "client_secret": server.client_secret,
+    });
+    let people = json!({
+        "user": { "username": "ann", "password": "correct horse" },
+        "claims": {
+            "issuer": server.issuer, "subject": "ann", "username": "ann",
+            "email": "ann@example.org", "email_verified": true, "display_name": "Ann Example",
+            "groups": ["builders", "staff"],
+        },
+        "redirect": { "driver": server.driver(), "callback_url": OidcServer::CALLBACK },
+    });
+    let table = desk.file("oidc.toml", &table).await;
+    let mut lonely = people.clone();
+    let people = desk.file("people.toml", &people).await;
+    let arguments = ["--config", &table, "--people", &people];
+    desk.passes("oidc", &arguments, &["abi", "auth", "faults"]).await;
+    // without a driver nobody signs in there, and the report says so
+    drop(lonely.as_object_mut().unwrap().remove("redirect"));
+    let lonely = desk.file("lonely.toml", &lonely).await;
+    let (code, report) = desk.check("oidc", &["--config", &table, "--people", &lonely]).await;
+    assert_eq!(code, Some(0), "{report:#}");
+    let replayed = outcome(&report, "what_a_browser_brings_back_is_good_once");
+    assert_eq!(replayed["outcome"], "skipped", "{replayed}");
 }
 
 #[tokio::test]

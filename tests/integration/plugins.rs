@@ -245,6 +245,7 @@ async fn the_auth_example_passes_the_auth_suite_through_its_library() {
             ..Claims::default()
         },
         disabled: Some(Credentials::new("bob", "another one")),
+        driver: None,
     };
     let make = || async {
         let provider =
@@ -285,6 +286,7 @@ async fn ldap_passes_the_auth_suite_through_its_library() {
             ..Claims::default()
         },
         disabled: Some(Credentials::new("bob", "battery staple")),
+        driver: None,
     };
     let make = || async {
         let provider =

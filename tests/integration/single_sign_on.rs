@@ -1,27 +1,22 @@
 //! The whole server with an OpenID provider that signs people in: a real one.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use boxvault_plugin_conformance::{auth, servers::OidcServer};
-use boxvault_plugin_sdk::{
-    AuthProvider, Claims, Credentials, PluginError, PluginErrorKind, RedirectFinish,
-    RedirectRequest, Secret,
-};
+use boxvault_plugin_conformance::servers::OidcServer;
 use boxvault_tests::{
     Client, Publication, Reply, TestServer,
     bytes::BoxBuilder,
     client::send,
-    faults::write_file,
-    plugins::host,
+    faults::{children, signal, write_file},
     server::{ADMIN_NAME, TestServerBuilder},
     skip, wait_for,
 };
-use data_encoding::BASE64URL_NOPAD;
 use reqwest::{Method, Url};
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+/// The provider that most tests have, by its name in the configuration.
+const SSO: &str = "sso";
 const METHOD: &str = "/api/auth/methods/sso";
 /// Whoever is in the group reads all boxes.
 const RULES: &str = "g, group:sso:staff, role:acme/reader, acme\n\
@@ -36,25 +31,44 @@ fn provider(test: &str) -> Option<OidcServer> {
 /// A server whose people are in its own catalog, or at the provider; and the folder of its client secret.
 pub(crate) fn server_with(oidc: &OidcServer) -> (TestServerBuilder, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let secret = folder.path().join("client-secret");
-    write_file(&secret, format!("{}\n", oidc.client_secret).as_bytes()).expect("it can be written");
     let server = TestServer::builder()
         .set("auth.providers.local.plugin", "local")
-        .set("auth.providers.sso.plugin", "oidc")
-        .set("auth.providers.sso.issuer", &oidc.issuer)
-        .set("auth.providers.sso.client_id", &oidc.client_id)
-        .set("auth.providers.sso.client_secret_file", &secret.display().to_string())
-        .set("auth.providers.sso.ca_file", &oidc.ca_file.display().to_string())
-        .set("auth.providers.sso.keys_pause_s", "1")
         .set("limits.sign_in_requests_per_minute", "0");
-    (server, folder)
+    (with_provider(server, SSO, oidc, &folder), folder)
+}
+
+/// One provider more, and the file of its client secret.
+fn with_provider(
+    server: TestServerBuilder,
+    name: &str,
+    oidc: &OidcServer,
+    folder: &TempDir,
+) -> TestServerBuilder {
+    let secret = folder.path().join(format!("{name}-client-secret"));
+    write_file(&secret, format!("{}\n", oidc.client_secret).as_bytes()).expect("it can be written");
+    let (secret, ca_file) = (secret.display().to_string(), oidc.ca_file.display().to_string());
+    let keys = [
+        ("plugin", "oidc"),
+        ("issuer", &*oidc.issuer),
+        ("client_id", &*oidc.client_id),
+        ("client_secret_file", &*secret),
+        ("ca_file", &*ca_file),
+        ("keys_pause_s", "1"),
+    ];
+    keys.into_iter().fold(server, |server, (key, value)| {
+        server.set(&format!("auth.providers.{name}.{key}"), value)
+    })
 }
 
 /// Where the provider sends browsers back to, and whom it tells of ended sessions.
 pub(crate) fn introduce(oidc: &mut OidcServer, server: &TestServer) {
+    introduce_as(oidc, server, SSO);
+}
+
+fn introduce_as(oidc: &mut OidcServer, server: &TestServer, name: &str) {
     let url = server.url();
-    let told = format!("{url}{METHOD}/logout-notice");
-    oidc.set_client(&format!("{url}/login/callback/sso"), Some(&told), None);
+    let told = format!("{url}/api/auth/methods/{name}/logout-notice");
+    oidc.set_client(&format!("{url}/login/callback/{name}"), Some(&told), None);
 }
 
 /// A sign-in that somebody began: where it goes on, and what the browser holds.
@@ -64,7 +78,11 @@ struct Begun {
 }
 
 async fn begin(client: &Client, body: &Value) -> Begun {
-    let reply = client.post(&format!("{METHOD}/begin"), body).await;
+    begin_at(client, SSO, body).await
+}
+
+async fn begin_at(client: &Client, name: &str, body: &Value) -> Begun {
+    let reply = client.post(&format!("/api/auth/methods/{name}/begin"), body).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let cookie = reply.header("set-cookie").expect("the browser is told a secret").to_owned();
     for part in ["HttpOnly", "SameSite=Strict", "Path=/api/auth/methods", "Max-Age=600"] {
@@ -77,12 +95,21 @@ async fn begin(client: &Client, body: &Value) -> Begun {
 /// What an address holds in its query, as the page sends it.
 fn answer(back: &str) -> Map<String, Value> {
     let back = Url::parse(back).unwrap_or_else(|_| panic!("{back}"));
-    assert_eq!(back.path(), "/login/callback/sso", "{back}");
+    assert!(back.path().starts_with("/login/callback/"), "{back}");
     back.query_pairs().map(|(name, text)| (name.into_owned(), json!(text))).collect()
 }
 
 async fn finish(client: &Client, answer: &Map<String, Value>, cookie: Option<&str>) -> Reply {
-    let request = client.request(Method::POST, &format!("{METHOD}/finish"));
+    finish_at(client, SSO, answer, cookie).await
+}
+
+async fn finish_at(
+    client: &Client,
+    name: &str,
+    answer: &Map<String, Value>,
+    cookie: Option<&str>,
+) -> Reply {
+    let request = client.request(Method::POST, &format!("/api/auth/methods/{name}/finish"));
     let request = match cookie {
         Some(cookie) => request.header("cookie", format!("theme=dark; {cookie}")),
         None => request,
@@ -92,10 +119,22 @@ async fn finish(client: &Client, answer: &Map<String, Value>, cookie: Option<&st
 
 /// All of it: to the provider and back.
 async fn sign_in(server: &TestServer, oidc: &mut OidcServer, who: &str) -> Reply {
+    sign_in_at(server, SSO, oidc, who).await
+}
+
+async fn sign_in_at(server: &TestServer, name: &str, oidc: &mut OidcServer, who: &str) -> Reply {
     let client = server.anonymous();
-    let begun = begin(&client, &json!({})).await;
+    let begun = begin_at(&client, name, &json!({})).await;
     let back = oidc.visit(who, &begun.url);
-    finish(&client, &answer(&back), Some(&begun.cookie)).await
+    finish_at(&client, name, &answer(&back), Some(&begun.cookie)).await
+}
+
+/// A provider tells a server that a session ended there, or somebody pretends so.
+async fn notice(server: &TestServer, name: &str, token: &str) -> Reply {
+    let path = format!("/api/auth/methods/{name}/logout-notice");
+    let request = server.anonymous().request(Method::POST, &path);
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    send(request.body(format!("logout_token={token}"))).await
 }
 
 fn text_of(reply: &Reply, field: &str) -> String {
@@ -270,14 +309,9 @@ async fn a_session_that_ends_on_one_side_ends_on_the_other() {
     introduce(&mut oidc, &server);
     let ann = session(&server, &sign_in(&server, &mut oidc, "ann").await);
     let bob = session(&server, &sign_in(&server, &mut oidc, "bob").await);
-    let notice = async |token: &str| {
-        let request = server.anonymous().request(Method::POST, &format!("{METHOD}/logout-notice"));
-        let request = request.header("content-type", "application/x-www-form-urlencoded");
-        send(request.body(format!("logout_token={token}"))).await
-    };
     // anybody can say so, and only the provider is believed
     for kind in ["foreign", "unknown", "unsigned", "secret", "old", "noevent", "audience"] {
-        let told = notice(&oidc.logout_token(kind, "ann", None)).await;
+        let told = notice(&server, SSO, &oidc.logout_token(kind, "ann", None)).await;
         assert_eq!((told.status, told.code()), (400, "INVALID_INPUT".to_owned()), "{kind}");
     }
     assert!(is_signed_in(&ann).await);
@@ -299,7 +333,7 @@ async fn a_session_that_ends_on_one_side_ends_on_the_other() {
 
     // and a notice of somebody ends all that they have
     let token = oidc.logout_token("good", "bob", None);
-    assert_eq!(notice(&token).await.status, 200);
+    assert_eq!(notice(&server, SSO, &token).await.status, 200);
     assert!(!is_signed_in(&bob).await);
     // signing out of an account of the catalog leads nowhere
     let carl = server.user("carl").await;
@@ -308,66 +342,93 @@ async fn a_session_that_ends_on_one_side_ends_on_the_other() {
 }
 
 #[tokio::test]
-async fn oidc_signs_in_by_redirect_through_its_library() {
-    let Some(mut server) = provider("oidc_signs_in_by_redirect_through_its_library") else {
-        return;
-    };
-    let host = host();
-    let config = json!({
-        "issuer": server.issuer, "ca_file": server.ca_file,
-        "client_id": server.client_id, "client_secret": server.client_secret,
-    });
-    let expected = Claims {
-        issuer: server.issuer.clone(),
-        subject: "ann".into(),
-        username: "ann".into(),
-        email: Some("ann@example.org".into()),
-        email_verified: true,
-        display_name: Some("Ann Example".into()),
-        groups: ["builders", "staff"].map(str::to_owned).into(),
-        ..Claims::default()
-    };
-    let credentials = Credentials::new("ann", "correct horse");
-    let fixture = auth::Fixture { credentials, claims: expected.clone(), disabled: None };
-    let make = || async {
-        let provider = host.open_auth("oidc", config.clone()).await;
-        let provider = provider.map_err(|error| PluginError::unexpected(error.to_string()))?;
-        Ok(Arc::new(provider) as Arc<dyn AuthProvider>)
-    };
-    let report = auth::run(make, &fixture).await;
-    println!("{report}");
-    assert!(report.passed(), "{report}");
-
-    let provider = make().await.unwrap();
-    let callback_url = "https://boxvault.invalid/login/callback/sso".to_owned();
-    server.set_client(&callback_url, Some("https://boxvault.invalid/told"), None);
-    let verifier = "a-verifier-that-is-as-long-as-it-has-to-be-0123456789";
-    let request = RedirectRequest {
-        callback_url: callback_url.clone(),
-        state: "s".into(),
-        nonce: "n".into(),
-        code_challenge: BASE64URL_NOPAD.encode(&Sha256::digest(verifier)),
-    };
-    let start = provider.start_redirect(request).await.unwrap();
-    let back = Url::parse(&server.visit("ann", &start.url)).unwrap();
-    let finish = RedirectFinish {
-        callback_url,
-        parameters: back.query_pairs().into_owned().collect(),
-        nonce: "n".into(),
-        code_verifier: verifier.into(),
-    };
-    let claims = provider.finish_redirect(finish.clone()).await.unwrap();
-    assert!(claims.session.is_some(), "the provider names its session");
-    assert_eq!(Claims { session: None, ..claims }, expected);
-    let twice = provider.finish_redirect(finish).await.unwrap_err();
-    assert_eq!(twice.kind, PluginErrorKind::BadCredentials);
-    let token = server.logout_token("good", "ann", Some("s1"));
-    let notice = provider.read_logout_notice(Secret::new(token)).await.unwrap();
-    assert_eq!(notice.session.as_deref(), Some("s1"));
-    for wrong in [server.logout_token("foreign", "ann", None), String::new(), "x".repeat(1 << 20)] {
-        let refused = provider.read_logout_notice(Secret::new(wrong)).await.unwrap_err();
-        assert_eq!(refused.kind, PluginErrorKind::BadCredentials);
+async fn several_providers_sign_people_in_and_none_speaks_for_another() {
+    let test = "several_providers_sign_people_in";
+    let (Some(mut sso), Some(mut branch)) = (provider(test), provider(test)) else { return };
+    let (builder, folder) = server_with(&sso);
+    // away when the server starts
+    branch.stop();
+    let server = with_provider(builder, "branch", &branch, &folder).start().await;
+    introduce(&mut sso, &server);
+    introduce_as(&mut branch, &server, "branch");
+    let client = server.anonymous();
+    let away = client.post("/api/auth/methods/branch/begin", &json!({})).await;
+    assert_eq!((away.status, away.code()), (503, "AUTH_PROVIDER_UNAVAILABLE".to_owned()));
+    branch.bring_back();
+    let methods = client.get("/api/auth/methods").await.data();
+    for name in [SSO, "branch"] {
+        let listed = json!({ "name": name, "kind": "redirect" });
+        assert!(methods.as_array().unwrap().contains(&listed), "{methods}");
     }
-    let (_, counters) = &host.plugins()[0];
-    assert_eq!((counters.panics, counters.violations), (0, 0), "{counters:?}");
+    let signed_in = sign_in(&server, &mut sso, "ann").await;
+    let ann = session(&server, &signed_in);
+    let signed_in = sign_in_at(&server, "branch", &mut branch, "bob").await;
+    let bob = session(&server, &signed_in);
+    assert_eq!(signed_in.data()["issuer"], "branch");
+    // the same subject at another provider is somebody else, and the name is taken
+    let other = sign_in_at(&server, "branch", &mut branch, "ann").await;
+    assert_eq!((other.status, other.code()), (409, "ALREADY_EXISTS".to_owned()));
+
+    // what one provider answers is brought to another, in the browser that began both
+    let begun = begin(&client, &json!({})).await;
+    let back = answer(&sso.visit("ann", &begun.url));
+    let mixed = finish_at(&client, "branch", &back, Some(&begun.cookie)).await;
+    assert_eq!((mixed.status, mixed.code()), (401, "SIGN_IN_EXPIRED".to_owned()));
+    let other = begin_at(&client, "branch", &json!({})).await;
+    let mut swapped = back.clone();
+    let state = answer(&branch.visit("eve", &other.url))["state"].clone();
+    swapped.insert("state".into(), state);
+    let mixed = finish_at(&client, "branch", &swapped, Some(&other.cookie)).await;
+    assert_eq!((mixed.status, mixed.code()), (401, "SIGN_IN_REFUSED".to_owned()));
+
+    // nobody says of another provider's people that their sessions ended
+    let told = notice(&server, SSO, &branch.logout_token("good", "ann", None)).await;
+    assert_eq!((told.status, told.code()), (400, "INVALID_INPUT".to_owned()));
+    let told = notice(&server, "branch", &branch.logout_token("good", "ann", None)).await;
+    assert_eq!(told.status, 200, "{}", told.text());
+    assert!(is_signed_in(&ann).await && is_signed_in(&bob).await);
+    assert_eq!(notice(&server, SSO, &sso.logout_token("good", "ann", None)).await.status, 200);
+    assert!(!is_signed_in(&ann).await && is_signed_in(&bob).await);
+
+    // one that is away keeps nobody from the other
+    sso.stop();
+    session(&server, &sign_in_at(&server, "branch", &mut branch, "bob").await);
+    let parts = client.get("/health/ready").await.json()["data"]["parts"].clone();
+    let well = [SSO, "branch"].map(|name| parts[format!("auth:{name}")]["ok"].clone());
+    assert_eq!(well, [json!(false), json!(true)], "{parts}");
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_providers_also_when_the_plugin_has_a_process_of_its_own() {
+    let Some(mut oidc) = provider("a_session_ends_with_the_providers") else { return };
+    let (builder, _folder) = server_with(&oidc);
+    let builder = builder.set("auth.providers.sso.isolation", "process");
+    let server = builder.set("plugins.process_restart_wait_max", "1 s").start().await;
+    introduce(&mut oidc, &server);
+    let ann = session(&server, &sign_in(&server, &mut oidc, "ann").await);
+    let second = session(&server, &sign_in(&server, &mut oidc, "ann").await);
+    let bob = session(&server, &sign_in(&server, &mut oidc, "bob").await);
+    let forged = notice(&server, SSO, &oidc.logout_token("foreign", "ann", None)).await;
+    assert_eq!((forged.status, forged.code()), (400, "INVALID_INPUT".to_owned()));
+    // a process that is new knows no keys yet, and asks for them
+    let [process] = *children(server.pid()) else { panic!("the plugin has one process") };
+    signal(process, "KILL");
+    let root = server.admin().await;
+    wait_for("the next process", DEADLINE, async || {
+        let list = root.get("/api/admin/plugins").await.data();
+        let view = list.as_array()?.iter().find(|view| view["entry"] == "auth.providers.sso")?;
+        (view["restarts"] == 1 && view["state"] == "running").then_some(())
+    })
+    .await;
+    let signed_out = second.post("/api/auth/signout", &json!({})).await;
+    let url = signed_out.data()["providerUrl"].as_str().unwrap().to_owned();
+    assert!(is_signed_in(&ann).await, "the other session goes on until the provider's ends");
+    oidc.leave("ann", &url);
+    wait_for("the end of the session", DEADLINE, async || {
+        (!is_signed_in(&ann).await).then_some(())
+    })
+    .await;
+    assert!(is_signed_in(&bob).await, "a session of somebody else ended");
+    assert_eq!(notice(&server, SSO, &oidc.logout_token("good", "bob", None)).await.status, 200);
+    assert!(!is_signed_in(&bob).await);
 }

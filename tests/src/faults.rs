@@ -320,6 +320,22 @@ pub fn signal(pid: u32, name: &str) {
     assert!(sent.is_ok_and(|status| status.success()), "no process {pid}");
 }
 
+/// The processes that one has started.
+///
+/// # Panics
+/// If there is no such process.
+pub fn children(pid: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    let text = tasks.filter_map(Result::ok).filter_map(|task| {
+        // a thread may end meanwhile
+        fs::read_to_string(task.path().join("children")).ok()
+    });
+    let numbers = |text: String| -> Vec<u32> {
+        text.split_whitespace().map(|word| word.parse().expect("a number")).collect()
+    };
+    text.flat_map(numbers).collect()
+}
+
 /// The most memory that a process has had, in bytes.
 pub fn peak_memory_bytes(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");

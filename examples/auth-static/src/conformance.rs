@@ -30,6 +30,7 @@ async fn the_auth_suite_passes() {
             ..Claims::default()
         },
         disabled: Some(Credentials::new("bob", "battery staple")),
+        driver: None,
     };
     let make = || async {
         let bob = User { disabled: true, ..user("bob", "battery staple") };

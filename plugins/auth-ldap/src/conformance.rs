@@ -74,6 +74,7 @@ async fn the_auth_suite_passes() {
         credentials: Credentials::new("ann", "correct horse"),
         claims: ann(&server),
         disabled: Some(Credentials::new("bob", "battery staple")),
+        driver: None,
     };
     let config = config(&server);
     let make = || async { Ok(Arc::from(Ldap::create(config.clone()).await?)) };

@@ -1,12 +1,13 @@
 // An OpenID provider for one test: npm's oidc-provider over TLS, with people, and a certificate that one must trust.
 //
-// Prints its issuer, the file of its authority, a client and its secret, in one line. Then it does what a line on its
-// standard input says, and answers each with a line; README of the words in `commands`. Ends when its standard input does.
+// Prints its issuer, the file of its authority, a client and its secret, and a socket, in one line. Then it does what a line on its standard input or at the socket says, and answers each with a line; README of the
+// words in `commands`. Ends when its standard input does.
 
 import { execFileSync } from "node:child_process";
 import { createHmac, createPublicKey, createSign, generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, createServer, request } from "node:https";
+import { createServer as createSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -63,6 +64,8 @@ function sign(claims, { key, kid = key?.kid, alg = "RS256", secret, typ } = {}) 
 }
 
 let key = newKey();
+/** The one before. */
+let retired = newKey();
 const stranger = newKey();
 const publicPem = () => createPublicKey(key.privateKey).export({ type: "spki", format: "pem" });
 
@@ -75,6 +78,8 @@ const TWISTS = {
   endless: ({ exp, ...claims }) => sign(claims, { key }),
   foreign: (claims) => sign(claims, { key: stranger, kid: key.kid }),
   unknown: (claims) => sign(claims, { key: stranger }),
+  // by the key that was taken back
+  retired: (claims) => sign(claims, { key: retired }),
   nameless: (claims) => sign(claims, { key, kid: null }),
   tampered: (claims, token) => token.replace(/\.[^.]+\./, `.${encode({ ...claims, sub: "bob" })}.`),
   unsigned: (claims) => sign(claims, { alg: "none" }),
@@ -93,6 +98,37 @@ const TWISTS = {
 };
 let twist = "none";
 
+/** Keys that a client may have, and whether a certificate lies beside them. */
+const CLIENT_KEYS = {
+  rsa: ["rsa", { modulusLength: 2048 }],
+  "rsa-pkcs1": ["rsa", { modulusLength: 2048 }, "pkcs1"],
+  "rsa-short": ["rsa", { modulusLength: 1024 }],
+  certified: ["rsa", { modulusLength: 2048 }],
+  p256: ["ec", { namedCurve: "P-256" }],
+  "p256-sec1": ["ec", { namedCurve: "P-256" }, "sec1"],
+  p384: ["ec", { namedCurve: "P-384" }],
+  ed25519: ["ed25519", {}],
+};
+
+/** How the client proves who it is: a secret, unless it has a key. */
+let proof = { client_secret: SECRET };
+
+/** Makes a key for the client, and knows it by its public half from now on. */
+function newClientKey(kind) {
+  const [type, options, format = "pkcs8"] = CLIENT_KEYS[kind];
+  const { privateKey, publicKey } = generateKeyPairSync(type, options);
+  const kid = randomBytes(6).toString("hex");
+  const file = at(`client-${kid}.pem`);
+  writeFileSync(file, privateKey.export({ type: format, format: "pem" }), { mode: 0o600 });
+  if (kind === "certified") {
+    execFileSync("openssl", ["req", "-x509", "-key", file, "-subj", "/CN=client", "-days", "2", "-out", at("client.pem")]);
+    writeFileSync(file, readFileSync(at("client.pem")), { flag: "a" });
+  }
+  const jwk = { ...publicKey.export({ format: "jwk" }), kid, use: "sig" };
+  proof = { token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [jwk] } };
+  return `${file} ${kid}`;
+}
+
 /** The client as it is known now. */
 let client = { redirect_uris: ["https://boxvault.invalid/auth/callback/corp"] };
 
@@ -100,10 +136,11 @@ function provider(issuer) {
   const made = new Provider(issuer, {
     adapter: (model) =>
       model === "Client"
-        ? { find: async (id) => (id === CLIENT ? { client_id: CLIENT, client_secret: SECRET, ...client } : undefined) }
+        ? { find: async (id) => (id === CLIENT ? { client_id: CLIENT, ...proof, ...client } : undefined) }
         : new MemoryAdapter(model),
     claims: { openid: ["sub"], profile: ["preferred_username", "name", "groups", "realm_access"], email: ["email", "email_verified"] },
     cookies: { keys: ["a key of a test"] },
+    enabledJWA: { clientAuthSigningAlgValues: ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"] },
     features: {
       backchannelLogout: { enabled: true },
       devInteractions: { enabled: false },
@@ -123,6 +160,10 @@ function provider(issuer) {
     jwks: { keys: [key.jwk] },
     loadExistingGrant: async (ctx) => {
       const { clientId } = ctx.oidc.client;
+      // as a browser has several sign-ins on their way: another grant would take the codes of the one before with it
+      const known = ctx.oidc.session.grantIdFor(clientId);
+      const found = known && (await ctx.oidc.provider.Grant.find(known));
+      if (found) return found;
       const grant = new ctx.oidc.provider.Grant({ clientId, accountId: ctx.oidc.session.accountId });
       grant.addOIDCScope("openid profile email");
       await grant.save();
@@ -171,6 +212,7 @@ let port = 0;
 let oidc;
 
 async function start() {
+  if (server?.listening) return;
   const tls = { key: readFileSync(at("server.key")), cert: readFileSync(at("server.pem")) };
   server = createServer(tls, (req, res) => {
     const path = new URL(req.url, "https://x").pathname;
@@ -184,6 +226,7 @@ async function start() {
 }
 
 async function stop() {
+  if (!server.listening) return;
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 }
@@ -265,11 +308,11 @@ const commands = {
   start,
   // signs with another key from now on; the old one is gone
   rotate: () => {
-    key = newKey();
+    [retired, key] = [key, newKey()];
     oidc = provider(oidc.issuer);
   },
   twist: (kind) => {
-    if (!TWISTS[kind]) throw new Error(`no twist ${kind}`);
+    if (!TWISTS[kind]) return "unknown";
     twist = kind;
   },
   // what the client is: where it is called back, told of ended sessions, and after signing out
@@ -279,29 +322,41 @@ const commands = {
       Object.assign(client, { backchannel_logout_uri: backchannel, backchannel_logout_session_required: true });
     }
   },
+  // the client has another key from now on: its file, and how the key is named
+  clientkey: newClientKey,
   visit,
+  // as the browser of somebody who does not sign in
+  decline: (url) => visit("nobody", url),
   leave,
   // forgets what somebody's browser knows
   fresh: (who) => void delete jars[who],
   notice: (kind, sub, sid) => {
     const claims = { iss: oidc.issuer, aud: CLIENT, iat: now(), exp: now() + 120, jti: randomBytes(8).toString("hex") };
+    if (!NOTICES[kind]) return "unknown";
     return NOTICES[kind]({ ...claims, events: EVENTS, sub: some(sub), sid: some(sid) });
   },
   // how often a path was asked for
   count: (path) => asked[path] ?? 0,
 };
 
+async function obey(input, output) {
+  for await (const line of createInterface({ input })) {
+    const [word, ...rest] = line.trim().split(" ");
+    let answer;
+    try {
+      answer = commands[word] ? ((await commands[word](...rest)) ?? "done") : "unknown";
+    } catch (error) {
+      answer = `failed: ${error.message}`;
+    }
+    output.write(`${String(answer).replaceAll("\n", " ")}\n`);
+  }
+}
+
 makeCertificates();
 await start();
-console.log([oidc.issuer, at("ca.pem"), CLIENT, encodeURIComponent(SECRET)].join(" "));
-for await (const line of createInterface({ input: process.stdin })) {
-  const [word, ...rest] = line.trim().split(" ");
-  let answer;
-  try {
-    answer = (await commands[word](...rest)) ?? "done";
-  } catch (error) {
-    answer = `failed: ${error.message}`;
-  }
-  console.log(String(answer).replaceAll("\n", " "));
-}
+const orders = createSocket((socket) => obey(socket.on("error", () => socket.destroy()), socket));
+await new Promise((resolve) => orders.listen(at("orders"), resolve));
+const told = [oidc.issuer, at("ca.pem"), CLIENT, encodeURIComponent(SECRET), at("orders")];
+console.log(told.join(" "));
+await obey(process.stdin, process.stdout);
 process.exit();

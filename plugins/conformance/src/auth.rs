@@ -1,8 +1,12 @@
 //! The auth suite: what [`AuthProvider`] promises, case by case.
 
 mod claims;
+mod driver;
+mod ending;
 mod login;
+mod redirect;
 mod refusal;
+pub(crate) mod trip;
 
 use std::{future::Future, sync::Arc};
 
@@ -16,6 +20,8 @@ use crate::{
     report::{CaseReport, Outcome, Report},
 };
 
+pub use driver::Driver;
+
 /// Somebody whom the provider under test knows.
 #[derive(Clone, Debug)]
 pub struct Fixture {
@@ -25,6 +31,8 @@ pub struct Fixture {
     pub claims: Claims,
     /// Somebody who may not sign in although the password is right, if the provider can say so.
     pub disabled: Option<Credentials>,
+    /// Whoever signs in at another site, for a provider that sends people there.
+    pub driver: Option<Driver>,
 }
 
 /// What a case works with.
@@ -70,7 +78,13 @@ where
     F: Future<Output = Result<Arc<dyn AuthProvider>>>,
 {
     let mut cases = Vec::new();
-    for entry in [login::CASES, claims::CASES, refusal::CASES].into_iter().flatten() {
+    for entry in [login::CASES, claims::CASES, refusal::CASES, redirect::CASES, ending::CASES]
+        .into_iter()
+        .flatten()
+    {
+        if let Some(driver) = &fixture.driver {
+            driver.straighten().await;
+        }
         let outcome = match make().await {
             Err(error) => Outcome::Failed { reason: format!("no instance: {error}") },
             Ok(provider) if !provider.facets().contains(entry.needs) => {
@@ -84,10 +98,28 @@ where
         };
         cases.push(CaseReport { name: entry.name.into(), outcome });
     }
+    if let Some(driver) = &fixture.driver {
+        driver.straighten().await;
+    }
     Report { suite: "auth".into(), cases }
 }
 
+impl Fixture {
+    /// Whoever signs in at the other site.
+    ///
+    /// # Errors
+    /// `Skipped` where there is nobody.
+    pub(crate) fn driver(&self) -> Result<&Driver, Finding> {
+        let none = || Finding::Skipped("nobody was named who signs in at the provider".to_owned());
+        self.driver.as_ref().ok_or_else(none)
+    }
+}
+
 impl Case {
+    pub(crate) fn driver(&self) -> Result<&Driver, Finding> {
+        self.fixture.driver()
+    }
+
     pub(crate) async fn sign_in(&self) -> Result<Claims> {
         self.provider.authenticate_password(self.fixture.credentials.clone()).await
     }
@@ -114,6 +146,11 @@ impl Case {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// A failure that says to come again, and not that somebody is not who they say.
+pub(crate) fn is_passing(error: &PluginError) -> bool {
+    matches!(error.kind, PluginErrorKind::Unavailable | PluginErrorKind::DeadlineExceeded)
 }
 
 /// Says whether a message shows a password. Words that the usual refusal uses anyway do not count.

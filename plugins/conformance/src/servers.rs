@@ -265,6 +265,8 @@ pub struct OidcServer {
     pub client_id: String,
     /// The client's secret, which has to be escaped wherever it goes.
     pub client_secret: String,
+    /// Where it takes orders of others, too.
+    orders: String,
     process: Process,
 }
 
@@ -275,13 +277,31 @@ impl OidcServer {
     /// Why there is none on this machine.
     pub fn start() -> Result<Self, String> {
         let (process, words) = Process::start("oidc.mjs")?;
-        let [issuer, ca_file, client_id, client_secret] = words.as_slice() else {
-            return Err(format!("oidc.mjs said {} words instead of four", words.len()));
+        let [issuer, ca_file, client_id, client_secret, orders] = words.as_slice() else {
+            return Err(format!("oidc.mjs said {} words instead of five", words.len()));
         };
         let (issuer, ca_file, client_id) = (issuer.clone(), ca_file.into(), client_id.clone());
-        let client_secret = unescaped(client_secret);
-        Ok(Self { issuer, ca_file, client_id, client_secret, process })
+        let (client_secret, orders) = (unescaped(client_secret), orders.clone());
+        Ok(Self { issuer, ca_file, client_id, client_secret, orders, process })
     }
+
+    /// Knows its client by another key from now on, and not by a secret any more: a name in `CLIENT_KEYS` of `oidc.mjs`.
+    /// Gives the file with the private half, and how the key is named.
+    pub fn new_client_key(&mut self, kind: &str) -> (PathBuf, String) {
+        let answer = self.tell(&format!("clientkey {kind}"));
+        let (file, kid) = answer.split_once(' ').expect("a file and a name");
+        (PathBuf::from(file), kid.to_owned())
+    }
+
+    /// The program that drives it for the suite of auth plugins, as `Driver::start` takes it. The client has to be
+    /// called back at [`Self::CALLBACK`].
+    pub fn driver(&self) -> Vec<String> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/drive.mjs");
+        vec!["node".to_owned(), script.display().to_string(), self.orders.clone()]
+    }
+
+    /// Where its client is called back until somebody says another place.
+    pub const CALLBACK: &'static str = "https://boxvault.invalid/auth/callback/corp";
 
     /// Ends it, as if the machine were gone.
     pub fn stop(&mut self) {
@@ -332,7 +352,7 @@ impl OidcServer {
 
     fn tell(&mut self, line: &str) -> String {
         let answer = self.process.tell(line);
-        assert!(!answer.starts_with("failed"), "{line}: {answer}");
+        assert!(!answer.starts_with("failed") && answer != "unknown", "{line}: {answer}");
         answer
     }
 }

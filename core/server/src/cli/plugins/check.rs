@@ -30,6 +30,8 @@ Everything that is written lies under conformance/ and probe/, and is removed. T
   user = { username = \"ann\", password = \"correct horse\" }
   claims = { issuer = \"…\", subject = \"…\", username = \"ann\", groups = [\"staff\"] }
   disabled = { username = \"bob\", password = \"battery staple\" }
+  redirect = { driver = [\"./browser\"], callback_url = \"https://…\" }    for one that sends people to another site:
+      a program that signs in there as it is told on its standard input (plugins/README.md)
 
 Exit codes: 0 every promise holds; 1 one does not, or the plugin cannot be used.";
 
@@ -155,7 +157,7 @@ pub(super) async fn run(arguments: CheckArguments, config: &Config) -> Result<Ex
         None => json!({}),
     };
     let people = match &people {
-        Some(file) => Some(read_toml::<People>(file).await?.into()),
+        Some(file) => Some(read_toml::<People>(file).await?.into_fixture()?),
         None => None,
     };
     let host = PluginHost::new(config.plugins.host_options());

@@ -2,17 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use boxvault_plugin_conformance::auth::Fixture;
+use boxvault_plugin_conformance::auth::{Driver, Fixture};
 use boxvault_plugin_sdk::{Claims, Credentials};
 use serde::Deserialize;
 
-/// The file: somebody who signs in, what the provider says of them, and perhaps somebody who may not.
+use super::CliError;
+
+/// The file: somebody who signs in, what the provider says of them, perhaps somebody who may not, and who drives the
+/// browser where people are sent to another site.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct People {
     user: Pair,
     claims: Facts,
     disabled: Option<Pair>,
+    redirect: Option<Redirect>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Redirect {
+    /// A program and its arguments.
+    driver: Vec<String>,
+    callback_url: String,
 }
 
 #[derive(Deserialize)]
@@ -44,11 +56,23 @@ impl From<Pair> for Credentials {
     }
 }
 
-impl From<People> for Fixture {
-    fn from(people: People) -> Self {
-        let facts = people.claims;
-        Self {
-            credentials: people.user.into(),
+impl People {
+    /// Whom the suites work with. Starts the driver, if one is named.
+    ///
+    /// # Errors
+    /// When that does not start.
+    pub(super) fn into_fixture(self) -> Result<Fixture, CliError> {
+        let Self { user, claims: facts, disabled, redirect } = self;
+        let driver = redirect.map(|Redirect { driver, callback_url }| {
+            let program = driver.first().map_or("", String::as_str).to_owned();
+            let failed = |error: std::io::Error| CliError::PluginFile {
+                file: program.into(),
+                reason: format!("the driver of the browser does not start: {error}"),
+            };
+            Driver::start(&driver, callback_url).map_err(failed)
+        });
+        Ok(Fixture {
+            credentials: user.into(),
             claims: Claims {
                 issuer: facts.issuer,
                 subject: facts.subject,
@@ -60,7 +84,8 @@ impl From<People> for Fixture {
                 attributes: facts.attributes,
                 ..Claims::default()
             },
-            disabled: people.disabled.map(Into::into),
-        }
+            disabled: disabled.map(Into::into),
+            driver: driver.transpose()?,
+        })
     }
 }
