@@ -30,10 +30,22 @@ pub struct Config {
     pub issuer: String,
     /// How the provider knows this server.
     pub client_id: String,
-    /// What proves that. Not set: the provider takes it as a public client.
+    /// What proves that. Not set: the provider takes it as a public client, unless there is a key.
     pub client_secret: Option<Secret>,
-    /// How the secret is sent. Not set: as the provider's own description says, in a header where it leaves the choice.
+    /// How that is proven. Not set: by the key where there is one; with a secret as the provider's own description says,
+    /// in a header where it leaves the choice.
     pub client_authentication: Option<ClientAuthentication>,
+    /// A private key that proves it instead, as PEM without a passphrase: RSA from 2048 bits, P-256, P-384 or Ed25519. The
+    /// provider knows its public half. A certificate in the same file is named by its thumbprint. Others must not be able
+    /// to read or change the file. It is read for each sign-in.
+    pub private_key_jwt_file: Option<PathBuf>,
+    /// How the provider names the key. Not set: it is not named.
+    pub private_key_jwt_kid: Option<String>,
+    /// What is signed with the key. Not set: RS256, ES256, ES384 or `EdDSA`, as the key is.
+    pub private_key_jwt_algorithm: Option<JwtAlgorithm>,
+    /// For whom that is said to be.
+    #[serde(default)]
+    pub private_key_jwt_audience: JwtAudience,
     /// What is asked for; `openid` is needed.
     #[serde(default = "scopes")]
     pub scopes: Vec<String>,
@@ -101,6 +113,52 @@ pub enum ClientAuthentication {
     Basic,
     /// In the body (`client_secret_post`).
     Post,
+    /// Not at all: a key signs that it is this client (`private_key_jwt`).
+    PrivateKeyJwt,
+}
+
+/// What a key signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "boxvault_plugin_sdk::serde")]
+pub enum JwtAlgorithm {
+    /// RSA, PKCS #1 v1.5.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// RSA, PSS.
+    #[serde(rename = "PS256")]
+    Ps256,
+    /// P-256.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// P-384.
+    #[serde(rename = "ES384")]
+    Es384,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+impl JwtAlgorithm {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Ps256 => "PS256",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+}
+
+/// For whom a signed statement is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "boxvault_plugin_sdk::serde", rename_all = "snake_case")]
+pub enum JwtAudience {
+    /// The address that it is sent to, which all providers take.
+    #[default]
+    TokenEndpoint,
+    /// The provider, as it calls itself.
+    Issuer,
 }
 
 /// When the provider is asked for more claims.
@@ -188,9 +246,7 @@ impl Config {
         if self.client_secret.as_ref().is_some_and(Secret::is_empty) {
             return bad("client_secret", "it is empty; leave it out for a public client");
         }
-        if self.client_authentication.is_some() && self.client_secret.is_none() {
-            return bad("client_authentication", "it sends client_secret, which is not set");
-        }
+        self.check_proof()?;
         if !self.scopes.iter().any(|scope| scope == "openid") {
             return bad(
                 "scopes",
@@ -217,6 +273,50 @@ impl Config {
                 let key = format!("authorization_parameters.{name}");
                 return bad(&key, "it is said by the plugin itself; leave it out");
             }
+        }
+        Ok(())
+    }
+
+    /// Checks that there is one way to prove to be the client, and what it needs.
+    fn check_proof(&self) -> Result<()> {
+        let by_key = self.client_authentication == Some(ClientAuthentication::PrivateKeyJwt);
+        if self.private_key_jwt_file.is_none() {
+            if by_key {
+                return bad(
+                    "client_authentication",
+                    "it needs private_key_jwt_file, which is not set",
+                );
+            }
+            for (key, is_set) in [
+                ("private_key_jwt_kid", self.private_key_jwt_kid.is_some()),
+                ("private_key_jwt_algorithm", self.private_key_jwt_algorithm.is_some()),
+            ] {
+                if is_set {
+                    return bad(key, "it is about private_key_jwt_file, which is not set");
+                }
+            }
+            if self.client_authentication.is_some() && self.client_secret.is_none() {
+                return bad("client_authentication", "it sends client_secret, which is not set");
+            }
+            return Ok(());
+        }
+        if self.client_secret.is_some() {
+            return bad(
+                "private_key_jwt_file",
+                "client_secret is set as well; leave one of them out",
+            );
+        }
+        if self.client_authentication.is_some() && !by_key {
+            return bad(
+                "client_authentication",
+                "it sends client_secret, and there is a key instead",
+            );
+        }
+        if self.private_key_jwt_kid.as_ref().is_some_and(String::is_empty) {
+            return bad(
+                "private_key_jwt_kid",
+                "it is empty; leave it out where the key has no name",
+            );
         }
         Ok(())
     }

@@ -2,6 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    path::Path,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -14,11 +17,14 @@ use boxvault_plugin_sdk::{
     AuthFacets, AuthPlugin, AuthProvider, Claims, Credentials, LogoutNotice, PluginErrorKind,
     RedirectFinish, RedirectRequest, Secret, config,
 };
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, HEXUPPER};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::{ClientAuthentication, Config, Oidc, Userinfo};
+use crate::{
+    ClientAuthentication, Config, JwtAlgorithm, JwtAudience, Oidc, Userinfo, client_key::ClientKey,
+    issuer::Issuer,
+};
 
 const CALLBACK: &str = OidcServer::CALLBACK;
 const VERIFIER: &str = "a-verifier-that-is-as-long-as-it-has-to-be-0123456789";
@@ -43,6 +49,16 @@ fn config(server: &OidcServer) -> Config {
         // a test does not wait for clocks
         clock_skew_s: 5,
         ..usual()
+    }
+}
+
+/// The same with a key instead of the secret.
+fn keyed(server: &OidcServer, file: &Path, kid: Option<&str>) -> Config {
+    Config {
+        client_secret: None,
+        private_key_jwt_file: Some(file.to_owned()),
+        private_key_jwt_kid: kid.map(str::to_owned),
+        ..config(server)
     }
 }
 
@@ -145,6 +161,126 @@ async fn whoever_comes_back_with_a_code_is_known_whatever_way_the_client_proves_
     let wrong = provider(wrong).await;
     let refused = sign_in(&wrong, &mut server, "ann").await;
     assert_eq!(refused, Err(PluginErrorKind::PermissionDenied));
+}
+
+#[tokio::test]
+async fn a_key_proves_who_the_client_is_whatever_kind_it_is_of() {
+    let test = "a_key_proves_who_the_client_is_whatever_kind_it_is_of";
+    let Some(mut server) = server(test) else { return };
+    for (kind, algorithm) in [
+        ("rsa", None),
+        ("rsa-pkcs1", Some(JwtAlgorithm::Ps256)),
+        ("certified", Some(JwtAlgorithm::Rs256)),
+        ("p256", None),
+        ("p256-sec1", Some(JwtAlgorithm::Es256)),
+        ("p384", None),
+        ("ed25519", None),
+    ] {
+        let (file, kid) = server.new_client_key(kind);
+        let keyed =
+            Config { private_key_jwt_algorithm: algorithm, ..keyed(&server, &file, Some(&kid)) };
+        let corp = provider(keyed).await;
+        assert_eq!(sign_in(&corp, &mut server, "ann").await, Ok(ann(&server)), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_taken_for_itself_alone_and_may_be_changed_while_the_server_runs() {
+    let test = "a_key_is_taken_for_itself_alone_and_may_be_changed_while_the_server_runs";
+    let Some(mut server) = server(test) else { return };
+    let (old, _) = server.new_client_key("p256");
+    let (file, kid) = server.new_client_key("p256");
+    let foreign = provider(keyed(&server, &old, Some(&kid))).await;
+    let told = foreign.finish_redirect(trip(&foreign, &mut server, "ann").await.unwrap()).await;
+    let told = told.unwrap_err();
+    assert_eq!(told.kind, PluginErrorKind::PermissionDenied);
+    assert!(told.message.contains("private_key_jwt_file"), "{told}");
+    let misnamed = provider(keyed(&server, &file, Some("another"))).await;
+    let refused = sign_in(&misnamed, &mut server, "ann").await;
+    assert_eq!(refused, Err(PluginErrorKind::PermissionDenied));
+    // one key needs no name, and who it is for may be said in both ways
+    for private_key_jwt_audience in [JwtAudience::TokenEndpoint, JwtAudience::Issuer] {
+        let plain = Config { private_key_jwt_audience, ..keyed(&server, &file, None) };
+        assert_eq!(sign_in(&provider(plain).await, &mut server, "ann").await, Ok(ann(&server)));
+    }
+    let corp = provider(keyed(&server, &file, None)).await;
+    let (next, _) = server.new_client_key("p384");
+    let refused = sign_in(&corp, &mut server, "ann").await;
+    assert_eq!(refused, Err(PluginErrorKind::PermissionDenied), "the provider knows another one");
+    std::fs::rename(next, &file).unwrap();
+    assert_eq!(sign_in(&corp, &mut server, "ann").await, Ok(ann(&server)));
+    std::fs::remove_file(&file).unwrap();
+    let back = trip(&corp, &mut server, "ann").await.unwrap();
+    let told = corp.finish_redirect(back).await.unwrap_err();
+    assert_eq!(told.kind, PluginErrorKind::InvalidConfig, "{told}");
+}
+
+#[tokio::test]
+async fn a_key_that_others_can_get_at_or_that_is_none_is_told_at_the_start() {
+    let test = "a_key_that_others_can_get_at_or_that_is_none_is_told_at_the_start";
+    let Some(mut server) = server(test) else { return };
+    let told = async |config: Config| match Oidc::create(config).await.map(drop) {
+        Ok(()) => panic!("the key was taken"),
+        Err(error) => {
+            assert_eq!(error.kind, PluginErrorKind::InvalidConfig, "{error}");
+            assert!(error.message.starts_with("private_key_jwt_file: /"), "{error}");
+            error.message
+        }
+    };
+    let (file, _) = server.new_client_key("p256");
+    let good = keyed(&server, &file, None);
+    let mode = |mode: u32| std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+    for (bits, command) in
+        [(0o644, "chmod o-rwx /"), (0o602, "chmod o-rwx /"), (0o660, "chmod g-w /")]
+    {
+        mode(bits);
+        let said = told(good.clone()).await;
+        assert!(said.contains(command), "{bits:o}: {said}");
+    }
+    for bits in [0o600, 0o640, 0o400] {
+        mode(bits);
+        drop(provider(good.clone()).await);
+    }
+    let wrong = Config { private_key_jwt_algorithm: Some(JwtAlgorithm::Rs256), ..good.clone() };
+    assert!(told(wrong).await.contains("private_key_jwt_algorithm"));
+    let (short, _) = server.new_client_key("rsa-short");
+    assert!(told(keyed(&server, &short, None)).await.contains("shorter than 2048 bits"));
+    std::fs::write(&file, "canary").unwrap();
+    let said = told(good.clone()).await;
+    assert!(said.contains("no private key") && !said.contains("canary"), "{said}");
+    std::fs::remove_file(&file).unwrap();
+    told(good).await;
+}
+
+#[tokio::test]
+async fn a_certificate_beside_the_key_is_named_by_its_thumbprint() {
+    let Some(mut server) = server("a_certificate_beside_the_key_is_named_by_its_thumbprint") else {
+        return;
+    };
+    let (file, kid) = server.new_client_key("certified");
+    let config = keyed(&server, &file, Some(&kid));
+    let issuer = Issuer::new(config.clone()).await.unwrap();
+    let key = ClientKey::read(&config).await.unwrap().unwrap();
+    let description = issuer.description().await.unwrap();
+    let assertions = [(); 2].map(|()| key.assertion(&config, &description).unwrap());
+    let [header, claims] = [0, 1].map(|part| {
+        let text = assertions[0].expose().split('.').nth(part).unwrap();
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()
+    });
+    let openssl = std::process::Command::new("openssl")
+        .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let thumbprint = String::from_utf8(openssl.stdout).unwrap();
+    let thumbprint = thumbprint.trim().rsplit('=').next().unwrap().replace(':', "");
+    let thumbprint = HEXUPPER.decode(thumbprint.as_bytes()).unwrap();
+    assert_eq!(header["x5t#S256"], BASE64URL_NOPAD.encode(&thumbprint), "{header}");
+    assert_eq!((&header["kid"], &header["alg"]), (&kid.into(), &"RS256".into()));
+    let lasts = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+    assert_eq!((lasts, &claims["iss"], &claims["sub"]), (60, &claims["sub"], &"boxvault".into()));
+    assert_ne!(assertions[0].expose(), assertions[1].expose(), "each is used once");
 }
 
 #[tokio::test]
@@ -378,6 +514,29 @@ fn a_configuration_that_cannot_work_is_told_by_its_key() {
         (
             other(|c| c.client_authentication = Some(ClientAuthentication::Post)),
             "client_authentication: ",
+        ),
+        (
+            other(|c| c.client_authentication = Some(ClientAuthentication::PrivateKeyJwt)),
+            "client_authentication: it needs private_key_jwt_file",
+        ),
+        (other(|c| c.private_key_jwt_kid = Some("x".into())), "private_key_jwt_kid: "),
+        (
+            other(|c| c.private_key_jwt_algorithm = Some(JwtAlgorithm::Es256)),
+            "private_key_jwt_algorithm: ",
+        ),
+        (
+            other(|c| {
+                c.client_secret = Some(Secret::new("x"));
+                c.private_key_jwt_file = Some("/x".into());
+            }),
+            "private_key_jwt_file: client_secret is set as well",
+        ),
+        (
+            other(|c| {
+                c.client_authentication = Some(ClientAuthentication::Basic);
+                c.private_key_jwt_file = Some("/x".into());
+            }),
+            "client_authentication: it sends client_secret",
         ),
         (other(|c| c.scopes = vec!["profile".into()]), "scopes: "),
         (other(|c| c.scopes.push("a b".into())), "scopes.3: "),

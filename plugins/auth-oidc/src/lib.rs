@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod claims;
+mod client_key;
 mod config;
 mod http;
 mod issuer;
@@ -22,7 +23,8 @@ mod conformance;
 
 use boxvault_plugin_sdk::{AuthPlugin, AuthProvider, Result, export_auth_provider};
 
-pub use config::{ClientAuthentication, Config, Userinfo};
+use client_key::ClientKey;
+pub use config::{ClientAuthentication, Config, JwtAlgorithm, JwtAudience, Userinfo};
 use provider::Provider;
 
 /// The plugin: makes a provider of a [`Config`].
@@ -38,6 +40,8 @@ impl AuthPlugin for Oidc {
 
     async fn create(config: Config) -> Result<Box<dyn AuthProvider>> {
         config.check()?;
+        // a key that cannot be used is told now, and not to whoever signs in first
+        drop(ClientKey::read(&config).await?);
         // a provider that is away now may be back when somebody signs in
         Ok(Box::new(Provider::new(config).await?))
     }

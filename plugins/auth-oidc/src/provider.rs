@@ -13,7 +13,9 @@ use tracing::info;
 use url::{Url, form_urlencoded::byte_serialize};
 
 use crate::{
-    ClientAuthentication, Config, Userinfo, claims, http,
+    ClientAuthentication, Config, Userinfo, claims,
+    client_key::{ASSERTION_TYPE, ClientKey},
+    http,
     issuer::{Description, Issuer},
     token,
 };
@@ -56,16 +58,25 @@ impl Provider {
             ("code_verifier", &finish.code_verifier),
         ];
         let mut request = self.issuer.client.post(&description.token_endpoint);
-        match &self.config().client_secret {
-            Some(secret) if self.sends_in_header(description) => {
+        let assertion = match ClientKey::read(self.config()).await? {
+            Some(key) => Some(key.assertion(self.config(), description)?),
+            None => None,
+        };
+        match (&assertion, &self.config().client_secret) {
+            (Some(assertion), _) => fields.extend([
+                ("client_id", client_id),
+                ("client_assertion_type", ASSERTION_TYPE),
+                ("client_assertion", assertion.expose()),
+            ]),
+            (None, Some(secret)) if self.sends_in_header(description) => {
                 let pair = format!("{}:{}", escaped(client_id), escaped(secret.expose()));
                 let pair = BASE64.encode(pair.as_bytes());
                 request = request.header(AUTHORIZATION, format!("Basic {pair}"));
             }
-            Some(secret) => {
+            (None, Some(secret)) => {
                 fields.extend([("client_id", client_id), ("client_secret", secret.expose())]);
             }
-            None => fields.push(("client_id", client_id)),
+            (None, None) => fields.push(("client_id", client_id)),
         }
         let answer = http::ask("the token", http::form(request, &fields)).await?;
         if answer.status.is_success() {
@@ -75,9 +86,14 @@ impl Provider {
         match (answer.status, refusal.error.as_str()) {
             (_, "invalid_grant") => Err(PluginError::bad_credentials()),
             (StatusCode::UNAUTHORIZED, _) | (_, "invalid_client" | "unauthorized_client") => {
+                let proof = match (&assertion, &self.config().client_secret) {
+                    (Some(_), _) => "with the key of private_key_jwt_file",
+                    (None, Some(_)) => "with client_secret",
+                    (None, None) => "without client_secret or private_key_jwt_file",
+                };
                 Err(PluginError::new(
                     PluginErrorKind::PermissionDenied,
-                    "the provider does not take client_id with client_secret",
+                    format!("the provider does not take client_id {proof}"),
                 ))
             }
             (status, error) => Err(PluginError::unexpected(format!(
