@@ -11,7 +11,7 @@ use crate::overlay::OwnRules;
 use crate::request::{AccessRequest, RuleRef};
 use crate::rules::{Binding, Rule};
 use crate::site::Site;
-use crate::subjects::{self, Held};
+use crate::subjects::{self, HeldSubject};
 
 /// The object on which rules of an organization's own have no say.
 const OF_THE_SITE: &str = ResourceKind::Rules.as_str();
@@ -64,10 +64,10 @@ impl<'a> DomainRules<'a> {
     }
 
     /// The subjects that somebody is where an object is concerned, in the order in which they are found.
-    pub(crate) fn held(self, subjects: &[String], object: &str) -> Vec<Held> {
+    pub(crate) fn held(self, subjects: &[String], object: &str) -> Vec<HeldSubject> {
         let mut held = Vec::with_capacity(8);
         for subject in subjects.iter().filter_map(|subject| self.find(subject)) {
-            subjects::push(&mut held, Held { subject, by: None });
+            subjects::push(&mut held, HeldSubject { subject, by: None });
         }
         self.site.subjects.follow(&mut held, self.name);
         let admin = || held.iter().any(|held| self.site.is_platform_admin(held.subject));
@@ -78,10 +78,10 @@ impl<'a> DomainRules<'a> {
     }
 
     /// The subjects that a role leads to by the site's lines alone.
-    pub(crate) fn held_by_site(self, role: &str) -> Vec<Held> {
+    pub(crate) fn held_by_site(self, role: &str) -> Vec<HeldSubject> {
         let role = self.site.subjects.find(role);
-        let mut held: Vec<Held> =
-            role.into_iter().map(|subject| Held { subject, by: None }).collect();
+        let mut held: Vec<HeldSubject> =
+            role.into_iter().map(|subject| HeldSubject { subject, by: None }).collect();
         self.site.subjects.follow(&mut held, self.name);
         held
     }
@@ -124,7 +124,7 @@ impl<'a> DomainRules<'a> {
     }
 
     /// Every rule that fits a question of somebody who is all that, in the order of reading.
-    pub(crate) fn fitting(self, held: &[Held], request: &AccessRequest) -> Vec<&'a Rule> {
+    pub(crate) fn fitting(self, held: &[HeldSubject], request: &AccessRequest) -> Vec<&'a Rule> {
         let subjects: Vec<u32> = held.iter().map(|held| held.subject).collect();
         let AccessRequest { object, action, .. } = request;
         let site = self.site.index.all(subjects.iter().copied(), self.name, object, *action);
@@ -159,7 +159,7 @@ impl<'a> DomainRules<'a> {
     }
 
     /// The `g` lines by which somebody who is all that is also a subject, from themselves on.
-    pub(crate) fn through(self, held: &[Held], subject: &str) -> Vec<RuleRef> {
+    pub(crate) fn through(self, held: &[HeldSubject], subject: &str) -> Vec<RuleRef> {
         let mut lines = Vec::new();
         let mut at = self.find(subject).and_then(|id| held.iter().find(|it| it.subject == id));
         while let Some((from, binding)) = at.and_then(|held| held.by) {

@@ -13,7 +13,7 @@ use crate::print::print_field;
 use crate::request::{AccessRequest, Decision, Reason, RuleRef};
 use crate::rules::Rule;
 use crate::rules::words::{ANY, SERVER_ROLES};
-use crate::subjects::Held;
+use crate::subjects::HeldSubject;
 
 /// Rules that nearly fit; more would hide the nearest.
 const NEAR_MAX: usize = 5;
@@ -116,7 +116,12 @@ struct Differences {
 }
 
 impl Differences {
-    fn new(rules: DomainRules<'_>, held: &[Held], request: &AccessRequest, rule: &Rule) -> Self {
+    fn new(
+        rules: DomainRules<'_>,
+        held: &[HeldSubject],
+        request: &AccessRequest,
+        rule: &Rule,
+    ) -> Self {
         let id = rules.find(&rule.subject);
         Self {
             subject: !held.iter().any(|held| Some(held.subject) == id),
@@ -144,7 +149,7 @@ impl Differences {
     }
 }
 
-fn near(rules: DomainRules<'_>, held: &[Held], request: &AccessRequest) -> Vec<NearRule> {
+fn near(rules: DomainRules<'_>, held: &[HeldSubject], request: &AccessRequest) -> Vec<NearRule> {
     let mut near: Vec<_> = rules
         .rules()
         .filter(|rule| rule.allow)
@@ -171,7 +176,7 @@ fn near(rules: DomainRules<'_>, held: &[Held], request: &AccessRequest) -> Vec<N
 /// A rule for what the caller is, and a binding to a role that may.
 fn remedies(
     rules: DomainRules<'_>,
-    held: &[Held],
+    held: &[HeldSubject],
     subjects: &[String],
     request: &AccessRequest,
 ) -> Vec<String> {

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::error::{PolicyError, Problem};
 use crate::files::PolicyFiles;
@@ -131,37 +131,6 @@ impl PolicyHandle {
     /// Waits for everybody else who changes the policy; held while the files or the policy in force change.
     pub async fn changing(&self) -> MutexGuard<'_, ()> {
         self.reloading.lock().await
-    }
-
-    /// Reads the folder now, and puts its policy in force if it differs. For SIGHUP. True if something changed.
-    ///
-    /// # Errors
-    /// All problems of the files. They are logged and kept in [`PolicyHandle::state`]; the old policy stays.
-    ///
-    /// # Cancel safety
-    /// A call that is dropped has changed nothing, or everything.
-    pub async fn reload_now(&self) -> Result<bool, PolicyError> {
-        let _guard = self.changing().await;
-        match self.read_folder().await {
-            Ok(Some(policy)) => {
-                let digest = policy.digest().to_owned();
-                let before = self.replace(policy);
-                info!(
-                    policy.digest = digest,
-                    policy.digest_before = before.digest(),
-                    "policy changed"
-                );
-                Ok(true)
-            }
-            Ok(None) => {
-                self.accept();
-                Ok(false)
-            }
-            Err(refusal) => {
-                self.refuse(&refusal);
-                Err(refusal)
-            }
-        }
     }
 
     /// Reads the folder now; `None` if it holds the policy in force, or there is none.

@@ -27,7 +27,7 @@ struct Bound {
 
 /// A subject that somebody is, and the binding by which; the first ones need none.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Held {
+pub(crate) struct HeldSubject {
     pub(crate) subject: u32,
     /// The place among the held of whoever is bound, and of the binding among all.
     pub(crate) by: Option<(u32, u32)>,
@@ -94,7 +94,7 @@ impl Subjects {
     }
 
     /// Adds the subjects that those held so far also are in a domain, in the order in which they are found.
-    pub(crate) fn follow(&self, held: &mut Vec<Held>, domain: &str) {
+    pub(crate) fn follow(&self, held: &mut Vec<HeldSubject>, domain: &str) {
         let mut next = 0_u32;
         while let Some(subject) = held.get(next as usize).map(|held| held.subject) {
             push_all(held, next, self.bound(subject, domain));
@@ -186,7 +186,7 @@ impl OwnSubjects {
 
     /// Adds the subjects that those held so far also are by the organization's own bindings, and by the site's from there
     /// on. The site's were followed from all that are held.
-    pub(crate) fn follow(&self, site: &Subjects, held: &mut Vec<Held>, domain: &str) {
+    pub(crate) fn follow(&self, site: &Subjects, held: &mut Vec<HeldSubject>, domain: &str) {
         let followed = held.len();
         let mut next = 0_u32;
         while let Some(subject) = held.get(next as usize).map(|held| held.subject) {
@@ -201,14 +201,14 @@ impl OwnSubjects {
 }
 
 /// Adds roles that the held at a place is bound to, but those that are held already.
-fn push_all(held: &mut Vec<Held>, place: u32, bound: impl Iterator<Item = (u32, u32)>) {
+fn push_all(held: &mut Vec<HeldSubject>, place: u32, bound: impl Iterator<Item = (u32, u32)>) {
     for (role, binding) in bound {
-        push(held, Held { subject: role, by: Some((place, binding)) });
+        push(held, HeldSubject { subject: role, by: Some((place, binding)) });
     }
 }
 
 /// Adds a subject, unless it is held already.
-pub(crate) fn push(held: &mut Vec<Held>, one: Held) {
+pub(crate) fn push(held: &mut Vec<HeldSubject>, one: HeldSubject) {
     if !held.iter().any(|known| known.subject == one.subject) {
         held.push(one);
     }

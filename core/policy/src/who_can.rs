@@ -10,7 +10,7 @@ use crate::policy::Policy;
 use crate::request::{AccessRequest, QuestionError, Reason, RuleRef};
 use crate::rules::words::ANY;
 use crate::rules::{REST, Rule};
-use crate::subjects::Held;
+use crate::subjects::HeldSubject;
 
 const EVERYBODY: [&str; 2] = ["anonymous", "authenticated"];
 
@@ -125,7 +125,7 @@ pub fn list(policy: &Policy, subjects: &str) -> Result<Listing, QuestionError> {
     let held = |domain| policy.rules_in(domain).held(&request.subjects, REST);
     let bound: BTreeSet<&str> = policy.bound_domains().filter(|it| *it != ANY).collect();
     let ruled: BTreeSet<&str> = policy.rules().map(|rule| &*rule.domain).collect();
-    let held: BTreeMap<&str, Vec<Held>> =
+    let held: BTreeMap<&str, Vec<HeldSubject>> =
         bound.union(&ruled).map(|domain| (*domain, held(domain))).collect();
     let mut grants = Vec::new();
     for rule in policy.rules() {
@@ -134,7 +134,8 @@ pub fn list(policy: &Policy, subjects: &str) -> Result<Listing, QuestionError> {
             let held = held.get(domain)?;
             held.iter().any(|held| Some(held.subject) == id).then_some(held)
         };
-        let mut push = |domain: &str, held: &[Held]| grants.push(grant(policy, rule, domain, held));
+        let mut push =
+            |domain: &str, held: &[HeldSubject]| grants.push(grant(policy, rule, domain, held));
         if let Some(held) = holds(&rule.domain) {
             push(&rule.domain, held);
         } else if *rule.domain == *ANY {
@@ -149,7 +150,7 @@ pub fn list(policy: &Policy, subjects: &str) -> Result<Listing, QuestionError> {
     Ok(Listing { subjects: request.subjects.clone(), grants })
 }
 
-fn grant(policy: &Policy, rule: &Rule, domain: &str, held: &[Held]) -> Grant {
+fn grant(policy: &Policy, rule: &Rule, domain: &str, held: &[HeldSubject]) -> Grant {
     Grant {
         domain: domain.to_owned(),
         object: (*rule.object).to_owned(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::{PolicyHandle, watch};
+use crate::{PolicyError, PolicyHandle, watch};
 
 const SWAPS: u64 = 1_000;
 
@@ -30,11 +30,30 @@ fn allows(policy: &Policy, action: Action) -> bool {
     ask(policy, &Identity::Anonymous, &box_of("acme", "web"), action, PUBLIC).allowed
 }
 
+/// Reads the folder, and puts its policy in force if it differs, as a server does for its own. True if something changed.
+async fn reload_now(handle: &PolicyHandle) -> Result<bool, PolicyError> {
+    let _guard = handle.changing().await;
+    match handle.read_folder().await {
+        Ok(Some(policy)) => {
+            drop(handle.replace(policy));
+            Ok(true)
+        }
+        Ok(None) => {
+            handle.accept();
+            Ok(false)
+        }
+        Err(refusal) => {
+            handle.refuse(&refusal);
+            Err(refusal)
+        }
+    }
+}
+
 fn spawn_watcher(handle: &Arc<PolicyHandle>) -> tokio::task::JoinHandle<()> {
     let reloaded = Arc::clone(handle);
     tokio::spawn(watch(Arc::clone(handle), Duration::from_millis(3), move || {
         let handle = Arc::clone(&reloaded);
-        async move { drop(handle.reload_now().await) }
+        async move { drop(reload_now(&handle).await) }
     }))
 }
 
@@ -112,7 +131,7 @@ async fn a_thousand_reloads_of_files_show_nobody_a_mixed_policy_and_leave_none_b
         former.push(Arc::downgrade(&handle.load()));
         let action = if swap % 2 == 0 { "update" } else { "read" };
         write(dir.path(), "policy.csv", &rules_that_allow(action));
-        assert!(handle.reload_now().await.unwrap());
+        assert!(reload_now(&handle).await.unwrap());
     }
     until("the askers had their share", || asked.load(Ordering::Relaxed) >= SWAPS).await;
     done.store(true, Ordering::Relaxed);
@@ -128,14 +147,14 @@ async fn a_thousand_reloads_of_files_show_nobody_a_mixed_policy_and_leave_none_b
 async fn a_changed_file_comes_into_force_and_a_broken_one_does_not() {
     let dir = folder("read");
     let handle = PolicyHandle::open(Some(dir.path())).unwrap();
-    assert!(!handle.reload_now().await.unwrap());
+    assert!(!reload_now(&handle).await.unwrap());
 
     write(dir.path(), "policy.csv", &rules_that_allow("update"));
-    assert!(handle.reload_now().await.unwrap());
+    assert!(reload_now(&handle).await.unwrap());
     assert!(allows(&handle.load(), Action::Update) && !allows(&handle.load(), Action::Read));
 
     write(dir.path(), "policy.csv", "p, role:public, *, box/**, update, Allow\n");
-    let refused = handle.reload_now().await.unwrap_err();
+    let refused = reload_now(&handle).await.unwrap_err();
     assert!(refused.to_string().contains("policy.csv:1:36"), "{refused}");
     let state = handle.state();
     assert!(!state.is_current());
@@ -144,12 +163,12 @@ async fn a_changed_file_comes_into_force_and_a_broken_one_does_not() {
 
     write(dir.path(), "policy.csv", &rules_that_allow("delete"));
     write(dir.path(), "site.tests.csv", "\"anonymous,role:public\", acme, box/a, delete, deny\n");
-    let refused = handle.reload_now().await.unwrap_err();
+    let refused = reload_now(&handle).await.unwrap_err();
     assert!(refused.to_string().contains("site.tests.csv:1: expected deny"), "{refused}");
     assert!(allows(&handle.load(), Action::Update));
 
     std::fs::remove_dir_all(dir.path()).unwrap();
-    handle.reload_now().await.unwrap_err();
+    reload_now(&handle).await.unwrap_err();
     assert!(allows(&handle.load(), Action::Update));
     assert!(handle.state().problems[0].message.contains("could not be read"));
 }
@@ -159,9 +178,9 @@ async fn a_problem_is_forgotten_when_the_files_are_put_back() {
     let dir = folder("read");
     let handle = PolicyHandle::open(Some(dir.path())).unwrap();
     write(dir.path(), "site.csv", "p, nobody\n");
-    handle.reload_now().await.unwrap_err();
+    reload_now(&handle).await.unwrap_err();
     std::fs::remove_file(dir.path().join("site.csv")).unwrap();
-    assert!(!handle.reload_now().await.unwrap());
+    assert!(!reload_now(&handle).await.unwrap());
     assert!(handle.state().is_current());
     assert_eq!(handle.state().loads, 1);
 }
@@ -212,6 +231,6 @@ async fn without_a_folder_or_an_interval_there_is_nothing_to_watch() {
         .await;
     let handle = Arc::new(PolicyHandle::open(None).unwrap());
     watch(Arc::clone(&handle), Duration::from_millis(1), async || ()).await;
-    assert!(!handle.reload_now().await.unwrap());
+    assert!(!reload_now(&handle).await.unwrap());
     assert_eq!(handle.state().source, None);
 }

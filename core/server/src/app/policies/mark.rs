@@ -20,7 +20,7 @@ use tracing::warn;
 
 /// What a folder holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Held {
+pub(crate) struct HeldVersion {
     /// The version's number.
     pub(super) version: i64,
     /// Its texts' digest.
@@ -31,7 +31,7 @@ pub(crate) struct Held {
 #[derive(Debug)]
 pub(crate) struct FolderMark {
     path: PathBuf,
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<HeldVersion>>,
     /// The version that this program could not work by, if it met one.
     refused: AtomicI64,
     /// What the catalog's mark was when this server last did as it says.
@@ -53,7 +53,7 @@ impl FolderMark {
     }
 
     /// What the folder held when somebody last looked.
-    pub(super) fn get(&self) -> Option<Held> {
+    pub(super) fn get(&self) -> Option<HeldVersion> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -81,7 +81,7 @@ impl FolderMark {
     /// Says what the folder holds now. That it could not be written is told and survived. The caller has waited for
     /// everybody else who changes the policy.
     pub(super) async fn set(&self, version: i64, digest: &str) {
-        let held = Held { version, digest: digest.to_owned() };
+        let held = HeldVersion { version, digest: digest.to_owned() };
         if self.get().as_ref() == Some(&held) {
             return;
         }
@@ -91,7 +91,7 @@ impl FolderMark {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
     }
 
-    async fn write(&self, held: &Held) -> io::Result<()> {
+    async fn write(&self, held: &HeldVersion) -> io::Result<()> {
         let beside = self.path.with_extension("json.new");
         fs::write(&beside, serde_json::to_vec(held)?).await?;
         fs::rename(beside, &self.path).await
