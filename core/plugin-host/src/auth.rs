@@ -18,8 +18,9 @@ use boxvault_plugin_sdk::{
 use crate::{
     bridge::{Handle, Reply},
     counters::PluginCounters,
+    gate::{self, Gate},
     library::{Library, PluginInfo, Table},
-    options::Deadlines,
+    options::{Deadlines, HostOptions},
     status::PluginStatus,
 };
 
@@ -36,6 +37,7 @@ struct Instance {
     handle: Arc<Handle>,
     facets: AuthFacets,
     deadlines: Deadlines,
+    gate: Option<Gate>,
 }
 
 /// A function of the table that takes one text.
@@ -45,8 +47,9 @@ impl LoadedAuthProvider {
     pub(crate) async fn create(
         library: Arc<Library>,
         config: &str,
-        deadlines: Deadlines,
+        options: &HostOptions,
     ) -> Result<Self> {
+        let (deadlines, gate) = (options.deadlines, Gate::new(options.calls));
         let Table::Auth(table) = library.table else {
             return Err(PluginError::unsupported("signing in"));
         };
@@ -56,7 +59,9 @@ impl LoadedAuthProvider {
         // SAFETY: the handle is an instance of this table, and alive.
         let facets = AuthFacets::from_bits(unsafe { facets(handle.as_ptr()) });
         let handle = Arc::new(handle);
-        Ok(Self { instance: Arc::new(Instance { library, table, handle, facets, deadlines }) })
+        Ok(Self {
+            instance: Arc::new(Instance { library, table, handle, facets, deadlines, gate }),
+        })
     }
 
     /// What the plugin says about itself.
@@ -91,8 +96,11 @@ impl Instance {
         function: impl FnOnce(*mut c_void, abi::Completion) + Send,
     ) -> Result<Reply> {
         let (bridge, deadline) = (self.library.bridge, self.deadlines.authenticate);
-        let answer = bridge.call_on(operation, &self.handle, deadline, function).await;
-        answer.map_err(|error| self.failed(operation, error))
+        let called = async {
+            let pass = gate::enter(self.gate.as_ref(), deadline).await?;
+            bridge.call_on(operation, (&self.handle, pass), deadline, function).await
+        };
+        called.await.map_err(|error| self.failed(operation, error))
     }
 
     async fn call_with_text(

@@ -25,7 +25,10 @@ use bytes::Bytes;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::warn;
 
-use crate::counters::{LastError, PluginCounters, Tally};
+use crate::{
+    counters::{LastError, PluginCounters, Tally},
+    gate::Pass,
+};
 
 /// The longest error message that is taken from a plugin, in bytes; the rest is cut off.
 const MESSAGE_BYTES_MAX: usize = 4096;
@@ -96,6 +99,8 @@ struct Open {
     _keep: Option<Arc<Handle>>,
     /// Whether its deadline is over.
     is_hung: bool,
+    /// Its place among the open calls of an entry.
+    _pass: Option<Pass>,
 }
 
 /// A call that somebody waits for.
@@ -177,11 +182,11 @@ impl Bridge {
     }
 
     /// Starts a call: `function` passes the completion to the plugin. `keep` stays alive until the
-    /// plugin has answered.
+    /// plugin has answered, and so does `pass`.
     pub(crate) fn start(
         &'static self,
         operation: &'static str,
-        keep: Option<&Arc<Handle>>,
+        (keep, pass): (Option<&Arc<Handle>>, Option<Pass>),
         function: impl FnOnce(abi::Completion),
     ) -> Result<Call> {
         let (sender, receiver) = oneshot::channel();
@@ -192,7 +197,8 @@ impl Bridge {
                 let message = format!("{} calls are open already", open.len());
                 return Err(PluginError::unavailable(message));
             }
-            open.insert(call, Open { answer: sender, _keep: keep.map(Arc::clone), is_hung: false });
+            let keep = keep.map(Arc::clone);
+            open.insert(call, Open { answer: sender, _keep: keep, is_hung: false, _pass: pass });
         }
         Tally::add(&self.tally.calls);
         let host = ptr::from_ref(self).cast_mut().cast::<c_void>();
@@ -204,22 +210,22 @@ impl Bridge {
     pub(crate) fn start_on(
         &'static self,
         operation: &'static str,
-        handle: &Arc<Handle>,
+        (handle, pass): (&Arc<Handle>, Option<Pass>),
         function: impl FnOnce(*mut c_void, abi::Completion),
     ) -> Result<Call> {
         let pointer = handle.as_ptr();
-        self.start(operation, Some(handle), |done| function(pointer, done))
+        self.start(operation, (Some(handle), pass), |done| function(pointer, done))
     }
 
     /// Starts a call on a handle and waits for the answer.
     pub(crate) async fn call_on(
         &'static self,
         operation: &'static str,
-        handle: &Arc<Handle>,
+        on: (&Arc<Handle>, Option<Pass>),
         deadline: Duration,
         function: impl FnOnce(*mut c_void, abi::Completion) + Send,
     ) -> Result<Reply> {
-        self.start_on(operation, handle, function)?.wait(deadline).await
+        self.start_on(operation, on, function)?.wait(deadline).await
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Open>> {

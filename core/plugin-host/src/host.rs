@@ -18,7 +18,7 @@ use crate::{
     error::{ConfigProblem, LoadError},
     isolated::{IsolatedAuthProvider, IsolatedStorage, Spec, Supervisor},
     library::{Library, PluginInfo, PluginKind},
-    options::{HostOptions, PluginSource},
+    options::{EntryLimits, HostOptions, PluginSource},
     search,
     status::Isolation,
     storage::LoadedStorage,
@@ -41,6 +41,13 @@ impl PluginHost {
         Self { options: Arc::new(options), libraries: Arc::default() }
     }
 
+    /// The same host for one entry that has limits of its own. What is loaded is shared.
+    #[must_use]
+    pub fn with_limits(&self, limits: EntryLimits) -> Self {
+        let libraries = Arc::clone(&self.libraries);
+        Self { options: Arc::new(self.options.with(limits)), libraries }
+    }
+
     /// Loads a storage plugin if need be, checks the configuration, and makes an instance.
     ///
     /// `config` is the plugin's own table, without the host's keys (`plugin`, `sha256`). Nothing is
@@ -55,7 +62,7 @@ impl PluginHost {
     ) -> Result<LoadedStorage, LoadError> {
         let library = self.library(source.into(), PluginKind::Storage).await?;
         let text = checked(&library, &config)?;
-        let loaded = LoadedStorage::create(Arc::clone(&library), &text, self.options.deadlines);
+        let loaded = LoadedStorage::create(Arc::clone(&library), &text, &self.options);
         loaded.await.map_err(|source| create_error(&library, source))
     }
 
@@ -72,8 +79,7 @@ impl PluginHost {
     ) -> Result<LoadedAuthProvider, LoadError> {
         let library = self.library(source.into(), PluginKind::Auth).await?;
         let text = checked(&library, &config)?;
-        let loaded =
-            LoadedAuthProvider::create(Arc::clone(&library), &text, self.options.deadlines);
+        let loaded = LoadedAuthProvider::create(Arc::clone(&library), &text, &self.options);
         loaded.await.map_err(|source| create_error(&library, source))
     }
 

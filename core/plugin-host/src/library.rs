@@ -172,7 +172,7 @@ impl Library {
         deadline: Duration,
     ) -> Result<Reply, PluginError> {
         let function = function.ok_or_else(|| PluginError::unsupported(operation))?;
-        let mut call = self.bridge.start(operation, None, |done| {
+        let mut call = self.bridge.start(operation, (None, None), |done| {
             // SAFETY: a function of the library's table; the host table is static, the text is lent.
             unsafe { function(self.host, lend(config), done) };
         })?;

@@ -14,8 +14,32 @@ pub struct HostOptions {
     /// The most calls of one plugin that may be open at once, hung ones included; more are refused
     /// with `Unavailable`.
     pub calls_in_flight_max: usize,
+    /// How many calls of one opened store or provider may be open, hung ones included, and wait. `None` is no limit of
+    /// its own.
+    pub calls: Option<CallLimits>,
     /// How plugins are held that run in processes of their own.
     pub isolation: IsolationOptions,
+}
+
+/// How many calls of one opened store or provider may be with its plugin, and wait for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// The most that are open at once, hung ones included; at least one.
+    pub open_max: usize,
+    /// The most that wait to begin something; more are refused with `Unavailable`. What goes on with something that was
+    /// begun, such as a chunk, waits without being counted.
+    pub waiting_max: usize,
+}
+
+/// What one entry of the configuration wants otherwise than [`HostOptions`] say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntryLimits {
+    /// [`HostOptions::calls`].
+    pub calls: Option<CallLimits>,
+    /// [`Deadlines::create`], [`Deadlines::question`] and [`Deadlines::authenticate`].
+    pub call_timeout: Option<Duration>,
+    /// [`IsolationOptions::memory_bytes_max`].
+    pub process_memory_bytes_max: Option<u64>,
 }
 
 impl Default for HostOptions {
@@ -25,8 +49,27 @@ impl Default for HostOptions {
             search_paths: Vec::new(),
             deadlines: Deadlines::default(),
             calls_in_flight_max: 4096,
+            calls: None,
             isolation: IsolationOptions::default(),
         }
+    }
+}
+
+impl HostOptions {
+    /// The same for one entry.
+    pub(crate) fn with(&self, limits: EntryLimits) -> Self {
+        let mut options = self.clone();
+        options.calls = limits.calls.or(options.calls);
+        if let Some(timeout) = limits.call_timeout {
+            let Deadlines { create, question, authenticate, .. } = &mut options.deadlines;
+            for deadline in [create, question, authenticate] {
+                *deadline = timeout;
+            }
+        }
+        if let Some(bytes) = limits.process_memory_bytes_max {
+            options.isolation.memory_bytes_max = bytes;
+        }
+        options
     }
 }
 

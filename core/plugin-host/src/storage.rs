@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -31,8 +32,9 @@ use tracing::warn;
 use crate::{
     bridge::{Bridge, Call, Handle, Reply},
     counters::PluginCounters,
+    gate::{self, Gate, Pass},
     library::{Library, PluginInfo, Table},
-    options::Deadlines,
+    options::{Deadlines, HostOptions},
     probe::{self, ProbeReport},
     status::PluginStatus,
 };
@@ -56,14 +58,16 @@ struct Instance {
     /// What works; the probe takes away what does not.
     capabilities: AtomicU64,
     deadlines: Deadlines,
+    gate: Option<Gate>,
 }
 
 impl LoadedStorage {
     pub(crate) async fn create(
         library: Arc<Library>,
         config: &str,
-        deadlines: Deadlines,
+        options: &HostOptions,
     ) -> Result<Self> {
+        let (deadlines, gate) = (options.deadlines, Gate::new(options.calls));
         let Table::Storage { table, local_path, presign, unfinished } = library.table else {
             return Err(PluginError::unsupported("storage"));
         };
@@ -85,6 +89,7 @@ impl LoadedStorage {
                 declared,
                 capabilities: AtomicU64::new(capabilities.bits()),
                 deadlines,
+                gate,
             }),
         })
     }
@@ -190,7 +195,14 @@ impl Instance {
         operation: &'static str,
         function: impl FnOnce(*mut c_void, abi::Completion) + Send,
     ) -> Result<Reply> {
-        self.bridge().call_on(operation, &self.handle, self.deadlines.question, function).await
+        let deadline = self.deadlines.question;
+        let pass = gate::enter(self.gate.as_ref(), deadline).await?;
+        self.bridge().call_on(operation, (&self.handle, pass), deadline, function).await
+    }
+
+    /// A place for a call that goes on with a reader or writer.
+    async fn place(&self, deadline: Duration) -> Result<Option<Pass>> {
+        gate::go_on(self.gate.as_ref(), deadline).await
     }
 
     /// Reads the answer to a listing, and holds it to what was asked: prefix, key before, limit.
@@ -494,11 +506,12 @@ impl LoadedReader {
     async fn chunk(&mut self) -> Result<Reply> {
         if self.pending.is_none() {
             let read_next = function(self.instance.table.read_next)?;
+            let pass = self.instance.place(self.instance.deadlines.read).await?;
+            let (bridge, on) = (self.instance.bridge(), (&self.handle, pass));
             // SAFETY: the table's `read_next` on one of its readers; no other call on it is open.
-            let call =
-                self.instance.bridge().start_on("read", &self.handle, |reader, done| unsafe {
-                    read_next(reader, done);
-                })?;
+            let call = bridge.start_on("read", on, |reader, done| unsafe {
+                read_next(reader, done);
+            })?;
             self.pending = Some(call);
         }
         let Some(call) = &mut self.pending else {
@@ -551,7 +564,10 @@ impl ObjectWriter for LoadedWriter {
             return self.settle().await;
         }
         self.settle().await?;
-        let started = self.start_write(chunk);
+        let started = match self.instance.place(self.instance.deadlines.write).await {
+            Ok(pass) => self.start_write(chunk, pass),
+            Err(error) => Err(error),
+        };
         self.pending = Some(self.remember(started)?);
         self.settle().await
     }
@@ -561,8 +577,10 @@ impl ObjectWriter for LoadedWriter {
         let this = &*self.instance;
         let finish = function(this.table.write_finish)?;
         let deadline = this.deadlines.finish;
+        let pass = this.place(deadline).await.map_err(this.failed("finish", &self.key))?;
+        let on = (&self.handle, pass);
         // SAFETY: the table's `write_finish` on one of its writers; no other call on it is open.
-        let call = this.bridge().call_on("finish", &self.handle, deadline, |writer, done| unsafe {
+        let call = this.bridge().call_on("finish", on, deadline, |writer, done| unsafe {
             finish(writer, done);
         });
         call.await.and_then(meta).map_err(this.failed("finish", &self.key))
@@ -578,8 +596,10 @@ impl ObjectWriter for LoadedWriter {
         let this = &*self.instance;
         let abort = function(this.table.write_abort)?;
         let deadline = this.deadlines.question;
+        let pass = this.place(deadline).await.map_err(this.failed("abort", &self.key))?;
+        let on = (&self.handle, pass);
         // SAFETY: the table's `write_abort` on one of its writers; no other call on it is open.
-        let call = this.bridge().call_on("abort", &self.handle, deadline, |writer, done| unsafe {
+        let call = this.bridge().call_on("abort", on, deadline, |writer, done| unsafe {
             abort(writer, done);
         });
         call.await.map(drop).map_err(this.failed("abort", &self.key))
@@ -587,9 +607,9 @@ impl ObjectWriter for LoadedWriter {
 }
 
 impl LoadedWriter {
-    fn start_write(&self, chunk: Bytes) -> Result<Call> {
+    fn start_write(&self, chunk: Bytes, pass: Option<Pass>) -> Result<Call> {
         let write = function(self.instance.table.write)?;
-        self.instance.bridge().start_on("write", &self.handle, |writer, done| {
+        self.instance.bridge().start_on("write", (&self.handle, pass), |writer, done| {
             let chunk = crossing::own(chunk);
             // SAFETY: the table's `write` on one of its writers; no other call on it is open. The
             // chunk is given away.

@@ -31,7 +31,10 @@ use super::{
     IsolationOptions,
     wire::{self, Answer, Frame, Question},
 };
-use crate::counters::{PluginCounters, Tally};
+use crate::{
+    counters::{PluginCounters, Tally},
+    gate::Pass,
+};
 
 /// How many questions wait for the socket; who asks more waits before that.
 const QUESTIONS_WAITING_MAX: usize = 16;
@@ -73,9 +76,17 @@ pub(super) struct Call {
     answer: oneshot::Receiver<Answered>,
     operation: &'static str,
     connection: Arc<Connection>,
+    /// Its place among the open calls of an entry. What hangs in the process is bounded there.
+    place: Option<Pass>,
 }
 
 impl Call {
+    /// The same, with its place.
+    pub(super) fn with(mut self, place: Option<Pass>) -> Self {
+        self.place = place;
+        self
+    }
+
     /// Waits for the answer.
     ///
     /// # Cancel safety
@@ -84,6 +95,7 @@ impl Call {
         let connection = &self.connection;
         match timeout(deadline + GRACE, &mut self.answer).await {
             Ok(Ok((answer, chunk))) => {
+                drop(self.place.take());
                 let answer = answer.into_result();
                 if let Err(error) = &answer {
                     connection.tally.failed(error);
@@ -176,7 +188,7 @@ impl Connection {
         }
         Tally::add(&self.tally.calls);
         place.send(Frame { call, what: question, chunk });
-        Ok(Call { answer, operation, connection: Arc::clone(self) })
+        Ok(Call { answer, operation, connection: Arc::clone(self), place: None })
     }
 
     /// Says that a reader or writer is not needed any more.

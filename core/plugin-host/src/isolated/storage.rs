@@ -1,6 +1,6 @@
 //! A storage plugin in a process of its own, as the trait that its author wrote.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use boxvault_plugin_sdk::{
@@ -17,7 +17,7 @@ use super::{
     supervisor::Supervisor,
     wire::{Answer, CHUNK_BYTES_MAX, Entry, Presign, Question},
 };
-use crate::{probe::ProbeReport, status::PluginStatus};
+use crate::{gate::Pass, probe::ProbeReport, status::PluginStatus};
 
 /// An instance of a storage plugin in a process of its own. Cloning is cheap and shares the instance.
 ///
@@ -229,6 +229,12 @@ struct Stream {
     supervisor: Arc<Supervisor>,
 }
 
+impl Stream {
+    async fn place(&self, deadline: Duration) -> Result<Option<Pass>> {
+        self.supervisor.place(deadline).await
+    }
+}
+
 impl Drop for Stream {
     fn drop(&mut self) {
         self.connection.forget(self.handle);
@@ -252,8 +258,9 @@ impl ObjectReader for Reader {
         }
         if self.pending.is_none() {
             let question = Question::Next(self.stream.handle);
+            let pass = self.stream.place(self.stream.supervisor.deadlines().read).await?;
             let asked = self.stream.connection.ask("read", question, Bytes::new()).await?;
-            self.pending = Some(asked);
+            self.pending = Some(asked.with(pass));
         }
         let Some(call) = &mut self.pending else { return Err(unexpected()) };
         let answer = call.wait(self.stream.supervisor.deadlines().read).await;
@@ -304,9 +311,11 @@ impl Writer {
         &self,
         operation: &'static str,
         question: Question,
-        deadline: std::time::Duration,
+        deadline: Duration,
     ) -> Result<Answer> {
-        let mut call = self.stream.connection.ask(operation, question, Bytes::new()).await?;
+        let pass = self.stream.place(deadline).await?;
+        let call = self.stream.connection.ask(operation, question, Bytes::new()).await?;
+        let mut call = call.with(pass);
         Ok(call.wait(deadline).await?.0)
     }
 }
@@ -315,13 +324,21 @@ impl Writer {
 impl ObjectWriter for Writer {
     async fn write(&mut self, mut chunk: Bytes) -> Result<()> {
         self.settle().await?;
+        let deadline = self.stream.supervisor.deadlines().write;
         while !chunk.is_empty() {
             let part = chunk.split_to(chunk.len().min(CHUNK_BYTES_MAX));
             // a future that is dropped now has lost some of what it was given
             self.failed = Some(PluginError::unexpected("a write was given up in the middle"));
+            let pass = match self.stream.place(deadline).await {
+                Ok(pass) => pass,
+                Err(error) => {
+                    self.failed = Some(error.clone());
+                    return Err(error);
+                }
+            };
             let question = Question::Write(self.stream.handle);
             match self.stream.connection.ask("write", question, part).await {
-                Ok(call) => self.pending = Some(call),
+                Ok(call) => self.pending = Some(call.with(pass)),
                 Err(error) => {
                     self.failed = Some(error.clone());
                     return Err(error);

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     counters::Tally,
     error::LoadError,
+    gate::{self, Gate, Pass},
     library::{PluginInfo, PluginKind},
     log,
     options::{Deadlines, HostOptions, PluginSource},
@@ -57,6 +58,7 @@ pub(crate) struct Supervisor {
     current: Mutex<Current>,
     tally: Arc<Tally>,
     restarts: AtomicU64,
+    gate: Option<Gate>,
 }
 
 enum Current {
@@ -77,6 +79,7 @@ impl Supervisor {
     /// `Isolated`, with what the process said.
     pub(crate) async fn start(spec: Spec) -> Result<Arc<Self>, LoadError> {
         let tally = Arc::<Tally>::default();
+        let gate = Gate::new(spec.options.calls);
         let name = spec.source.plugin.clone();
         let (connection, ended, info, declared) = launch(&spec, &name, &tally, None)
             .await
@@ -89,6 +92,7 @@ impl Supervisor {
             current: Mutex::new(Current::Up(connection)),
             tally,
             restarts: AtomicU64::new(0),
+            gate,
         });
         tokio::spawn(watch_over(Arc::downgrade(&this), ended));
         Ok(this)
@@ -145,9 +149,16 @@ impl Supervisor {
         question: Question,
         deadline: Duration,
     ) -> Result<(Answer, Arc<Connection>)> {
+        let pass = gate::enter(self.gate.as_ref(), deadline).await?;
         let connection = self.connection()?;
-        let mut call: Call = connection.ask(operation, question, Bytes::new()).await?;
+        let call = connection.ask(operation, question, Bytes::new()).await?;
+        let mut call: Call = call.with(pass);
         Ok((call.wait(deadline).await?.0, connection))
+    }
+
+    /// A place for a call that goes on with a reader or writer.
+    pub(super) async fn place(&self, deadline: Duration) -> Result<Option<Pass>> {
+        gate::go_on(self.gate.as_ref(), deadline).await
     }
 
     pub(super) fn status(&self) -> PluginStatus {

@@ -72,10 +72,12 @@ impl Instance {
     pub(super) async fn finish_direct(&self, key: &str, token: &str) -> Result<ObjectMeta> {
         self.require(Capabilities::PRESIGN_WRITE, WHAT)?;
         let finish = function(self.presign.and_then(|table| table.direct_finish))?;
+        let deadline = self.deadlines.finish;
+        let pass = self.place(deadline).await.map_err(self.failed("finish", key))?;
         let call = self.bridge().call_on(
             "finish direct",
-            &self.handle,
-            self.deadlines.finish,
+            (&self.handle, pass),
+            deadline,
             |instance, done| {
                 // SAFETY: the extension's function on one of its instances; the texts are lent.
                 unsafe { finish(instance, lend(key), lend(token), done) }

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use boxvault_plugin_host::{EntryLimits, Isolation};
 use boxvault_types::byte_count::ByteCount;
 use lettre::message::Mailbox;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Config, HumanDuration, LimitsConfig, Listen, MailTls, Transfer,
+    Config, HumanDuration, LimitsConfig, Listen, MailTls, PluginEntry, Transfer,
     load::place_of,
     problem::{Place, Problem},
 };
@@ -159,6 +160,42 @@ fn check_pins(config: &Config, findings: &mut Findings<'_>) {
     }
 }
 
+/// The limits that one entry has of its own.
+fn check_entry_limits(key: &str, entry: &PluginEntry, findings: &mut Findings<'_>) {
+    let built_in = key.starts_with("auth.") && entry.plugin == "local";
+    findings.add_if(
+        built_in && entry.limits() != EntryLimits::default(),
+        key,
+        "is built in, and has no limits of a plugin",
+    );
+    findings.add_if(
+        entry.calls_open_max == Some(0),
+        &format!("{key}.calls_open_max"),
+        "must be at least 1",
+    );
+    findings.add_if(
+        entry.calls_waiting_max.is_some() && entry.calls_open_max.is_none(),
+        &format!("{key}.calls_waiting_max"),
+        "says how many wait beyond calls_open_max, which is not set",
+    );
+    findings.add_if(
+        entry.call_timeout.is_some_and(|time| time.is_zero()),
+        &format!("{key}.call_timeout"),
+        "must be longer than zero",
+    );
+    let memory = entry.process_memory_max;
+    findings.add_if(
+        memory.is_some_and(|memory| memory.bytes() > 0 && memory < PROCESS_MEMORY_MIN),
+        &format!("{key}.process_memory_max"),
+        &format!("must be at least {PROCESS_MEMORY_MIN}, or 0 for no limit"),
+    );
+    findings.add_if(
+        memory.is_some() && entry.isolation != Isolation::Process,
+        &format!("{key}.process_memory_max"),
+        "is for a plugin in a process of its own: set isolation = \"process\" as well",
+    );
+}
+
 fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
     check_pins(config, findings);
     for (key, time) in [
@@ -206,6 +243,7 @@ fn check_plugins(config: &Config, findings: &mut Findings<'_>) {
             &format!("{key}.transfer"),
             "is a key of stores; nobody exchanges files with an auth provider",
         );
+        check_entry_limits(&key, entry, findings);
     }
     check_placement(config, findings);
     let default_store = &config.storage.default_store;

@@ -5,11 +5,18 @@
 
 use std::fmt;
 
-use boxvault_plugin_host::Isolation;
+use boxvault_plugin_host::{CallLimits, EntryLimits, Isolation};
+use boxvault_types::byte_count::ByteCount;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
-use super::secret::{REDACTED, is_secret_name, redact_url};
+use super::{
+    HumanDuration,
+    secret::{REDACTED, is_secret_name, redact_url},
+};
+
+/// Of an entry that has `calls_open_max`: a burst of as many sign-ins as people have at nine o'clock.
+const CALLS_WAITING_MAX: usize = 64;
 
 /// How clients exchange files with a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +45,15 @@ pub struct PluginEntry {
     /// Of a store: how clients exchange files with it; the plugin does not see it. Default `proxy`.
     #[serde(default)]
     pub transfer: Transfer,
+    /// Calls of this entry that may be with its plugin at once, hung ones included. Default: no limit of its own.
+    pub calls_open_max: Option<usize>,
+    /// Calls of this entry that may wait to begin something while as many are open; more are refused. Default 64.
+    pub calls_waiting_max: Option<usize>,
+    /// How long this entry's plugin may take for a small question, for signing somebody in, or to start; also how long
+    /// a call waits for its turn. Default: `plugins.call_timeout`.
+    pub call_timeout: Option<HumanDuration>,
+    /// The most memory for data that its process may take; zero is no limit. Default: `plugins.process_memory_max`.
+    pub process_memory_max: Option<ByteCount>,
     /// Every other key of the table, as the plugin gets it. May hold secrets.
     #[serde(flatten)]
     pub options: Map<String, Value>,
@@ -55,6 +71,10 @@ impl PluginEntry {
             isolation: Isolation::default(),
             required: yes(),
             transfer: Transfer::default(),
+            calls_open_max: None,
+            calls_waiting_max: None,
+            call_timeout: None,
+            process_memory_max: None,
             options: Map::new(),
         }
     }
@@ -64,6 +84,16 @@ impl PluginEntry {
     pub fn with_option(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.options.insert(key.to_owned(), value.into());
         self
+    }
+
+    /// The same for the room that loads plugins.
+    pub fn limits(&self) -> EntryLimits {
+        let waiting_max = self.calls_waiting_max.unwrap_or(CALLS_WAITING_MAX);
+        EntryLimits {
+            calls: self.calls_open_max.map(|open_max| CallLimits { open_max, waiting_max }),
+            call_timeout: self.call_timeout.map(HumanDuration::get),
+            process_memory_bytes_max: self.process_memory_max.map(ByteCount::bytes),
+        }
     }
 
     /// The options as the JSON object that the plugin gets. May hold secrets: never log it.
@@ -79,6 +109,7 @@ impl fmt::Debug for PluginEntry {
             .field("isolation", &self.isolation)
             .field("required", &self.required)
             .field("transfer", &self.transfer)
+            .field("limits", &self.limits())
             .field("options", &redact_options(&self.options))
             .finish()
     }
@@ -97,6 +128,18 @@ impl Serialize for PluginEntry {
         }
         if self.transfer != Transfer::default() {
             map.serialize_entry("transfer", &self.transfer)?;
+        }
+        let (open, waiting) = (self.calls_open_max, self.calls_waiting_max);
+        for (key, number) in [("calls_open_max", open), ("calls_waiting_max", waiting)] {
+            if let Some(number) = number {
+                map.serialize_entry(key, &number)?;
+            }
+        }
+        if let Some(time) = self.call_timeout {
+            map.serialize_entry("call_timeout", &time)?;
+        }
+        if let Some(bytes) = self.process_memory_max {
+            map.serialize_entry("process_memory_max", &bytes)?;
         }
         for (key, value) in redact_options(&self.options) {
             map.serialize_entry(&key, &value)?;

@@ -132,6 +132,7 @@ impl PluginsConfig {
                 authenticate: self.call_timeout.get(),
             },
             calls_in_flight_max: self.calls_open_max,
+            calls: None,
             isolation: IsolationOptions {
                 memory_bytes_max: self.process_memory_max.bytes(),
                 hung_calls_max: self.process_hung_calls_max,

@@ -134,6 +134,7 @@ impl Source {
 
 async fn open_store(source: &Source, name: &str) -> Result<OpenedStore, StartupError> {
     let Source { host, entry, plugin } = source;
+    let host = host.with_limits(entry.limits());
     let opened = host.store(plugin.clone(), entry.options_value(), entry.isolation).await;
     let store = opened
         .map_err(|source| StartupError::Plugin { entry: format!("stores.{name}"), source })?;
@@ -153,6 +154,7 @@ async fn open_store(source: &Source, name: &str) -> Result<OpenedStore, StartupE
 
 async fn open_provider(source: &Source, key: &str) -> Result<Provider, StartupError> {
     let Source { host, entry, plugin } = source;
+    let host = host.with_limits(entry.limits());
     let opened = host.provider(plugin.clone(), entry.options_value(), entry.isolation).await;
     opened.map_err(|source| StartupError::Plugin { entry: key.to_owned(), source })
 }
