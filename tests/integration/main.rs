@@ -46,6 +46,8 @@ mod examples;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod hostile_plugins;
+#[cfg(test)]
 mod huge;
 #[cfg(test)]
 mod import;
@@ -83,6 +85,8 @@ mod outages;
 mod own_policies;
 #[cfg(test)]
 mod plugin_check;
+#[cfg(test)]
+mod plugin_limits;
 #[cfg(test)]
 mod plugin_state;
 #[cfg(test)]

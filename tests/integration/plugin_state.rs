@@ -1,6 +1,6 @@
 //! What operators see of plugins: the list of the API, readiness, metrics; and plugins that may be away at the start.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
 
 use boxvault_plugin_sdk::abi;
 use boxvault_tests::{
@@ -8,8 +8,7 @@ use boxvault_tests::{
     bytes::BoxBuilder,
     faults::refused_start,
     outcome::{DEADLINE, assert_refused, upload},
-    plugins::CPlugin,
-    skip, wait_for, workspace,
+    wait_for, workspace,
 };
 use serde_json::{Value, json};
 
@@ -144,56 +143,4 @@ async fn a_required_plugin_that_is_away_or_not_pinned_keeps_the_server_from_star
     assert!(optional.output.contains("stores.main.required"), "{}", optional.output);
     let unknown = refused(&[("stores.main.isolation", "container")]).await;
     assert!(unknown.output.contains("must be one of \"none\", \"process\""), "{}", unknown.output);
-}
-
-#[tokio::test]
-async fn plugins_that_cannot_be_used_leave_the_server_up_with_a_clear_message() {
-    let test = "plugins_that_cannot_be_used_leave_the_server_up_with_a_clear_message";
-    let Some(other_major) = CPlugin::compile("storage-faulty/faulty.c", &["FAULT_ABI_MAJOR=7"])
-    else {
-        return skip(test, "there is no C compiler (cc)");
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let library = |name: &str| format!("{}/lib{name}.so", libraries());
-    let writable = folder.path().join("libwritable.so");
-    fs::copy(library("boxvault_storage_shelf"), &writable).unwrap();
-    fs::set_permissions(&writable, fs::Permissions::from_mode(0o666)).unwrap();
-    let mut builder = TestServer::builder()
-        .set("plugins.search_paths", &libraries())
-        .set("plugins.call_timeout", "2 s")
-        .set("plugins.pins.shelf", &"0".repeat(64))
-        .set("stores.main.plugin", "fs")
-        .set("stores.main.root", "store")
-        .set("stores.panics.create", "panics")
-        .set("stores.hangs.create", "hangs")
-        .set("stores.aborts.create", "aborts")
-        .set("stores.aborts.isolation", "process");
-    let stores = [
-        ("kind", library("boxvault_auth_static"), "kind is auth, expected storage"),
-        ("major", other_major.source().to_owned(), "abi version is 7."),
-        ("writable", writable.to_str().unwrap().to_owned(), "everybody can write to it"),
-        ("tampered", "shelf".to_owned(), "is not the pinned one: expected sha256 0000"),
-        ("panics", "faulty".to_owned(), "create panics, as told"),
-        ("hangs", "faulty".to_owned(), "no answer to create within 2s"),
-        ("aborts", "faulty".to_owned(), "signal 6"),
-    ];
-    for (name, plugin, _) in &stores {
-        builder = builder
-            .set(&format!("stores.{name}.plugin"), plugin)
-            .set(&format!("stores.{name}.required"), "false");
-    }
-    let server = builder.start().await;
-    let admin = server.admin().await;
-    let list = admin.get("/api/admin/plugins").await.data();
-    for (name, _, message) in stores {
-        let entry = format!("stores.{name}");
-        let view = list.as_array().unwrap().iter().find(|view| view["entry"] == entry).unwrap();
-        assert_eq!(view["state"], "failed", "{view}");
-        let found = view["lastError"]["message"].as_str().unwrap();
-        assert!(found.contains(message), "{name}: {found}");
-    }
-    let file = BoxBuilder::new("virtualbox").seed(1).build();
-    let at = Publication::new("acme", "web", &file.bytes);
-    admin.prepare(&at).await;
-    assert_eq!(upload(&admin, &at, &file.bytes).await.status, 200);
 }
