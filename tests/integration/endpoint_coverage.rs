@@ -35,6 +35,7 @@ const PAST_THE_SERVER: &[&str] = &[
 async fn every_operation_succeeds_as_documented() {
     let mut oidc = OidcServer::start();
     let builder = TestServer::builder()
+        .set("mirror.upstream_hosts", "boxes.example.com")
         .set("limits.sign_in_requests_per_minute", "0")
         .set("organizations.invitation_pause", "0 s")
         .set("organizations.join_request_pause", "0 s")

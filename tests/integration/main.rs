@@ -68,6 +68,8 @@ mod mail;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod mirrors;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod object_stores;

@@ -24,7 +24,10 @@ use crate::entity::{
 };
 use crate::rows::{checksum, digest, insert, stored, stored_some};
 use crate::versions::VersionStatus;
-use crate::{Catalog, CatalogError, Noun, Page, Paged, Result, boxes, paging, providers, versions};
+use crate::{
+    Catalog, CatalogError, ConflictReason, Noun, Page, Paged, Result, boxes, paging, providers,
+    versions,
+};
 
 pub(crate) mod locate;
 
@@ -84,6 +87,16 @@ pub struct ArtifactChanges {
     pub default_architecture: Option<bool>,
     /// What the next file must hash to.
     pub expected: Option<Checksum>,
+}
+
+/// Which artifacts take a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Gate {
+    /// Those of a version that is being prepared.
+    #[default]
+    Prepared,
+    /// Those without a file, of a released version: a mirror fetches what it offers.
+    Mirrored,
 }
 
 /// The names that lead to an artifact.
@@ -314,6 +327,15 @@ pub(crate) async fn lock<C: ConnectionTrait>(
     db: &C,
     id: ArtifactId,
 ) -> Result<(table::Model, version_rows::Model)> {
+    lock_for(db, id, Gate::Prepared).await
+}
+
+/// The same, of an artifact that takes a file.
+pub(crate) async fn lock_for<C: ConnectionTrait>(
+    db: &C,
+    id: ArtifactId,
+    gate: Gate,
+) -> Result<(table::Model, version_rows::Model)> {
     let missing = || CatalogError::not_found(Noun::Architecture);
     let (_, provider) = table::Entity::find_by_id(id.0)
         .join(JoinType::InnerJoin, to_provider())
@@ -322,9 +344,16 @@ pub(crate) async fn lock<C: ConnectionTrait>(
         .await?
         .ok_or_else(missing)?;
     let provider = stored_some("artifacts.provider_id", provider)?;
-    let version = versions::lock_unreleased(db, provider.version_id).await?;
+    let version = match gate {
+        Gate::Prepared => versions::lock_unreleased(db, provider.version_id).await?,
+        Gate::Mirrored => versions::lock_released(db, provider.version_id).await?,
+    };
     let row = table::Entity::find_by_id(id.0).lock_exclusive().one(db).await?;
-    Ok((row.ok_or_else(missing)?, version))
+    let row = row.ok_or_else(missing)?;
+    if gate == Gate::Mirrored && row.blob_id.is_some() {
+        return Err(CatalogError::conflict(ConflictReason::LostRace));
+    }
+    Ok((row, version))
 }
 
 fn default_of(provider_id: Uuid) -> sea_orm::Select<table::Entity> {

@@ -26,6 +26,8 @@ pub mod invitations;
 pub mod join_requests;
 pub mod mail_outbox;
 pub mod memberships;
+pub mod mirrored_boxes;
+pub mod mirrors;
 pub mod organization_names;
 pub mod organization_stores;
 pub mod organizations;

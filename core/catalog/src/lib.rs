@@ -32,6 +32,7 @@ pub mod invitations;
 pub mod join_requests;
 pub mod links;
 pub mod memberships;
+pub mod mirrors;
 pub mod moves;
 pub mod organizations;
 pub mod outbox;

@@ -32,6 +32,7 @@ mod m20261130_000601_expected_checksums;
 mod m20261130_000701_create_archives;
 mod m20261130_000710_create_begun_sign_ins;
 mod m20261130_000801_several_stores;
+mod m20261130_000901_create_mirrors;
 
 pub(crate) struct Migrator;
 
@@ -63,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000701_create_archives::Migration),
             Box::new(m20261130_000710_create_begun_sign_ins::Migration),
             Box::new(m20261130_000801_several_stores::Migration),
+            Box::new(m20261130_000901_create_mirrors::Migration),
         ]
     }
 }

@@ -16,6 +16,7 @@ mod files;
 mod invitations;
 mod join_requests;
 mod links;
+mod mirrors;
 mod moves;
 mod organizations;
 mod outbox;

@@ -14,7 +14,7 @@ use sea_orm::{
 };
 
 use crate::archives::{self, Archive};
-use crate::artifacts::{self, ArtifactFile};
+use crate::artifacts::{self, ArtifactFile, Gate};
 use crate::audit::{self, NewEntry};
 use crate::blobs;
 use crate::entity::{blobs as blob_rows, uploads as table};
@@ -70,6 +70,8 @@ pub struct NewUpload {
     pub user_id: Option<UserId>,
     /// The server that takes it.
     pub instance_id: String,
+    /// Which artifacts take it.
+    pub gate: Gate,
 }
 
 /// What was found in the bytes, once all were written.
@@ -83,6 +85,8 @@ pub struct Received {
     pub checksum: Option<Checksum>,
     /// What the archive says of itself.
     pub archive: Option<Archive>,
+    /// Which artifacts take it.
+    pub gate: Gate,
     /// The upload that was continued until it was whole, and is done by this.
     pub finishes: Option<UploadId>,
     /// What organizations may have that no platform admin allowed something else.
@@ -111,7 +115,7 @@ pub struct Committed {
 pub async fn begin(catalog: &Catalog, new: NewUpload) -> Result<Upload> {
     let now = catalog.now();
     let transaction = catalog.begin().await?;
-    let (artifact, _) = artifacts::lock(&transaction, new.artifact_id).await?;
+    let (artifact, _) = artifacts::lock_for(&transaction, new.artifact_id, new.gate).await?;
     let row = table::Model {
         id: new.id.0,
         artifact_id: new.artifact_id.0,
@@ -161,7 +165,7 @@ pub async fn commit(catalog: &Catalog, id: UploadId, received: Received) -> Resu
     let artifact_id = ArtifactId(upload.artifact_id);
     let (owner, mut room) =
         quotas::hold(&transaction, artifact_id, received.default_limits).await?;
-    let (artifact, version) = artifacts::lock(&transaction, artifact_id).await?;
+    let (artifact, version) = artifacts::lock_for(&transaction, artifact_id, received.gate).await?;
     if artifact.blob_id != upload.previous_blob_id {
         return Err(CatalogError::conflict(ConflictReason::LostRace));
     }
@@ -206,6 +210,10 @@ pub async fn commit(catalog: &Catalog, id: UploadId, received: Received) -> Resu
     }
     if !boxes::touch_of(&transaction, version.box_id, owner, now).await? {
         return Err(CatalogError::conflict(ConflictReason::LostRace));
+    }
+    if received.gate == Gate::Mirrored {
+        // its release was before
+        boxes::index_files(&transaction, version.box_id).await?;
     }
     if let Some(entry) = received.audit {
         audit::insert_in(&transaction, now, vec![entry]).await?;

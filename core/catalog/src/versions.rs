@@ -308,6 +308,16 @@ pub(crate) async fn lock_unreleased<C: ConnectionTrait>(db: &C, id: Uuid) -> Res
     }
 }
 
+/// Holds a version until the transaction ends, and makes sure that clients see it.
+pub(crate) async fn lock_released<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<table::Model> {
+    let row = lock(db, VersionId(id)).await?;
+    if status(&row)? == VersionStatus::Released {
+        Ok(row)
+    } else {
+        Err(CatalogError::conflict(ConflictReason::VersionState))
+    }
+}
+
 fn status(row: &table::Model) -> Result<VersionStatus> {
     stored_some("versions.status", VersionStatus::parse(&row.status))
 }

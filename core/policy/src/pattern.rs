@@ -52,6 +52,7 @@ const SHAPES: &[(ResourceKind, &[&str])] = &[
     ),
     (ResourceKind::Policy, &["policy"]),
     (ResourceKind::Rules, &["rules"]),
+    (ResourceKind::Mirror, &["mirror"]),
     (ResourceKind::Audit, &["audit"]),
     (ResourceKind::Storage, &["storage"]),
     (ResourceKind::System, &["system", NAME]),
@@ -86,7 +87,7 @@ pub fn is_asked(action: Action, kind: ResourceKind) -> bool {
         ResourceKind::Organization => &[Read, Create, Update, Delete, Restore],
         ResourceKind::Suspension => &[Create, Delete],
         ResourceKind::JoinRequest => &[Read, Create, Update],
-        ResourceKind::Profile => &[Read, Update, Delete],
+        ResourceKind::Profile | ResourceKind::Mirror => &[Read, Update, Delete],
         ResourceKind::Box => &[Read, Create, Update, Delete, Watch, Transfer, Restore],
         ResourceKind::Version => &[Read, Create, Update, Delete, Release, Revoke],
         ResourceKind::File => &[Read, Upload, Replace, Download, Delete, Verify],
@@ -119,7 +120,8 @@ pub(crate) fn lies_in(kind: ResourceKind, domain: &str) -> bool {
         | ResourceKind::Provider
         | ResourceKind::Architecture
         | ResourceKind::File
-        | ResourceKind::Rules => !of_system,
+        | ResourceKind::Rules
+        | ResourceKind::Mirror => !of_system,
         // written out, so that a new kind of thing does not go missing
         ResourceKind::Setup
         | ResourceKind::Account
@@ -369,6 +371,7 @@ mod tests {
             Resource::File(organization(), name(), version(), provider(), architecture()),
             Resource::Policy,
             Resource::Rules(organization()),
+            Resource::Mirror(organization()),
             Resource::Audit(None),
             Resource::Audit(Some(organization())),
             Resource::Storage(None),

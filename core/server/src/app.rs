@@ -30,6 +30,7 @@ pub(crate) mod links;
 pub(crate) mod lists;
 pub(crate) mod local_auth;
 pub(crate) mod markdown;
+pub(crate) mod mirrors;
 pub mod moves;
 pub(crate) mod organizations;
 pub(crate) mod outbox;
@@ -99,6 +100,7 @@ pub struct App {
     pub(crate) postbox: outbox::Postbox,
     pub(crate) identities: identify::IdentityCache,
     pub(crate) catalogues: catalogue::CatalogueCache,
+    pub(crate) mirrors: mirrors::Mirrors,
     pub(crate) download_links: download_links::DownloadLinks,
     pub(crate) refused_uploads: upload_tickets::RefusedUploads,
     pub(crate) renderings: markdown::Renderings,

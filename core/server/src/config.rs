@@ -13,6 +13,7 @@ mod limits;
 mod listen;
 mod load;
 mod mail;
+mod mirror;
 pub(crate) mod placement;
 mod plugin_entry;
 mod problem;
@@ -36,6 +37,7 @@ pub use self::{
     listen::{Listen, ListenAddress, Network},
     load::{Inputs, Loaded},
     mail::{MailConfig, MailTls},
+    mirror::MirrorConfig,
     placement::PlacementRule,
     plugin_entry::{PluginEntry, Transfer},
     problem::{ConfigError, Place, Problem},
@@ -72,6 +74,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// How long organizations are remembered.
     pub organizations: OrganizationsConfig,
+    /// Requests to other registries.
+    pub mirror: MirrorConfig,
     /// Who may do what.
     pub policy: PolicyConfig,
     /// What a caller may cost.
@@ -97,6 +101,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             mail: MailConfig::default(),
             organizations: OrganizationsConfig::default(),
+            mirror: MirrorConfig::default(),
             policy: PolicyConfig::default(),
             limits: LimitsConfig::default(),
             audit: AuditConfig::default(),

@@ -9,6 +9,7 @@
 //! ├── tls/                 0700
 //! │   ├── self-signed.pem  0600, certificate and private key
 //! │   └── self-signed.crt  the certificate alone, for clients to trust
+//! ├── mirror/              files without a name, of what mirrors fetch at the moment
 //! ├── policy.json          which version of the policy its folder holds
 //! └── run/
 //!     └── addresses.json   where the running server listens: {"http": "127.0.0.1:5000", "https": …}

@@ -19,6 +19,7 @@ mod reply;
 mod router;
 mod routes;
 mod shared_app;
+mod spooled;
 #[cfg(test)]
 mod tests;
 mod vagrant;

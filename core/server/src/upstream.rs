@@ -98,6 +98,17 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether the upstream as a whole does not answer now, rather than not as it should.
+    pub(crate) fn is_of_all(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TooSlow { .. } => true,
+            Self::Status { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the upstream says that the thing is not there, rather than nothing.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound(_))

@@ -161,6 +161,8 @@ words! {
         Policy = "policy",
         /// The rules of an organization's own.
         Rules = "rules",
+        /// How an organization mirrors another registry.
+        Mirror = "mirror",
         /// The record of who did what.
         Audit = "audit",
         /// What files take, what they may take, and which store holds what.
@@ -211,6 +213,8 @@ pub enum Resource {
     Policy,
     /// The rules of an organization's own.
     Rules(OrganizationName),
+    /// How an organization mirrors another registry.
+    Mirror(OrganizationName),
     /// The audit log, of everything or of one organization.
     Audit(Option<OrganizationName>),
     /// What files take and may take, of everything or of one organization.
@@ -242,6 +246,7 @@ impl Resource {
             Self::File(..) => ResourceKind::File,
             Self::Policy => ResourceKind::Policy,
             Self::Rules(..) => ResourceKind::Rules,
+            Self::Mirror(..) => ResourceKind::Mirror,
             Self::Audit(..) => ResourceKind::Audit,
             Self::Storage(..) => ResourceKind::Storage,
             Self::System(..) => ResourceKind::System,
@@ -258,6 +263,7 @@ impl Resource {
             | Self::Invitation(organization)
             | Self::JoinRequest(organization)
             | Self::Rules(organization)
+            | Self::Mirror(organization)
             | Self::Member(organization, ..)
             | Self::ServiceAccount(organization, ..)
             | Self::Box(organization, ..)
@@ -311,6 +317,7 @@ impl Resource {
             | Self::Invitation(organization)
             | Self::JoinRequest(organization)
             | Self::Rules(organization)
+            | Self::Mirror(organization)
             | Self::Member(organization, ..)
             | Self::ServiceAccount(organization, ..)
             | Self::Box(organization, ..)
@@ -350,6 +357,7 @@ impl Resource {
             | Self::JoinRequest(..)
             | Self::Policy
             | Self::Rules(..)
+            | Self::Mirror(..)
             | Self::Audit(..)
             | Self::Storage(..) => self.kind().as_str().to_owned(),
             Self::User(user) => item("user".to_owned(), user.as_ref().map(UserName::key)),

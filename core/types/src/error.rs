@@ -174,6 +174,8 @@ codes! {
     VersionEmpty = "VERSION_EMPTY", Conflict;
     /// The version is in a state that does not allow it.
     VersionState = "VERSION_STATE", Conflict;
+    /// The organization mirrors another registry, where its boxes are changed.
+    MirrorReadOnly = "MIRROR_READ_ONLY", Conflict;
     /// The name still leads to another box, which had it before.
     FormerName = "FORMER_NAME", Conflict;
     /// It is not deleted, so there is nothing to restore.
@@ -236,6 +238,8 @@ codes! {
     CatalogUnavailable = "CATALOG_UNAVAILABLE", Unavailable;
     /// The store is out of reach.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
+    /// The registry that is mirrored is out of reach, and what was asked for is not here yet.
+    UpstreamUnavailable = "UPSTREAM_UNAVAILABLE", Unavailable;
     /// An auth provider is out of reach.
     AuthProviderUnavailable = "AUTH_PROVIDER_UNAVAILABLE", Unavailable;
     /// Too much at once; `Retry-After` tells when to come back.

@@ -11,6 +11,7 @@ pub mod files;
 pub mod hcp;
 pub mod invitations;
 pub mod join_requests;
+pub mod mirrors;
 pub mod organizations;
 pub mod policies;
 pub mod service_accounts;

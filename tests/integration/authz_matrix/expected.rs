@@ -177,8 +177,16 @@ fn in_organization(
     let whole_organization = matches!(case.variant, "open" | "closed");
     let allowed = match (caller, noun, verb) {
         _ if outsider => {
-            let own =
-                ["member", "storage", "audit", "rules", "service", "invitation", "join-request"];
+            let own = [
+                "member",
+                "storage",
+                "audit",
+                "rules",
+                "mirror",
+                "service",
+                "invitation",
+                "join-request",
+            ];
             reads && !own.contains(&noun)
         }
         (_, "storage", "update") | (_, "suspension", _) => caller == "platform-admin",

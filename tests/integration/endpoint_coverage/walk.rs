@@ -373,6 +373,11 @@ pub(super) async fn read(recorder: &mut Recorder, admin: &Client, anonymous: &Cl
     look_after(recorder, admin).await;
     recorder.call(admin, "set_quota", 200, body(json!({ "bytes": 1_u64 << 40 }))).await;
     moves(recorder, admin).await;
+    let upstream = json!({ "url": "https://boxes.example.com/acme", "token": "secret" });
+    recorder.call(admin, "set_mirror", 200, body(upstream)).await;
+    let mirror = recorder.call(admin, "read_mirror", 200, nothing()).await.data();
+    assert_eq!((&mirror["hasToken"], &mirror["syncSeconds"]), (&json!(true), &json!(0)));
+    recorder.call(admin, "delete_mirror", 200, nothing()).await;
     for id in ["export_audit", "export_organization_audit"] {
         recorder.call(admin, id, 200, nothing()).await;
     }

@@ -35,6 +35,7 @@ on_each_database! {
             digest: Digest([7; 32]),
             checksum: Some(checksum.clone()),
             archive: None,
+            gate: artifacts::Gate::Prepared,
             finishes: None,
             default_limits: Limits::default(),
             audit: Some(NewEntry { action: "upload".to_owned(), ..NewEntry::default() }),

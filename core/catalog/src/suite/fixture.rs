@@ -7,7 +7,7 @@ use boxvault_types::ids::{
 use boxvault_types::names::{ArchitectureName, BoxName, OrganizationName, ProviderName, UserName};
 use boxvault_types::version::BoxVersion;
 
-use crate::artifacts::{self, Artifact, NewArtifact};
+use crate::artifacts::{self, Artifact, Gate, NewArtifact};
 use crate::blobs::{self, Blob};
 use crate::boxes::{self, NewBox, VagrantBox};
 use crate::organizations::{self, AccessMode, NewOrganization, Organization};
@@ -146,6 +146,7 @@ pub(super) fn new_upload(artifact_id: ArtifactId) -> NewUpload {
         checksum: None,
         user_id: None,
         instance_id: "server-1".to_owned(),
+        gate: Gate::Prepared,
     }
 }
 
@@ -159,6 +160,7 @@ pub(super) fn received(content: u8) -> Received {
         digest: Digest([content; 32]),
         checksum: None,
         archive: None,
+        gate: Gate::Prepared,
         finishes: None,
         default_limits: Limits::default(),
         audit: None,

@@ -75,6 +75,8 @@ fn columns_of_the_models() -> BTreeSet<String> {
     all.extend(columns_of(entity::mail_outbox::Entity));
     all.extend(columns_of(entity::idempotency_keys::Entity));
     all.extend(columns_of(entity::memberships::Entity));
+    all.extend(columns_of(entity::mirrored_boxes::Entity));
+    all.extend(columns_of(entity::mirrors::Entity));
     all.extend(columns_of(entity::invitations::Entity));
     all.extend(columns_of(entity::join_requests::Entity));
     all.extend(columns_of(entity::organization_names::Entity));

@@ -265,7 +265,7 @@ fn caller() -> impl Strategy<Value = Identity> {
 
 fn resource() -> impl Strategy<Value = Resource> {
     let name = prop::sample::select(vec!["a", "B", "c"]);
-    (prop::sample::select(ORGANIZATIONS), name, 0..18_u8).prop_map(|(owner, name, form)| {
+    (prop::sample::select(ORGANIZATIONS), name, 0..19_u8).prop_map(|(owner, name, form)| {
         let owner = organization(owner);
         let named = BoxName::parse(name).unwrap();
         let version = BoxVersion::parse("1.0.0").unwrap();
@@ -285,6 +285,7 @@ fn resource() -> impl Strategy<Value = Resource> {
             14 => Resource::Architecture(owner, named, version, provider, None),
             15 => Resource::ServiceAccount(owner, Some("ci".parse().unwrap())),
             16 => Resource::Rules(owner),
+            17 => Resource::Mirror(owner),
             _ => Resource::Token,
         }
     })

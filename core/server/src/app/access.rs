@@ -74,6 +74,7 @@ impl Target {
             }
             Resource::Organization(Some(name))
             | Resource::Rules(name)
+            | Resource::Mirror(name)
             | Resource::Audit(Some(name))
             | Resource::Storage(Some(name))
             | Resource::Suspension(name)
@@ -125,6 +126,12 @@ impl Target {
         if names(&present) != names(&self.resource) {
             self.former = Some(mem::replace(&mut self.resource, present));
         }
+    }
+
+    /// The version of a public box that the path names and that is not here.
+    pub(crate) fn unknown_version(&self) -> Option<&BoxVersion> {
+        let is_public = self.vagrant_box.as_ref().is_some_and(|it| it.vagrant_box.is_public);
+        version_of(&self.resource).filter(|_| is_public && self.version.is_none())
     }
 
     /// The thing as the path names it.
@@ -323,6 +330,7 @@ fn container(resource: &Resource) -> Option<Resource> {
     match resource {
         Resource::Organization(Some(name))
         | Resource::Rules(name)
+        | Resource::Mirror(name)
         | Resource::Audit(Some(name))
         | Resource::Storage(Some(name))
         | Resource::Suspension(name)

@@ -295,6 +295,7 @@ pub(crate) fn view(organization: &Organization, vagrant_box: &VagrantBox) -> Box
         documentation_url: vagrant_box.links.documentation.clone(),
         has_artwork: vagrant_box.artwork.is_some(),
         is_public: vagrant_box.is_public,
+        origin: None,
         download_count: u64::try_from(vagrant_box.downloads).unwrap_or_default(),
         created_at: vagrant_box.created_at,
         updated_at: vagrant_box.updated_at,

@@ -5,6 +5,7 @@
 //! while something changed is not kept at all (the generation).
 
 use std::{
+    collections::BTreeMap,
     hash::Hash,
     sync::{
         Arc,
@@ -19,14 +20,18 @@ use boxvault_catalog::{
 };
 use boxvault_types::{
     ids::BoxId,
-    names::{ArchitectureName, BoxName, OrganizationName},
+    names::{ArchitectureName, BoxName, OrganizationName, ProviderName},
+    version::BoxVersion,
 };
 use bytes::Bytes;
 use quick_cache::sync::Cache;
 use serde::Serialize;
 
 use super::App;
-use crate::error::{AppError, Result};
+use crate::{
+    error::{AppError, Result},
+    upstream::{UpstreamBox, UpstreamFile},
+};
 
 /// How long a thing may be used without asking the catalog again.
 const TTL: Duration = Duration::from_secs(1);
@@ -118,8 +123,11 @@ struct Version<'a> {
 struct Provider<'a> {
     name: &'a str,
     url: String,
-    checksum: String,
-    checksum_type: &'static str,
+    // what an upstream says nothing of is known when the file has come
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     architecture: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,10 +180,13 @@ impl App {
             return Ok(known.answer);
         }
         let generation = self.catalogues.generation.load(Ordering::SeqCst);
-        let described = boxes::describe(&self.catalog, id).await?;
-        let document = described
-            .map(|described| render(&described, (organization, name), flavor, base))
-            .transpose()?;
+        let document = match boxes::describe(&self.catalog, id).await? {
+            Some(described) => {
+                let offered = self.offered(&described.organization, id).await?;
+                Some(render(&described, offered.as_ref(), (organization, name), (flavor, base))?)
+            }
+            None => None,
+        };
         self.catalogues.keep(&self.catalogues.documents, key, document.clone(), generation);
         Ok(document)
     }
@@ -188,28 +199,43 @@ fn file_key(path: &ArtifactPath<'_>) -> FileKey {
         .to_ascii_lowercase()
 }
 
+/// The document: what is here, and what a mirror's upstream offers.
 fn render(
     described: &BoxDescription,
+    offered: Option<&UpstreamBox>,
     (organization, name): (&OrganizationName, &BoxName),
-    flavor: Flavor,
-    base: &str,
+    (flavor, base): (Flavor, &str),
 ) -> Result<Bytes> {
+    let base = format!("{base}/{organization}/boxes/{name}");
+    let mut versions: BTreeMap<String, (&BoxVersion, &str, Vec<Entry<'_>>)> = BTreeMap::new();
+    for VersionDescription { version, artifacts } in &described.versions {
+        let entries = artifacts.iter().map(Entry::here).collect();
+        let text = (&version.number, &*version.description, entries);
+        versions.insert(version.number.sort_key(), text);
+    }
+    for version in offered.iter().flat_map(|offered| &offered.versions) {
+        let (_, _, entries) = versions
+            .entry(version.number.sort_key())
+            .or_insert_with(|| (&version.number, &version.description, Vec::new()));
+        for file in &version.files {
+            let platform = (file.provider.key(), file.architecture.key());
+            if !entries.iter().any(|entry| entry.platform() == platform) {
+                entries.push(Entry::there(file));
+            }
+        }
+    }
     let document = Document {
         name: format!("{organization}/{name}"),
         description: &described.vagrant_box.description,
         short_description: &described.vagrant_box.short_description,
-        versions: described
-            .versions
-            .iter()
-            .map(|version| Version {
-                number: version.version.number.as_str(),
+        versions: versions
+            .into_values()
+            .rev()
+            .map(|(number, description, entries)| Version {
+                number: number.as_str(),
                 status: "active",
-                description_markdown: &version.version.description,
-                providers: providers(
-                    version,
-                    flavor,
-                    &format!("{base}/{organization}/boxes/{name}"),
-                ),
+                description_markdown: description,
+                providers: providers(number, entries, flavor, &base),
             })
             .filter(|version| !version.providers.is_empty())
             .collect(),
@@ -217,35 +243,74 @@ fn render(
     serde_json::to_vec(&document).map(Bytes::from).map_err(AppError::internal)
 }
 
+/// A file that clients are told of.
+struct Entry<'a> {
+    provider: &'a ProviderName,
+    architecture: &'a ArchitectureName,
+    is_default: bool,
+    checksum: Option<(&'static str, String)>,
+}
+
+impl<'a> Entry<'a> {
+    fn here(artifact: &'a ArtifactDescription) -> Self {
+        Self {
+            provider: &artifact.provider,
+            architecture: &artifact.architecture,
+            is_default: artifact.default_architecture,
+            checksum: Some(("sha256", artifact.file.digest.to_hex())),
+        }
+    }
+
+    fn there(file: &'a UpstreamFile) -> Self {
+        let checksum = file.checksum.as_ref();
+        Self {
+            provider: &file.provider,
+            architecture: &file.architecture,
+            is_default: file.is_default,
+            checksum: checksum.map(|sum| (sum.kind().as_str(), sum.hex().to_owned())),
+        }
+    }
+
+    fn platform(&self) -> (String, String) {
+        (self.provider.key(), self.architecture.key())
+    }
+}
+
 /// The entries of one version, the default architecture of each provider last.
-fn providers<'a>(version: &'a VersionDescription, flavor: Flavor, base: &str) -> Vec<Provider<'a>> {
-    let mut sorted: Vec<&ArtifactDescription> = version.artifacts.iter().collect();
-    sorted.sort_by(|a, b| {
-        (&a.provider, a.default_architecture, &a.architecture).cmp(&(
-            &b.provider,
-            b.default_architecture,
-            &b.architecture,
-        ))
+fn providers<'a>(
+    number: &BoxVersion,
+    mut entries: Vec<Entry<'a>>,
+    flavor: Flavor,
+    base: &str,
+) -> Vec<Provider<'a>> {
+    entries.sort_by(|a, b| {
+        (a.provider, a.is_default, a.architecture).cmp(&(b.provider, b.is_default, b.architecture))
     });
-    let is_last = |index: usize| {
-        let provider = sorted.get(index).map(|artifact| &artifact.provider);
-        provider != sorted.get(index + 1).map(|artifact| &artifact.provider)
-    };
-    sorted
+    let lasts: Vec<bool> = entries
         .iter()
         .enumerate()
-        .filter(|(index, _)| flavor == Flavor::Architectures || is_last(*index))
-        .map(|(index, artifact)| Provider {
-            name: artifact.provider.as_str(),
-            url: format!(
-                "{base}/versions/{}/providers/{}/{}/vagrant.box",
-                version.version.number, artifact.provider, artifact.architecture
-            ),
-            checksum: artifact.file.digest.to_hex(),
-            checksum_type: "sha256",
-            // where the default one has no file yet, the last one stands in for it: clients need exactly one
-            architecture: (flavor == Flavor::Architectures).then(|| artifact.architecture.as_str()),
-            default_architecture: (flavor == Flavor::Architectures).then(|| is_last(index)),
+        .map(|(index, entry)| {
+            entries.get(index + 1).is_none_or(|next| next.provider != entry.provider)
+        })
+        .collect();
+    entries
+        .into_iter()
+        .zip(lasts)
+        .filter(|(_, is_last)| flavor == Flavor::Architectures || *is_last)
+        .map(|(entry, is_last)| {
+            let Entry { provider, architecture, checksum, .. } = entry;
+            let (checksum_type, checksum) = checksum.unzip();
+            Provider {
+                name: provider.as_str(),
+                url: format!(
+                    "{base}/versions/{number}/providers/{provider}/{architecture}/vagrant.box"
+                ),
+                checksum,
+                checksum_type,
+                // where the default one has no file yet, the last one stands in for it: clients need exactly one
+                architecture: (flavor == Flavor::Architectures).then(|| architecture.as_str()),
+                default_architecture: (flavor == Flavor::Architectures).then_some(is_last),
+            }
         })
         .collect()
 }

@@ -17,7 +17,7 @@ use boxvault_catalog::{
     versions::{self, VersionStatus},
 };
 use boxvault_types::{
-    action::{Action, Resource},
+    action::{Action, Resource, ResourceKind},
     digest::ChecksumType,
     error::ErrorCode,
     identity::Identity,
@@ -131,6 +131,7 @@ impl App {
                 ),
             )
         })?;
+        self.refuse_change_of_mirror(&organization, ResourceKind::Box, Action::Create).await?;
         let mut progress = Progress { run, report: Report::default(), tell };
         for wanted in wanted(import, &mut progress).await? {
             let what = format!("{}/{}", organization.name, wanted.shown);

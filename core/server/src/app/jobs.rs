@@ -25,6 +25,8 @@ pub(crate) enum Job {
     Events,
     /// Sends messages.
     Mail,
+    /// Brings mirrors over whose time has come.
+    Mirrors,
     /// Moves files from store to store, as somebody asked for.
     Moves,
     /// Puts the newest policy in force.
@@ -48,6 +50,7 @@ impl Job {
         Self::Counters,
         Self::Events,
         Self::Mail,
+        Self::Mirrors,
         Self::Moves,
         Self::Policy,
         Self::Scrub,
@@ -64,6 +67,7 @@ impl Job {
             Self::Counters => "counters",
             Self::Events => "events",
             Self::Mail => "mail",
+            Self::Mirrors => "mirrors",
             Self::Moves => "moves",
             Self::Policy => "policy",
             Self::Scrub => "scrub",

@@ -15,6 +15,7 @@ mod unfinished;
 use std::{sync::Arc, time::Duration};
 
 use boxvault_catalog::{
+    artifacts::Gate,
     audit::NewEntry,
     boxes::OwnedBox,
     quotas::Room,
@@ -65,6 +66,8 @@ pub(crate) struct Declared {
     pub(crate) replace: bool,
     /// The upload that was continued until it was whole, and whose parts these bytes are.
     pub(crate) continued: Option<Continued>,
+    /// Which artifacts take it.
+    pub(crate) gate: Gate,
     /// What is left of the organization's quota; the beginning fills it in.
     pub(crate) room: Room,
 }
@@ -150,7 +153,9 @@ impl App {
         let replaced = artifact.file.as_ref().map_or(0, |file| file.stored.size_bytes);
         declared.room = self.room(found, replaced).await?;
         self.refuse_too_large(declared, declared.length.unwrap_or_default())?;
-        self.refuse_released(found, slot).await?;
+        if declared.gate == Gate::Prepared {
+            self.refuse_released(found, slot).await?;
+        }
         let (store_name, store) = self.store_for(&found.organization, declared.length).await?;
         let id = UploadId::new();
         let new = NewUpload {
@@ -162,6 +167,7 @@ impl App {
             checksum: declared.checksum.clone(),
             user_id: user,
             instance_id: self.instance_id.clone(),
+            gate: declared.gate,
         };
         let upload = uploads::begin(&self.catalog, new).await?;
         let mut unfinished = Unfinished {

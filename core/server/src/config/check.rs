@@ -46,6 +46,7 @@ pub(super) fn check(
     check_auth(config, &mut findings);
     check_mail(config, &mut findings);
     check_limits(config, &mut findings);
+    check_mirror(config, &mut findings);
     check_log(config, &mut findings);
     problems.append(&mut findings.found);
 
@@ -453,6 +454,30 @@ fn check_limits(config: &Config, findings: &mut Findings<'_>) {
         "limits.page_size_default",
         "must be from 1 to limits.page_size_max",
     );
+}
+
+fn check_mirror(config: &Config, findings: &mut Findings<'_>) {
+    let mirror = &config.mirror;
+    for host in &mirror.upstream_hosts {
+        let name = host.strip_prefix("*.").unwrap_or(host);
+        if host != "*" && (name.is_empty() || name.contains(['/', '*', '@', ' ', '?'])) {
+            findings.add(
+                "mirror.upstream_hosts",
+                format!(
+                    "has \"{host}\", which is no host: write a name without https:// and port, \"*.example.com\" or \"*\""
+                ),
+            );
+        }
+    }
+    findings.add_if(mirror.fetches_max == 0, "mirror.fetches_max", "must be at least 1");
+    for (key, time) in [
+        ("mirror.catalogue_ttl", mirror.catalogue_ttl),
+        ("mirror.connect_timeout", mirror.connect_timeout),
+        ("mirror.answer_timeout", mirror.answer_timeout),
+        ("mirror.idle_timeout", mirror.idle_timeout),
+    ] {
+        findings.add_if(time.is_zero(), key, "must be longer than zero");
+    }
 }
 
 fn check_log(config: &Config, findings: &mut Findings<'_>) {

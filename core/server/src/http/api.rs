@@ -13,6 +13,7 @@ pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod invitations;
 pub(crate) mod join_requests;
+pub(crate) mod mirrors;
 pub(crate) mod moves;
 pub(crate) mod organizations;
 pub(crate) mod own_policies;

@@ -52,6 +52,7 @@ pub(crate) fn resource(
         ResourceKind::Token => Resource::Token,
         ResourceKind::Policy => Resource::Policy,
         ResourceKind::Rules => Resource::Rules(organization()?),
+        ResourceKind::Mirror => Resource::Mirror(organization()?),
         ResourceKind::System => Resource::System(system_part),
         ResourceKind::User => Resource::User(optional::<UserName>(req, "username")?),
         ResourceKind::Organization => Resource::Organization(optional(req, "organization")?),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boxvault_types::{
-    action::Action,
+    action::{Action, ResourceKind},
     error::{ErrorCode, ErrorKind},
     views::{
         ErrorEnvelope, VagrantErrorEnvelope,
@@ -109,6 +109,13 @@ fn before_the_handler(
     if has("organization") && is_change(method) {
         codes.push(Code::OrganizationRenamed);
     }
+    // a mirror may have to ask first, and changes nothing of what it has
+    if has("box") && matches!(permission.action, Action::Read | Action::Download) {
+        codes.push(Code::UpstreamUnavailable);
+    }
+    if has("organization") && is_of_box(permission.kind) && is_change(method) {
+        codes.push(Code::MirrorReadOnly);
+    }
     if !matches!(permission.action, Action::Upload | Action::Download) {
         codes.push(Code::Busy);
     }
@@ -139,6 +146,17 @@ fn before_the_handler(
         codes.push(Code::InvalidInput);
     }
     codes
+}
+
+fn is_of_box(kind: ResourceKind) -> bool {
+    matches!(
+        kind,
+        ResourceKind::Box
+            | ResourceKind::Version
+            | ResourceKind::Provider
+            | ResourceKind::Architecture
+            | ResourceKind::File
+    )
 }
 
 /// Adds a code to the answers of its status.

@@ -30,11 +30,11 @@ use crate::{
 };
 
 /// A box is never typed as JSON: Vagrant would take it for a catalogue.
-const BOX_TYPE: &str = "application/octet-stream";
+pub(super) const BOX_TYPE: &str = "application/octet-stream";
 /// Whoever asks for so little of the beginning looks whether ranges are answered, or what the file is.
 const PROBE_BYTES_MAX: u64 = 16;
 /// The digest of the whole representation (RFC 9530).
-const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+pub(super) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 /// Answers with a file.
 ///
@@ -54,10 +54,7 @@ pub(super) async fn serve(
         .map_err(AppError::internal)?;
     match precondition(req.headers(), &tag) {
         Precondition::Failed => {
-            return Err(AppError::new(
-                ErrorCode::PreconditionFailed,
-                "the file is another one than If-Match names",
-            ));
+            return Err(other_file());
         }
         Precondition::NotModified => {
             describe(res.headers_mut(), &download, &tag, file_name)?;
@@ -139,6 +136,11 @@ fn disposition(file_name: &str) -> String {
     format!("attachment; filename=\"{file_name}\"")
 }
 
+/// What somebody reads who wanted another file.
+pub(super) fn other_file() -> AppError {
+    AppError::new(ErrorCode::PreconditionFailed, "the file is another one than If-Match names")
+}
+
 fn describe(
     headers: &mut HeaderMap,
     download: &Download,
@@ -158,14 +160,15 @@ fn describe(
     Ok(())
 }
 
+/// What the conditions of a request come to.
 #[derive(Debug, PartialEq, Eq)]
-enum Precondition {
+pub(super) enum Precondition {
     Send,
     NotModified,
     Failed,
 }
 
-fn precondition(headers: &HeaderMap, tag: &HeaderValue) -> Precondition {
+pub(super) fn precondition(headers: &HeaderMap, tag: &HeaderValue) -> Precondition {
     if headers.get(IF_MATCH).is_some_and(|wanted| !etag::matches(wanted, tag)) {
         return Precondition::Failed;
     }
@@ -176,7 +179,7 @@ fn precondition(headers: &HeaderMap, tag: &HeaderValue) -> Precondition {
 }
 
 /// The range that a GET asks for; `If-Range` with another tag, or with a date, means the whole file.
-fn wanted_range(req: &Request, tag: &HeaderValue, size: u64) -> RangeRequest {
+pub(super) fn wanted_range(req: &Request, tag: &HeaderValue, size: u64) -> RangeRequest {
     let headers = req.headers();
     let stale = headers.get(IF_RANGE).is_some_and(|seen| seen != tag);
     if req.method() != Method::GET || stale {
@@ -202,7 +205,7 @@ fn send_away(
 
 /// Whether a download begins with this answer, and so counts: not when it is continued, and not when somebody only
 /// looks whether there is something.
-fn is_begun(range: &RangeRequest, size: u64) -> bool {
+pub(super) fn is_begun(range: &RangeRequest, size: u64) -> bool {
     let begins =
         |part: &Range<u64>| part.start == 0 && (part.end > PROBE_BYTES_MAX || part.end == size);
     match range {
@@ -246,12 +249,12 @@ fn send_local(
     Ok(())
 }
 
-fn set_length(app: &App, res: &mut Response, length: u64) {
+pub(super) fn set_length(app: &App, res: &mut Response, length: u64) {
     app.metrics.download_started(length);
     res.headers_mut().insert(CONTENT_LENGTH, length.into());
 }
 
-fn set_partial(res: &mut Response, start: u64, end: u64, size: u64) -> Result<()> {
+pub(super) fn set_partial(res: &mut Response, start: u64, end: u64, size: u64) -> Result<()> {
     let value = HeaderValue::from_str(&format!("bytes {start}-{}/{size}", end.saturating_sub(1)))
         .map_err(AppError::internal)?;
     res.headers_mut().insert(CONTENT_RANGE, value);

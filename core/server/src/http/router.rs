@@ -11,9 +11,10 @@ use boxvault_types::action::{
 use super::{
     api::{
         account, architectures, audit, badges, box_pages, boxes, direct_uploads, events, files,
-        invitations, join_requests, moves, organizations, organizations::lives, own_policies,
-        permissions, plugins, policies, profile, providers, recovery, redirects, second_factor,
-        service_accounts, sign_in, storage, system, uploads, users, versions, watches,
+        invitations, join_requests, mirrors, moves, organizations, organizations::lives,
+        own_policies, permissions, plugins, policies, profile, providers, recovery, redirects,
+        second_factor, service_accounts, sign_in, storage, system, uploads, users, versions,
+        watches,
     },
     cloud::{
         authentication, boxes as cloud_boxes,
@@ -203,6 +204,10 @@ pub(crate) fn routes(none: ApiRouter) -> ApiRouter {
         .add(Read,     On::Rules,        endpoint!(own_policies::list_organization_policy_versions))
         .add(Read,     On::Rules,        endpoint!(own_policies::read_organization_policy_version))
         .add(Update,   On::Rules,        endpoint!(own_policies::roll_organization_policy_back))
+        // another registry, mirrored
+        .add(Read,     On::Mirror,       endpoint!(mirrors::read_mirror))
+        .add(Update,   On::Mirror,       endpoint!(mirrors::set_mirror))
+        .add(Delete,   On::Mirror,       endpoint!(mirrors::delete_mirror))
         .add(Read,     On::Audit,        endpoint!(audit::list_audit))
         .add(Read,     On::Audit,        endpoint!(audit::export_audit))
         .add(Read,     On::Audit,        endpoint!(audit::list_organization_audit))

@@ -20,7 +20,7 @@ use super::{
     call::Call,
     error::Dialect,
     extract::{self, required},
-    files,
+    spooled::{self, Wanted},
 };
 use crate::{
     app::{
@@ -133,7 +133,9 @@ pub(crate) async fn read_catalogue(
         (status = 412, description = "As `If-Match` says."),
     ),
     extensions(("x-error-codes" = json!([
-        "FILE_NOT_FOUND", "PRECONDITION_FAILED", "STORE_UNAVAILABLE"
+        "FILE_NOT_FOUND", "PRECONDITION_FAILED", "STORE_UNAVAILABLE", "LOST_RACE",
+        "CHECKSUM_MISMATCH", "NOT_A_BOX", "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED",
+        "STORAGE_FULL", "BUSY", "BODY_TOO_LARGE"
     ])))
 )]
 #[handler]
@@ -160,7 +162,9 @@ pub(crate) async fn download_box(req: &mut Request, res: &mut Response, call: Ca
         (status = 412, description = "As `If-Match` says."),
     ),
     extensions(("x-error-codes" = json!([
-        "FILE_NOT_FOUND", "PRECONDITION_FAILED", "STORE_UNAVAILABLE"
+        "FILE_NOT_FOUND", "PRECONDITION_FAILED", "STORE_UNAVAILABLE", "LOST_RACE",
+        "CHECKSUM_MISMATCH", "NOT_A_BOX", "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED",
+        "STORAGE_FULL", "BUSY", "BODY_TOO_LARGE"
     ])))
 )]
 #[handler]
@@ -176,6 +180,7 @@ pub(crate) async fn download_default_box(
 
 async fn catalogue(req: &Request, res: &mut Response, call: &Call, flavor: Flavor) -> Result<()> {
     let found = call.target.vagrant_box()?;
+    call.app.refresh_mirrored(found).await?;
     let base = base_url(&call.app, req);
     let names = call.target.shown_names(found);
     let document = call
@@ -209,10 +214,11 @@ async fn download(
         provider,
         architecture,
     };
-    let download = call.app.open_download(path, Audience::Clients, None).await?;
     let name = &found.vagrant_box.name;
     let file_name = format!("{name}-{version}-{provider}.box");
-    files::serve(&call.app, req, res, download, &file_name, Dialect::Vagrant).await
+    let (audience, dialect) = (Audience::Clients, Dialect::Vagrant);
+    let wanted = Wanted { path, audience, link: None, file_name: &file_name, dialect };
+    spooled::serve(call, req, res, wanted).await
 }
 
 /// How this client reaches us. Vagrant gives its token only to the very host name that it was told, so the name that

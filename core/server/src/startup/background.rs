@@ -51,6 +51,7 @@ pub(super) fn background(app: &Arc<App>) -> JoinSet<()> {
     );
     tasks.spawn(Arc::clone(app).move_forever());
     tasks.spawn(Arc::clone(app).verify_forever());
+    tasks.spawn(Arc::clone(app).sync_mirrors_forever());
     let scrub_interval: Duration = app.config.storage.scrub_interval.into();
     if !scrub_interval.is_zero() {
         tasks.spawn(Arc::clone(app).scrub_forever(scrub_interval));

@@ -40,6 +40,16 @@ impl Upstream {
         }
     }
 
+    /// What a single catalogue's box is called if it does not say so itself: as the file, or as the folder of a
+    /// `metadata.json`.
+    pub(crate) fn box_name_hint(&self) -> Option<String> {
+        let Self::Catalogue { url } = self else { return None };
+        let mut segments = url.path_segments()?.rev();
+        let file = segments.next()?.trim_end_matches(".json");
+        let name = if file == "metadata" { segments.next().unwrap_or(file) } else { file };
+        Some(name.to_owned())
+    }
+
     /// Where the boxes are listed: the path of the Vagrant Cloud API; a catalogue lists nothing.
     pub(super) fn list_url(&self) -> Option<Url> {
         match self {
@@ -75,8 +85,7 @@ impl FromStr for Upstream {
     fn from_str(text: &str) -> Result<Self, UpstreamError> {
         let wrong = |why: &str| {
             UpstreamError::Address(format!(
-                "{why}; write the address of an organization, such as https://boxes.example.com/acme, or of a catalogue, \
-                 such as https://boxes.example.com/debian.json"
+                "is no upstream ({why}); write the address of an organization, such as https://boxes.example.com/acme, or of a catalogue, such as https://boxes.example.com/debian.json"
             ))
         };
         let mut url = Url::parse(text.trim()).map_err(|error| wrong(&error.to_string()))?;

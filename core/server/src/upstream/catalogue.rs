@@ -119,6 +119,22 @@ impl UpstreamBox {
             left_out,
         })
     }
+
+    /// A file by what clients name it; without an architecture the default one.
+    pub(crate) fn file(
+        &self,
+        version: &BoxVersion,
+        provider: &ProviderName,
+        architecture: Option<&ArchitectureName>,
+    ) -> Option<&UpstreamFile> {
+        let version =
+            self.versions.iter().find(|found| found.number.sort_key() == version.sort_key())?;
+        version.files.iter().find(|file| {
+            file.provider.key() == provider.key()
+                && architecture
+                    .map_or(file.is_default, |wanted| wanted.key() == file.architecture.key())
+        })
+    }
 }
 
 fn read_version(

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::files::FileView;
+use super::mirrors::BoxOriginView;
 use crate::ids::{ArtifactId, BoxId, ProviderId, VersionId};
 use crate::params::boxes::VersionStatus;
 use crate::tags::BoxTag;
@@ -39,6 +40,9 @@ pub struct BoxView {
     pub has_artwork: bool,
     /// Whether everybody may fetch it.
     pub is_public: bool,
+    /// Where it comes from, if its organization mirrors another registry. Only where one box is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<BoxOriginView>,
     /// How often it was fetched.
     pub download_count: u64,
     /// When it was made.

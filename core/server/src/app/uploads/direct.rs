@@ -14,7 +14,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use boxvault_catalog::{CatalogError, artifacts::Artifact, uploads};
+use boxvault_catalog::{
+    CatalogError,
+    artifacts::{Artifact, Gate},
+    uploads,
+};
 use boxvault_plugin_sdk::{
     ByteRange, Capabilities, ObjectMeta, PartOptions, PluginErrorKind, StorageBackend, WriteOptions,
 };
@@ -189,6 +193,7 @@ impl App {
                 checksum: new.checksum.or(artifact.expected),
                 user_id: to.user,
                 instance_id: self.instance_id.clone(),
+                gate: Gate::Prepared,
             },
         )
         .await?;

@@ -165,6 +165,7 @@ pub(super) async fn commit(
         digest: arrived.digest,
         checksum: declared.checksum,
         archive: Some(archives::kept(arrived.archive)),
+        gate: declared.gate,
         finishes: declared.continued.map(|continued| continued.id),
         default_limits: app.default_limits(),
         audit: Some(audit),

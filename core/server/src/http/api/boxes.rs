@@ -121,7 +121,9 @@ pub(crate) async fn add_box(call: &Call, params: CreateBoxParams) -> Result<BoxV
 #[boxed]
 pub(crate) async fn read_box(call: Call) -> Result<Reply<BoxView>> {
     let found = call.target.vagrant_box()?;
-    Ok(Reply::ok("box found", boxes::view(&found.organization, &found.vagrant_box)).tagged())
+    let origin = call.app.box_origin(&found.organization, found.vagrant_box.id).await?;
+    let view = BoxView { origin, ..boxes::view(&found.organization, &found.vagrant_box) };
+    Ok(Reply::ok("box found", view).tagged())
 }
 
 /// Changes a box. What is absent stays as it is.

@@ -42,8 +42,8 @@ use crate::{
         boxed,
         call::{Call, drain},
         error::Dialect,
-        files,
         reply::Reply,
+        spooled::{self, Wanted},
     },
 };
 
@@ -160,7 +160,8 @@ pub(crate) async fn read_file_info(req: &mut Request, call: Call) -> Result<Repl
     ),
     extensions(("x-error-codes" = json!([
         "FILE_NOT_FOUND", "LINK_INVALID", "PRECONDITION_FAILED", "RANGE_NOT_SATISFIABLE",
-        "STORE_UNAVAILABLE"
+        "STORE_UNAVAILABLE", "LOST_RACE", "CHECKSUM_MISMATCH", "NOT_A_BOX",
+        "PROVIDER_MISMATCH", "FILE_TOO_LARGE", "QUOTA_EXCEEDED", "STORAGE_FULL", "BUSY", "BODY_TOO_LARGE"
     ])))
 )]
 #[handler]
@@ -174,8 +175,9 @@ pub(crate) async fn download_file(
     let found = call.target.vagrant_box()?;
     let slot = slot(req)?;
     let link = depot.get_typed::<LinkGrant>().ok();
-    let download = call.app.open_download(slot.path(found), Audience::Publishers, link).await?;
-    files::serve(&call.app, req, res, download, FILE_NAME, Dialect::Api).await
+    let (audience, dialect) = (Audience::Publishers, Dialect::Api);
+    let wanted = Wanted { path: slot.path(found), audience, link, file_name: FILE_NAME, dialect };
+    spooled::serve(&call, req, res, wanted).await
 }
 
 /// Makes a link that downloads the file without credentials, for a while.

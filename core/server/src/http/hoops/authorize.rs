@@ -77,19 +77,23 @@ impl Authorize {
                 _ => error,
             }
         })?;
-        let mut target = Target::find(&app, resource, action).await?;
+        let target = Target::find(&app, resource, action).await?;
+        let policy = app.policy.load();
+        let mut target = app.find_in_mirror(&policy, &identity, target, action).await?;
         target.public_by_configuration = match target.resource {
             Resource::System("metrics") => app.metrics_are_public_to(facts.address),
             Resource::System(part) => extract::is_for_all(part),
             _ => false,
         };
-        let policy = app.policy.load();
         let answer = match app.answer(&policy, &identity, &target, action) {
             Answer::Allowed if !self.asker.includes(&identity) => Answer::Refused,
             answer => answer,
         };
         match answer {
             Answer::Allowed => {
+                if let Some(owner) = target.owner() {
+                    app.refuse_change_of_mirror(owner, kind, action).await?;
+                }
                 let (notes, operation) = (Arc::default(), Arc::clone(&self.operation));
                 Ok(Call { app, facts, identity, policy, action, operation, target, notes })
             }
