@@ -46,7 +46,7 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Counters,
         Self::Events,
         Self::Mail,
