@@ -16,7 +16,7 @@ use boxvault_tests::{
     faults::{children, peak_memory_bytes, signal},
     outcome::{DEADLINE, download, ready, upload},
     plugins::{host_with, log},
-    skip, wait_for, workspace,
+    wait_for, workspace,
 };
 use serde_json::{Value, json};
 

@@ -35,8 +35,6 @@ pub(crate) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-
 const ASSERTION_AGE_MAX_S: u64 = 60;
 /// No key and its certificate are longer.
 const FILE_BYTES_MAX: u64 = 64 << 10;
-/// What providers take at least, in bytes.
-const RSA_BYTES_MIN: usize = 256;
 
 const OTHERS: u32 = 0o007;
 const GROUP_WRITES: u32 = 0o020;
@@ -71,12 +69,8 @@ impl ClientKey {
     fn parse(pem: &[u8], wanted: Option<JwtAlgorithm>) -> Result<Self, &'static str> {
         let key = PrivateKeyDer::from_pem_slice(pem)
             .map_err(|_| "there is no private key in it, as PEM and without a passphrase")?;
-        let (pair, own) = pair(&key).ok_or("its key is neither RSA, P-256, P-384 nor Ed25519")?;
-        if let Pair::Rsa(pair) = &pair
-            && pair.public_modulus_len() < RSA_BYTES_MIN
-        {
-            return Err("its RSA key is shorter than 2048 bits; make a longer one");
-        }
+        let (pair, own) =
+            pair(&key).ok_or("its key is none of RSA from 2048 bits, P-256, P-384 and Ed25519")?;
         let algorithm = wanted.unwrap_or(own);
         let fits =
             algorithm == own || (own, algorithm) == (JwtAlgorithm::Rs256, JwtAlgorithm::Ps256);
