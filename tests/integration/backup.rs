@@ -1,6 +1,11 @@
 //! Backups beside a running server, and what comes back of them.
 
-use std::{fs, path::PathBuf, process::Output, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+    time::Duration,
+};
 
 use boxvault_tests::{
     Client, Publication, TestServer,
@@ -40,6 +45,12 @@ async fn back_up(server: &TestServer, more: &[&str]) -> Value {
     let output = server.command(&[&["backup", &folder, "--json"], more].concat(), "").await;
     assert!(output.status.success(), "{:?}", said(&output));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A file that somebody would miss.
+fn a_box_of(folder: &Path) -> PathBuf {
+    let is_box = |path: &PathBuf| fs::metadata(path).unwrap().len() > 100_000;
+    files_below(folder).into_iter().find(is_box).expect("there is a box")
 }
 
 /// Loses the data folder, with the server; tells where it is to be found.
@@ -156,7 +167,7 @@ async fn a_damaged_file_is_told_and_left_out_and_a_damaged_backup_is_refused() {
     let admin = server.admin().await;
     let boxes = [publish(&admin, "one", 1).await, publish(&admin, "two", 2).await];
     let store = server.data_dir().join("store");
-    let victim = files_below(&store).into_iter().find(|path| path.is_file()).unwrap();
+    let victim = a_box_of(&store);
     let good = tokio::fs::read(&victim).await.unwrap();
     let mut bad = good.clone();
     bad[1000] ^= 1;
@@ -193,7 +204,7 @@ async fn a_damaged_file_is_told_and_left_out_and_a_damaged_backup_is_refused() {
     assert!(code == 1 && text.contains("is damaged"), "{text}");
     tokio::fs::write(&catalog, whole).await.unwrap();
     // a file that is not
-    let first = files_below(&kept).into_iter().find(|path| path.is_file()).unwrap();
+    let first = a_box_of(&kept);
     tokio::fs::write(&first, b"another").await.unwrap();
     let (code, text) = said(&server.command(&["restore", &folder], "").await);
     assert!(code == 1 && text.contains("not restored: blobs/"), "{text}");

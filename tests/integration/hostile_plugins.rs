@@ -115,7 +115,7 @@ async fn a_plugin_of_an_older_sdk_signs_people_in_and_is_not_asked_what_it_does_
     let ann = sign_in(&server, "older", "ann", "right").await;
     assert_eq!((ann.status, &ann.data()["issuer"]), (200, &json!("older")), "{}", ann.text());
     let wrong = sign_in(&server, "older", "ann", "wrong").await;
-    assert_refused(&wrong, &[401], &["SIGN_IN_REFUSED"]);
+    assert_refused(&wrong, &[401], &["SIGN_IN_FAILED"]);
     // a function that came later lies beyond the table that the plugin has
     let notice = "/api/auth/methods/older/logout-notice";
     let request = server.anonymous().request(reqwest::Method::POST, notice);

@@ -167,7 +167,7 @@ async fn limits_that_cannot_be_are_refused_by_their_keys() {
         ("stores.main.calls_waiting_max", "4", "beyond calls_open_max, which is not set"),
         ("stores.main.call_timeout", "0 s", "must be longer than zero"),
         ("stores.main.process_memory_max", "1 GiB", "set isolation = \"process\" as well"),
-        ("stores.main.call_timeout", "soon", "call_timeout"),
+        ("stores.main.call_timeout", "soon", "is not a length of time"),
         ("auth.providers.local.calls_open_max", "4", "is built in"),
     ] {
         let settings = [&store[..], &[("auth.providers.local.plugin", "local"), (key, value)]];

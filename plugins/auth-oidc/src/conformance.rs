@@ -245,10 +245,10 @@ async fn a_key_that_others_can_get_at_or_that_is_none_is_told_at_the_start() {
     assert!(told(wrong).await.contains("private_key_jwt_algorithm"));
     let (short, _) = server.new_client_key("rsa-short");
     assert!(told(keyed(&server, &short, None)).await.contains("none of RSA from 2048 bits"));
-    std::fs::write(&file, "canary").unwrap();
+    tokio::fs::write(&file, "canary").await.unwrap();
     let said = told(good.clone()).await;
     assert!(said.contains("no private key") && !said.contains("canary"), "{said}");
-    std::fs::remove_file(&file).unwrap();
+    tokio::fs::remove_file(&file).await.unwrap();
     told(good).await;
 }
 

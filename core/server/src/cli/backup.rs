@@ -200,8 +200,7 @@ pub(super) async fn restore(
 /// The folder is one more store, so that bytes go there as they go anywhere: durable, and never half.
 fn with_folder(config: &Config, folder: &Folder) -> Config {
     let mut config = config.clone();
-    let mut entry = PluginEntry::new("fs");
-    entry.options.insert("root".to_owned(), json!(folder.files()));
+    let entry = PluginEntry::new("fs").with_option("root", json!(folder.files()));
     config.stores.insert(STORE.to_owned(), entry);
     config
 }

@@ -180,7 +180,7 @@ fn check_entry_limits(key: &str, entry: &PluginEntry, findings: &mut Findings<'_
         "says how many wait beyond calls_open_max, which is not set",
     );
     findings.add_if(
-        entry.call_timeout.is_some_and(|time| time.is_zero()),
+        entry.call_timeout.is_some_and(HumanDuration::is_zero),
         &format!("{key}.call_timeout"),
         "must be longer than zero",
     );

@@ -109,7 +109,10 @@ impl fmt::Debug for PluginEntry {
             .field("isolation", &self.isolation)
             .field("required", &self.required)
             .field("transfer", &self.transfer)
-            .field("limits", &self.limits())
+            .field("calls_open_max", &self.calls_open_max)
+            .field("calls_waiting_max", &self.calls_waiting_max)
+            .field("call_timeout", &self.call_timeout)
+            .field("process_memory_max", &self.process_memory_max)
             .field("options", &redact_options(&self.options))
             .finish()
     }
