@@ -11,7 +11,7 @@
 //! what nothing refers to any more stays in its store for `storage.unreferenced_kept_for`. A backup that is stopped in
 //! the middle leaves the one before as it was, and goes on when it is made again.
 
-mod folder;
+pub mod folder;
 
 use std::{
     collections::HashSet,

@@ -1,10 +1,6 @@
 //! `boxvault backup` and `boxvault restore`: a copy of everything in a folder, and back.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use boxvault_catalog::{Database, sqlite_file};
 use boxvault_types::{action::Action, byte_count::ByteCount};
@@ -19,11 +15,16 @@ use super::{
 };
 use crate::{
     app::{
-        backup::{BackupError, Copying, Direction, Folder, Manifest, STORE},
+        backup::{
+            BackupError, Copying, Direction, Folder, Manifest, STORE,
+            folder::{begun, put_in_place},
+        },
         fsck::Finding,
     },
     config::{Config, PluginEntry},
-    startup,
+    data_dir::DataDir,
+    error::AppError,
+    startup::{self, StartupError},
 };
 
 pub(super) const AFTER_BACKUP: &str = "\
@@ -107,7 +108,7 @@ pub(super) async fn back_up(
     let mut catalog = None;
     if !arguments.files_only {
         let path = folder.new_catalog(app.catalog.now())?;
-        app.catalog.snapshot(&path).await.map_err(crate::error::AppError::from)?;
+        app.catalog.snapshot(&path).await.map_err(AppError::from)?;
         let folder = folder.clone();
         catalog = Some(blocking(move || folder.seal_catalog(&path)).await?);
         // what came while the files were copied
@@ -147,27 +148,23 @@ pub(super) async fn restore(
     })
     .await?;
     let url = config.database_url();
-    let file = sqlite_file(url.expose()).map_err(crate::error::AppError::from)?;
+    let file = sqlite_file(url.expose()).map_err(AppError::from)?;
     let mut config = with_folder(config, &folder);
     let catalog = match (manifest.catalog.clone(), file) {
         (Some(kept), Some(file)) => {
             if file.try_exists()? {
                 return Err(CliError::RestoreOver(file));
             }
-            let begun = with_ending(&file, "restoring");
-            for ending in ["", "-wal", "-shm"] {
-                remove(&with_name(&begun, ending))?;
-            }
-            crate::data_dir::DataDir::open(&config.server.data_dir)
-                .map_err(startup::StartupError::from)?;
+            DataDir::open(&config.server.data_dir).map_err(StartupError::from)?;
+            let begun = begun(&file);
             let to = begun.clone();
             blocking(move || folder.take_catalog(&kept, &to)).await?;
             config.set_catalog_file(&begun);
             Some((begun, file))
         }
-        (None, None) => None,
         (Some(_), None) => return Err(CliError::RestoreNeedsSqlite),
-        (None, Some(_)) => return Err(CliError::RestoreNeedsDatabase),
+        (None, Some(file)) if !file.try_exists()? => return Err(CliError::RestoreNeedsDatabase),
+        (None, _) => None,
     };
     let app = startup::open_app(&config).await?;
     let copying = Copying::new(&app, Direction::In, arguments.bytes_per_second);
@@ -175,10 +172,7 @@ pub(super) async fn restore(
     app.record_command(Action::Update, "storage").await?;
     app.close().await?;
     if let Some((begun, file)) = catalog {
-        fs::rename(&begun, &file)?;
-        if let Some(parent) = file.parent() {
-            fs::File::open(parent).and_then(|parent| parent.sync_all())?;
-        }
+        blocking(move || put_in_place(&begun, &file)).await?;
     }
     let findings = copying.findings();
     if arguments.json {
@@ -242,21 +236,4 @@ fn outcome_json(
 
 fn verdict(findings: &[Finding]) -> ExitCode {
     if findings.is_empty() { ExitCode::SUCCESS } else { EXIT_FAILED.into() }
-}
-
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    with_name(path, &format!(".{ending}"))
-}
-
-fn with_name(path: &Path, more: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(more);
-    name.into()
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

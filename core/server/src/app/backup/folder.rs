@@ -18,6 +18,8 @@ const FORMAT: u32 = 1;
 const MANIFEST: &str = "backup.json";
 const CATALOG_BEGINS: &str = "catalog-";
 const CATALOG_ENDS: &str = ".sqlite3";
+/// What SQLite keeps beside a catalog.
+const WAL: &str = "-wal";
 
 /// Why there is no backup, or nothing comes out of one.
 #[derive(Debug, thiserror::Error)]
@@ -179,7 +181,8 @@ impl Folder {
         Ok(manifest)
     }
 
-    /// Copies the catalog out, durably, after comparing it with what was written. Blocks.
+    /// Copies the catalog out, durably, after comparing it with what was written; what an earlier attempt left there is
+    /// removed. Blocks.
     ///
     /// # Errors
     /// `Damaged`, or that it cannot be read or written.
@@ -194,6 +197,14 @@ impl Folder {
         let found = sha256(&path)?;
         if found != expected {
             return Err(BackupError::Damaged { path, found, expected });
+        }
+        for old in [to.to_owned(), beside(to, WAL), beside(to, "-shm")] {
+            match fs::remove_file(&old) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(at(&old)(error));
+                }
+                _ => {}
+            }
         }
         fs::copy(&path, to).map_err(at(to))?;
         private(to).map_err(at(to))?;
@@ -212,6 +223,33 @@ impl Manifest {
     pub fn amount(&self) -> String {
         format!("{} files, {}", self.files, ByteCount(self.bytes))
     }
+}
+
+/// Where a catalog lies while it is restored.
+pub fn begun(catalog: &Path) -> PathBuf {
+    beside(catalog, ".restoring")
+}
+
+/// Makes a restored catalog the one that servers open, in one step, durably. Blocks.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn put_in_place(begun: &Path, catalog: &Path) -> Result<(), BackupError> {
+    // what SQLite has not written into the file itself belongs to it
+    let log = beside(begun, WAL);
+    if log.exists() {
+        fs::rename(&log, beside(catalog, WAL)).map_err(at(&log))?;
+    }
+    fs::rename(begun, catalog).map_err(at(begun))?;
+    let parent = catalog.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = parent.unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 fn private(path: &Path) -> io::Result<()> {
