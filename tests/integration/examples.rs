@@ -168,14 +168,16 @@ async fn the_vagrantfile_is_valid() {
 }
 
 #[tokio::test]
-async fn the_lines_of_the_readme_publish_and_fetch_a_box() {
-    if curl_is_missing("the_lines_of_the_readme_publish_and_fetch_a_box") {
+async fn the_lines_of_the_readme_publish_fetch_and_keep_a_box() {
+    if curl_is_missing("the_lines_of_the_readme_publish_fetch_and_keep_a_box") {
         return;
     }
     let readme = fs::read_to_string(workspace::root().join("README.md")).unwrap();
     let blocks: Vec<_> =
         readme.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let [publish, fetch] = blocks.as_slice() else { panic!("two blocks of sh, not {blocks:?}") };
+    let [publish, fetch, keep] = blocks.as_slice() else {
+        panic!("three blocks of sh, not {blocks:?}")
+    };
     let is_vagrant = |line: &str| line.contains("vagrant box add");
     let fetch: String = fetch
         .lines()
@@ -188,7 +190,7 @@ async fn the_lines_of_the_readme_publish_and_fetch_a_box() {
     fs::create_dir_all(folder.join("target")).unwrap();
     let built = workspace::boxvault().parent().unwrap();
     std::os::unix::fs::symlink(built, folder.join("target/release")).unwrap();
-    let lines = format!("{publish}{fetch}").replace("http://127.0.0.1:5000", &server.url());
+    let lines = format!("{publish}{fetch}{keep}").replace("http://127.0.0.1:5000", &server.url());
     // `curl` alone would not fail for an answer that is an error.
     let script = format!("curl() {{ command curl --fail-with-body \"$@\"; }}\n{lines}");
     let mut command = Command::new("bash");
@@ -196,4 +198,5 @@ async fn the_lines_of_the_readme_publish_and_fetch_a_box() {
     let output = unconfigured(&mut command).output().await.unwrap();
     assert!(output.status.success(), "{}", text(&output));
     assert!(folder.join("fetched.box").is_file());
+    assert!(folder.join("restored/catalog.sqlite3").is_file());
 }
