@@ -16,7 +16,7 @@ MIB = 1 << 20
 CLIENTS_MANY = 64
 CONNECTIONS = 32
 UPLOADS_AT_ONCE = 8
-BOX = "stored"
+BOX = "measured"
 VERSION = "1.0.0"
 
 
@@ -77,7 +77,7 @@ def fs_beside_no_plugin(bench):
         }
         for _, url, headers in servers.values():
             bench.same_bytes(url, headers)
-        targets = {"no plugin": (1 / 1.1, None)}
+        targets = {"no plugin": (0.91, None)}
         for clients in (1, CLIENTS_MANY):
             bench.download_row("fs through its plugin, download", clients, servers, targets)
     finally:
@@ -117,7 +117,8 @@ def uploads_to_s3(bench):
     if program is None or s3 is None:
         return
     mib = bench.size_bytes // MIB
-    place = [s3.endpoint, s3.region, s3.bucket, s3.access_key_id]
+    plugin = pathlib.Path(bench.server.binary).parent / "libboxvault_storage_s3.so"
+    place = [str(plugin), s3.endpoint, s3.region, s3.bucket, s3.access_key_id]
     done = subprocess.run(
         [program, *place, str(mib), str(bench.rounds)],
         input=s3.secret_access_key,

@@ -1,6 +1,6 @@
 //! What the plugin boundary costs an upload to S3: the same bytes through the library and by OpenDAL itself, in turns.
 //!
-//! `cargo run --release -p boxvault-tests --example upload_speed -- ENDPOINT REGION BUCKET ACCESS_KEY_ID MIB ROUNDS`,
+//! `cargo run --release -p boxvault-tests --example upload_speed -- PLUGIN ENDPOINT REGION BUCKET ACCESS_KEY_ID MIB ROUNDS`,
 //! with the secret key as its input.
 //!
 //! Prints one line of JSON: the seconds of each round, of both, and the most memory that the program had, in MiB. Both
@@ -11,7 +11,7 @@ use std::{error::Error, fs, io, time::Instant};
 
 use boxvault_plugin_host::{HostOptions, PluginHost};
 use boxvault_plugin_sdk::{Bytes, StorageBackend, WriteOptions};
-use boxvault_storage_opendal::{Operator, services};
+use boxvault_storage_opendal::{HttpOptions, OperationContext, Operator, http_transport, services};
 use serde_json::json;
 
 const MIB: usize = 1 << 20;
@@ -33,7 +33,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    async fn plugin(&self) -> Done<impl StorageBackend> {
+    async fn store(&self, plugin: &str) -> Done<impl StorageBackend> {
         let config = json!({
             "endpoint": self.endpoint,
             "bucket": self.name,
@@ -43,7 +43,7 @@ impl Bucket {
             "part_bytes": PART_BYTES,
             "parts_concurrent": PARTS_CONCURRENT,
         });
-        Ok(PluginHost::new(HostOptions::default()).open_storage("s3", config).await?)
+        Ok(PluginHost::new(HostOptions::default()).open_storage(plugin, config).await?)
     }
 
     fn operator(&self) -> Done<Operator> {
@@ -54,7 +54,9 @@ impl Bucket {
             .access_key_id(&self.access_key_id)
             .secret_access_key(&self.secret_access_key)
             .disable_config_load();
-        Ok(Operator::new(service)?)
+        let transport = http_transport(&HttpOptions { silence_timeout: None, ca_file: None })?;
+        let context = OperationContext::new().with_http_transport(transport);
+        Ok(Operator::new(service)?.with_context(context))
     }
 }
 
@@ -92,8 +94,10 @@ fn peak_mib() -> Done<u64> {
 #[tokio::main]
 async fn main() -> Done<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [endpoint, region, name, access_key_id, mib, rounds] = arguments.as_slice() else {
-        return Err("usage: upload_speed ENDPOINT REGION BUCKET ACCESS_KEY_ID MIB ROUNDS".into());
+    let [plugin, endpoint, region, name, access_key_id, mib, rounds] = arguments.as_slice() else {
+        return Err(
+            "usage: upload_speed PLUGIN ENDPOINT REGION BUCKET ACCESS_KEY_ID MIB ROUNDS".into()
+        );
     };
     let bucket = Bucket {
         endpoint: endpoint.clone(),
@@ -102,7 +106,7 @@ async fn main() -> Done<()> {
         access_key_id: access_key_id.clone(),
         secret_access_key: io::read_to_string(io::stdin())?.trim().to_owned(),
     };
-    let (store, operator) = (bucket.plugin().await?, bucket.operator()?);
+    let (store, operator) = (bucket.store(plugin).await?, bucket.operator()?);
     let chunk = Bytes::from(vec![0x5a; CHUNK_BYTES]);
     let (count, rounds) = (mib.parse::<usize>()? * MIB / CHUNK_BYTES, rounds.parse::<usize>()?);
     let (mut library, mut direct) = (Vec::new(), Vec::new());

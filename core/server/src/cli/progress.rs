@@ -71,10 +71,10 @@ fn tell(line: &str, in_place: bool) {
 fn line(progress: Progress, elapsed: Duration) -> String {
     let Progress { total, moved, copied_bytes, .. } = progress;
     let speed = speed(copied_bytes, elapsed);
-    let left = match u64::try_from(total.bytes - moved.bytes).unwrap_or_default().checked_div(speed)
-    {
-        Some(seconds) => duration_text(seconds),
-        None => "unknown".to_owned(),
+    let left = match (u64::try_from(total.bytes - moved.bytes).unwrap_or_default(), speed) {
+        (0, _) => duration_text(0),
+        (_, 0) => "unknown".to_owned(),
+        (bytes, speed) => duration_text(bytes / speed),
     };
     format!(
         "{} of {} files, {} of {}, {}/s, {left} left",
@@ -127,8 +127,10 @@ mod tests {
         };
         let text = line(progress, Duration::from_secs(4));
         assert_eq!(text, "50 of 200 files, 10 MiB of 40 MiB, 3 MiB/s, 10 s left");
-        let text = line(Progress::default(), Duration::ZERO);
+        let text = line(Progress { copied_bytes: 0, ..progress }, Duration::ZERO);
         assert!(text.ends_with("unknown left"), "{text}");
+        let text = line(Progress { moved: progress.total, ..progress }, Duration::ZERO);
+        assert!(text.ends_with(" 0 s left"), "{text}");
         assert_eq!(duration_text(3 * 3600 + 125), "3 h 2 min");
         assert_eq!(duration_text(90), "1 min");
     }
