@@ -233,14 +233,16 @@ pub fn begun(catalog: &Path) -> PathBuf {
 /// Makes a restored catalog the one that servers open, in one step, durably. Blocks.
 ///
 /// # Errors
-/// When it cannot be renamed.
+/// When there is another one by now, which stays, or when SQLite keeps a part of this one beside it.
 pub fn put_in_place(begun: &Path, catalog: &Path) -> Result<(), BackupError> {
-    // what SQLite has not written into the file itself belongs to it
     let log = beside(begun, WAL);
-    if log.exists() {
-        fs::rename(&log, beside(catalog, WAL)).map_err(at(&log))?;
+    if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0) {
+        let why = "SQLite has not written it into the catalog; give the same command again";
+        return Err(at(&log)(io::Error::other(why)));
     }
-    fs::rename(begun, catalog).map_err(at(begun))?;
+    // a rename would replace what a server has begun meanwhile
+    fs::hard_link(begun, catalog).map_err(at(catalog))?;
+    fs::remove_file(begun).map_err(at(begun))?;
     let parent = catalog.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = parent.unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
@@ -272,4 +274,30 @@ fn sha256(path: &Path) -> Result<Digest, BackupError> {
 fn at(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
     let path = path.to_owned();
     |source| BackupError::File { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_catalog_that_came_meanwhile_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = folder.path().join("catalog.sqlite3");
+        let restored = begun(&catalog);
+        File::create(&restored).and_then(|mut file| file.write_all(b"restored")).unwrap();
+        File::create(&catalog).unwrap();
+        put_in_place(&restored, &catalog).unwrap_err();
+        assert_eq!(fs::metadata(&catalog).unwrap().len(), 0);
+        fs::remove_file(&catalog).unwrap();
+        let log = beside(&restored, WAL);
+        File::create(&log).and_then(|mut file| file.write_all(b"more")).unwrap();
+        put_in_place(&restored, &catalog).unwrap_err();
+        fs::remove_file(&log).unwrap();
+        put_in_place(&restored, &catalog).unwrap();
+        assert_eq!(fs::metadata(&catalog).unwrap().len(), 8);
+        assert!(!restored.exists());
+    }
 }
