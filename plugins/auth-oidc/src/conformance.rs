@@ -1,12 +1,8 @@
 //! The auth suite on this provider directly, and what only this provider promises. The OpenID provider is a real one.
 
 use std::{
-    collections::BTreeMap,
-    fs::Permissions,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    collections::BTreeMap, fs::Permissions, os::unix::fs::PermissionsExt, path::Path, sync::Arc,
+    time::Duration,
 };
 
 use boxvault_plugin_conformance::{
@@ -14,8 +10,8 @@ use boxvault_plugin_conformance::{
     servers::{OidcServer, skip},
 };
 use boxvault_plugin_sdk::{
-    AuthFacets, AuthPlugin, AuthProvider, Claims, Credentials, LogoutNotice, PluginErrorKind,
-    RedirectFinish, RedirectRequest, Secret, config,
+    AuthFacets, AuthPlugin, AuthProvider, Claims, Credentials, PluginErrorKind, RedirectFinish,
+    RedirectRequest, Secret, config,
 };
 use data_encoding::{BASE64URL_NOPAD, HEXUPPER};
 use sha2::{Digest, Sha256};
@@ -437,46 +433,6 @@ async fn a_provider_that_is_away_is_told_and_may_come_back() {
     let renamed = Config { issuer: format!("{}/", server.issuer), ..config(&server) };
     let told = provider(renamed).await.health().await.unwrap_err();
     assert!(told.kind == PluginErrorKind::InvalidConfig && told.message.contains("calls itself"));
-}
-
-#[tokio::test]
-async fn what_the_provider_says_of_ended_sessions_is_believed_and_nothing_else() {
-    let test = "what_the_provider_says_of_ended_sessions_is_believed_and_nothing_else";
-    let Some(mut server) = server(test) else { return };
-    let corp = provider(config(&server)).await;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let token = server.logout_token("good", "ann", Some("s1"));
-    let notice = corp.read_logout_notice(Secret::new(&token)).await.unwrap();
-    let expected = LogoutNotice {
-        subject: Some("ann".into()),
-        session: Some("s1".into()),
-        issued: notice.issued,
-    };
-    assert_eq!(notice, expected);
-    assert!(notice.issued.abs_diff(now) < 60);
-    for kind in [
-        "expired",
-        "old",
-        "early",
-        "foreign",
-        "unknown",
-        "unsigned",
-        "secret",
-        "audience",
-        "issuer",
-        "nonce",
-        "noevent",
-        "otherevent",
-        "nobody",
-    ] {
-        let token = server.logout_token(kind, "ann", Some("s1"));
-        let refused = corp.read_logout_notice(Secret::new(token)).await.unwrap_err();
-        assert_eq!(refused.kind, PluginErrorKind::BadCredentials, "{kind}");
-    }
-    for garbage in ["", "x", "a.b.c", &token[1..]] {
-        let refused = corp.read_logout_notice(Secret::new(garbage)).await.unwrap_err();
-        assert_eq!(refused.kind, PluginErrorKind::BadCredentials, "{garbage:?}");
-    }
 }
 
 #[tokio::test]
