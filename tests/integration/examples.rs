@@ -1,6 +1,7 @@
 //! What stands in `examples/`, and the lines of the README, run as they stand.
 
 mod clients;
+mod registry;
 
 use std::{
     fs,
