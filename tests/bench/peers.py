@@ -26,6 +26,7 @@ http {{
     fastcgi_temp_path {folder}/nginx-fastcgi;
     uwsgi_temp_path {folder}/nginx-uwsgi;
     scgi_temp_path {folder}/nginx-scgi;
+    proxy_cache_path {folder}/nginx-cache keys_zone=bench:1m use_temp_path=off;
     server {{
         listen 127.0.0.1:{http};
         listen 127.0.0.1:{https} ssl;
@@ -33,6 +34,13 @@ http {{
         ssl_certificate_key {key};
         root {root};
         location /dav/ {{ dav_methods PUT DELETE; }}
+        location /cached/ {{
+            proxy_pass http://127.0.0.1:{http}/;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_cache bench;
+            proxy_cache_valid 200 1h;
+        }}
     }}
 }}
 """
