@@ -5,7 +5,7 @@ use std::time::Duration;
 use boxvault_tests::{
     Client, Publication, TestServer, Vagrant,
     bytes::{BoxBuilder, BoxFile, DISK_NAME},
-    outcome::expect,
+    outcome::{expect, swept_and_clean},
     server::{ADMIN_NAME, TestServerBuilder},
     skip,
     upstream::{Page, Upstream},
@@ -250,6 +250,36 @@ async fn many_who_ask_at_once_share_one_fetch_and_see_the_first_byte_before_the_
     }
     assert!(all == one.bytes);
     assert_eq!((asked, upstream.asked_for("/debian.box").len()), (1, 1));
+}
+
+#[tokio::test]
+async fn two_servers_that_bring_one_file_at_once_keep_it_once_and_fail_nobody() {
+    let one = file(14);
+    let (upstream, first, admin) = stage(mirroring(), &one).await;
+    let database = format!("sqlite:{}", first.data_dir().join("catalog.sqlite3").display());
+    let second = mirroring()
+        .set("database.url", &database)
+        .set("stores.main.plugin", "fs")
+        .set("stores.main.root", first.data_dir().join("store").to_str().unwrap())
+        .start()
+        .await;
+    let piece = one.bytes.len() / 20;
+    upstream.set("/debian.box", Page::Slow(one.bytes.clone(), piece, Duration::from_millis(50)));
+    let (one_there, other_there) = (first.anonymous(), second.anonymous());
+    let both = tokio::join!(one_there.get(FILE), other_there.get(FILE));
+    for reply in [both.0, both.1] {
+        assert_eq!((reply.status, reply.bytes == one.bytes), (200, true), "{}", reply.text());
+    }
+    assert_eq!(upstream.asked_for("/debian.box").len(), 2, "each asked, since neither had it");
+    // what the slower one brought is nobody's, and goes
+    upstream.set("/debian.box", Page::Status(503));
+    for server in [&first, &second] {
+        assert!(server.anonymous().get(FILE).await.bytes == one.bytes);
+    }
+    swept_and_clean(&first).await;
+    assert!(other_there.get(FILE).await.bytes == one.bytes);
+    let uploads = admin.get("/api/organization/copy/audit?action=upload").await.data();
+    assert_eq!(uploads.as_array().unwrap().len(), 1, "{uploads:#}");
 }
 
 #[tokio::test]
