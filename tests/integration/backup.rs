@@ -15,7 +15,7 @@ use boxvault_tests::{
     server::ADMIN_NAME,
     skip, wait_for,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -216,6 +216,52 @@ async fn a_damaged_file_is_told_and_left_out_and_a_damaged_backup_is_refused() {
         whole += u32::from(found.status == 200 && sha256(&found.bytes) == *expected);
     }
     assert!(whole <= 1, "a damaged file came back as a good one");
+}
+
+#[tokio::test]
+async fn what_has_gone_bad_in_a_backup_is_found_when_asked_and_made_whole() {
+    let mut server = TestServer::start().await;
+    let admin = server.admin().await;
+    let boxes = [publish(&admin, "one", 1).await, publish(&admin, "two", 2).await];
+    back_up(&server, &[]).await;
+    let kept = PathBuf::from(folder(&server)).join("files");
+    let victim = a_box_of(&kept);
+    let good = tokio::fs::read(&victim).await.unwrap();
+    let mut bad = good.clone();
+    bad[1000] ^= 1;
+    tokio::fs::write(&victim, &bad).await.unwrap();
+    let plain = back_up(&server, &[]).await;
+    assert_eq!((&plain["copiedBytes"], &plain["replacedFiles"]), (&json!(0), &json!(0)));
+    assert!(tokio::fs::read(&victim).await.unwrap() == bad, "nobody asked to read it");
+    let verified = back_up(&server, &["--verify"]).await;
+    assert_eq!(verified["replacedFiles"], 1, "{verified}");
+    assert_eq!(verified["copiedBytes"], good.len(), "only that one is copied");
+    assert!(tokio::fs::read(&victim).await.unwrap() == good);
+    // one that was cut
+    tokio::fs::write(&victim, &good[..1000]).await.unwrap();
+    assert_eq!(back_up(&server, &["--verify"]).await["replacedFiles"], 1);
+    assert_eq!(back_up(&server, &["--verify"]).await["replacedFiles"], 0);
+
+    // where the source has gone bad as well, what is there stays, and is told
+    tokio::fs::write(&victim, &bad).await.unwrap();
+    let mut source = PathBuf::new();
+    for path in files_below(&server.data_dir().join("store")) {
+        if tokio::fs::read(&path).await.unwrap() == good {
+            source = path;
+        }
+    }
+    tokio::fs::write(&source, &bad).await.unwrap();
+    let (code, text) = said(&server.command(&["backup", &folder(&server), "--verify"], "").await);
+    assert!(code == 1 && text.contains("not in the backup: blobs/"), "{text}");
+    assert!(tokio::fs::read(&victim).await.unwrap() == bad);
+
+    tokio::fs::write(&source, &good).await.unwrap();
+    back_up(&server, &["--verify"]).await;
+    lose(&mut server).await;
+    let (code, text) = said(&server.command(&["restore", &folder(&server)], "").await);
+    assert_eq!(code, 0, "{text}");
+    server.restart().await;
+    assert_whole(&server, &boxes).await;
 }
 
 #[tokio::test]

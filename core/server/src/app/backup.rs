@@ -16,7 +16,7 @@ pub mod folder;
 use std::{
     collections::HashSet,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -64,14 +64,19 @@ pub enum Direction {
 pub struct Copying {
     app: Arc<App>,
     direction: Direction,
+    /// Whether files that are in the folder already are read again, and those that are damaged copied anew.
+    verifies: bool,
     pace: Pace,
     total_files: AtomicI64,
     total_bytes: AtomicI64,
     done_files: AtomicI64,
     done_bytes: AtomicI64,
     copied_bytes: AtomicI64,
+    read_bytes: AtomicI64,
+    replaced_files: AtomicI64,
     findings: Mutex<Vec<Finding>>,
     seen: Mutex<HashSet<Digest>>,
+    good: Mutex<HashSet<Digest>>,
 }
 
 impl Copying {
@@ -80,15 +85,31 @@ impl Copying {
         Self {
             app: Arc::clone(app),
             direction,
+            verifies: false,
             pace: Pace::new(bytes_per_second.map(ByteCount::bytes)),
             total_files: AtomicI64::default(),
             total_bytes: AtomicI64::default(),
             done_files: AtomicI64::default(),
             done_bytes: AtomicI64::default(),
             copied_bytes: AtomicI64::default(),
+            read_bytes: AtomicI64::default(),
+            replaced_files: AtomicI64::default(),
             findings: Mutex::default(),
             seen: Mutex::default(),
+            good: Mutex::default(),
         }
+    }
+
+    /// Reads what is in the folder already as well, and copies anew what is damaged there.
+    #[must_use]
+    pub const fn verifying(mut self, verifies: bool) -> Self {
+        self.verifies = verifies;
+        self
+    }
+
+    /// How many files were damaged in the folder, and are whole again.
+    pub fn replaced_files(&self) -> i64 {
+        self.replaced_files.load(Ordering::Relaxed)
     }
 
     /// Copies whatever is not there yet. Files that are damaged or missing are left out, and told by
@@ -121,6 +142,13 @@ impl Copying {
             copied_bytes: read(&self.copied_bytes),
             ..Progress::default()
         }
+    }
+
+    /// How far it is, with all bytes that passed: those that were only read as well.
+    pub fn pace_so_far(&self) -> Progress {
+        let progress = self.progress();
+        let read = self.read_bytes.load(Ordering::Relaxed);
+        Progress { copied_bytes: progress.copied_bytes + read, ..progress }
     }
 
     /// Which files could not be copied, and why.
@@ -205,11 +233,31 @@ impl Copying {
             Direction::In => ((folder, &*kept), (store, &*blob.key)),
         };
         let size_bytes = u64::try_from(blob.size_bytes).unwrap_or_default();
-        if is_there(to, size_bytes).await? {
-            return Ok(());
-        }
         let copy = Copy { from, to, size_bytes, digest: blob.digest };
-        copy.run(&self.pace, &self.copied_bytes).await
+        let is_damaged = match is_there(to, size_bytes).await {
+            Ok(false) => false,
+            Ok(true) if !self.verifies || self.good().contains(&blob.digest) => return Ok(()),
+            Ok(true) => match copy.check(&self.pace, &self.read_bytes).await {
+                Ok(()) => {
+                    self.good().insert(blob.digest);
+                    return Ok(());
+                }
+                Err(Fault::Damaged(_)) => true,
+                Err(fault) => return Err(fault),
+            },
+            Err(Fault::Damaged(_)) if self.verifies => true,
+            Err(fault) => return Err(fault),
+        };
+        // takes the place of a damaged one in one step, if it is whole itself
+        copy.run(&self.pace, &self.copied_bytes).await?;
+        self.good().insert(blob.digest);
+        self.replaced_files.fetch_add(i64::from(is_damaged), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The files whose copies were read, or written, by this one.
+    fn good(&self) -> MutexGuard<'_, HashSet<Digest>> {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn note(&self, blob: &Blob, problem: String) -> Result<()> {

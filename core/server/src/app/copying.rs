@@ -44,7 +44,7 @@ impl Copy<'_> {
         let mut reader = from.open_reader(from_key, ByteRange::FULL).await.map_err(source_fault)?;
         let options = WriteOptions::with_size_hint(Some(self.size_bytes));
         let mut writer = to.open_writer(to_key, options).await.map_err(target_fault)?;
-        let pumped = self.pump(reader.as_mut(), writer.as_mut(), pace, copied_bytes).await;
+        let pumped = self.pump(reader.as_mut(), Some(writer.as_mut()), pace, copied_bytes).await;
         if let Err(fault) = pumped {
             if let Err(error) = writer.abort().await {
                 warn!(key = to_key, %error, "could not abort a copy; the sweep removes what is left");
@@ -61,10 +61,18 @@ impl Copy<'_> {
         ))))
     }
 
+    /// Reads the copy that is there, and compares it. `read_bytes` grows as they pass.
+    pub(super) async fn check(&self, pace: &Pace, read_bytes: &AtomicI64) -> Result<(), Fault> {
+        let (to, to_key) = self.to;
+        let mut reader = to.open_reader(to_key, ByteRange::FULL).await.map_err(source_fault)?;
+        self.pump(reader.as_mut(), None, pace, read_bytes).await
+    }
+
+    /// Reads to the end and compares, and writes what was read, if it is to go anywhere.
     async fn pump(
         &self,
         reader: &mut dyn ObjectReader,
-        writer: &mut dyn ObjectWriter,
+        mut writer: Option<&mut dyn ObjectWriter>,
         pace: &Pace,
         copied_bytes: &AtomicI64,
     ) -> Result<(), Fault> {
@@ -77,12 +85,16 @@ impl Copy<'_> {
                 return Err(Fault::Damaged(format!("it has more than {} bytes", self.size_bytes)));
             }
             pace.let_through(length).await;
-            if let Some(batch) = batches.push(chunk) {
+            if let Some(writer) = &mut writer
+                && let Some(batch) = batches.push(chunk)
+            {
                 writer.write(batch).await.map_err(target_fault)?;
             }
             copied_bytes.fetch_add(i64::try_from(length).unwrap_or_default(), Ordering::Relaxed);
         }
-        if let Some(rest) = batches.finish() {
+        if let Some(writer) = writer
+            && let Some(rest) = batches.finish()
+        {
             writer.write(rest).await.map_err(target_fault)?;
         }
         let report = intake.finish().await.map_err(internal)?;

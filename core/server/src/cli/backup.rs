@@ -43,6 +43,7 @@ is quick the second time:
 Examples:
   boxvault backup /backup
   boxvault backup /backup --prune --bytes-per-second '50 MiB'
+  boxvault backup /backup --verify                  once a month: disks forget
 
 Exit codes: 0 all is in it; 1 files are missing from it, or it failed; 2 wrong arguments or configuration.";
 
@@ -67,6 +68,9 @@ pub struct BackupArguments {
     /// Leave the catalog out, as is needed with PostgreSQL and MariaDB
     #[arg(long)]
     files_only: bool,
+    /// Read the files that are in the folder already as well, and copy those anew that are damaged there
+    #[arg(long)]
+    verify: bool,
     /// Remove files from the folder that the catalog does not know any more
     #[arg(long)]
     prune: bool,
@@ -103,7 +107,8 @@ pub(super) async fn back_up(
         return Err(CliError::BackupOfDatabase(database));
     }
     app.record_command(Action::Read, "storage").await?;
-    let copying = Copying::new(&app, Direction::Out, arguments.bytes_per_second);
+    let copying =
+        Copying::new(&app, Direction::Out, arguments.bytes_per_second).verifying(arguments.verify);
     follow(&copying).await?;
     let mut catalog = None;
     if !arguments.files_only {
@@ -129,6 +134,12 @@ pub(super) async fn back_up(
         tell_findings("not in the backup", &findings)?;
         if let Some(removed) = removed {
             answer(format_args!("removed {} files, {}", removed.files, bytes_of(removed.bytes)))?;
+        }
+        if arguments.verify {
+            answer(format_args!(
+                "{} files were damaged there, and are whole again",
+                copying.replaced_files()
+            ))?;
         }
         let copied = bytes_of(copying.progress().copied_bytes);
         answer(format_args!("backed up {}; {copied} were new", manifest.amount()))?;
@@ -200,7 +211,7 @@ fn with_folder(config: &Config, folder: &Folder) -> Config {
 }
 
 async fn follow(copying: &Copying) -> Result<(), CliError> {
-    let ended = watch(|| copying.progress(), copying.run()).await;
+    let ended = watch(|| copying.pace_so_far(), copying.run()).await;
     Ok(ended.ok_or(CliError::Interrupted)??)
 }
 
@@ -229,6 +240,7 @@ fn outcome_json(
         "files": progress.moved.files,
         "bytes": progress.moved.bytes,
         "copiedBytes": progress.copied_bytes,
+        "replacedFiles": copying.replaced_files(),
         "removedFiles": removed_files,
         "leftOut": findings_json(findings),
     })
