@@ -8,6 +8,7 @@ use boxvault_tests::{
     bytes::BoxBuilder,
     faults::refused_start,
     outcome::{DEADLINE, assert_refused, upload},
+    server::unconfigured,
     wait_for, workspace,
 };
 use serde_json::{Value, json};
@@ -69,6 +70,64 @@ async fn the_list_says_what_each_plugin_is_can_do_and_did() {
     );
     let ann = server.user("ann").await;
     assert_refused(&ann.get("/api/admin/plugins").await, &[403], &["PERMISSION_DENIED"]);
+}
+
+#[tokio::test]
+async fn what_the_kit_found_is_told_until_the_library_is_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("libboxvault_storage_memory.so");
+    fs::copy(workspace::profile_dir().join("libboxvault_storage_memory.so"), &library).unwrap();
+    let path = library.to_str().unwrap();
+    let mut server = TestServer::builder()
+        .set("stores.main.plugin", path)
+        .set("stores.other.plugin", "fs")
+        .set("stores.other.root", "store")
+        .start()
+        .await;
+    let admin = server.admin().await;
+    let reports = async || {
+        let list = admin.get("/api/admin/plugins").await.data();
+        let report = |name: &str| {
+            let mut all = list.as_array().unwrap().iter();
+            all.find(|it| it["entry"] == name).unwrap()["conformance"].clone()
+        };
+        (report("stores.main"), report("stores.other"))
+    };
+    assert_eq!(reports().await, (Value::Null, Value::Null));
+
+    let setting = format!("server.data_dir={}", server.data_dir().display());
+    let check = async || {
+        let mut command = tokio::process::Command::new(workspace::boxvault());
+        let command = unconfigured(&mut command).current_dir(folder.path());
+        let arguments = ["plugin", "check", path, "--forgets", "--keep", "--set", &setting];
+        let output = command.args(arguments).output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("\nkept in "), "{text}");
+    };
+    check().await;
+    let (report, other) = reports().await;
+    assert_eq!((&report["passed"], &report["isolation"]), (&json!(true), &json!("none")));
+    let suites = report["suites"].as_array().unwrap().iter();
+    let names: Vec<_> = suites.map(|suite| suite["suite"].as_str().unwrap()).collect();
+    assert_eq!(names, ["abi", "storage", "faults"]);
+    let cases: Vec<_> = report["suites"][1]["cases"].as_array().unwrap().iter().collect();
+    let of = |outcome: &str| *cases.iter().find(|case| case["outcome"] == outcome).unwrap();
+    assert_eq!(of("passed")["reason"], Value::Null);
+    assert!(of("not-claimed")["reason"].is_string(), "{report:#}");
+    assert_eq!(other, Value::Null, "it is of one library");
+
+    // another library in its place: nobody knows what that one keeps
+    let mut bytes = tokio::fs::read(&library).await.unwrap();
+    bytes.extend_from_slice(b"another build");
+    let next = folder.path().join("next");
+    tokio::fs::write(&next, bytes).await.unwrap();
+    fs::rename(&next, &library).unwrap();
+    server.stop().await;
+    server.restart().await;
+    assert_eq!(reports().await.0, Value::Null);
+    check().await;
+    assert_eq!(reports().await.0["passed"], json!(true));
 }
 
 #[tokio::test]

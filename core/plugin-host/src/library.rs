@@ -7,9 +7,9 @@
 
 use std::{
     ffi::c_void,
-    fmt,
+    fmt, io,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use boxvault_plugin_sdk::{
@@ -19,12 +19,14 @@ use boxvault_plugin_sdk::{
 use libloading::os::unix;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 
 use crate::{
     bridge::{Bridge, Handle, Reply},
     error::LoadError,
     log,
     status::{Isolation, PluginState, PluginStatus},
+    trust,
 };
 
 /// The one symbol that every plugin exports.
@@ -75,8 +77,35 @@ pub struct PluginInfo {
     pub abi: (u16, u16),
     /// The library, links resolved.
     pub path: PathBuf,
+    /// When its file was written last, where the file system tells.
+    pub modified: Option<SystemTime>,
     /// The JSON Schema of its configuration.
     pub config_schema: Value,
+}
+
+impl PluginInfo {
+    /// The SHA-256 of the library, in small hexadecimal letters; none where another file has taken its place since it
+    /// was loaded.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn digest(&self) -> io::Result<Option<String>> {
+        let (path, loaded) = (self.path.clone(), self.modified);
+        let digest = spawn_blocking(move || {
+            let is_same = || loaded.is_some() && modified(&path) == loaded;
+            if !is_same() {
+                return Ok(None);
+            }
+            let digest = trust::digest(&path)?;
+            // it may have been replaced meanwhile
+            Ok(is_same().then_some(digest))
+        });
+        digest.await.map_err(io::Error::other)?
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().ok()?.modified().ok()
 }
 
 /// The functions of a library, copied, with zero for what an older one lacks.
@@ -270,6 +299,7 @@ impl Check<'_> {
             license: self.text("license", handshake.license)?,
             abi: (handshake.abi_major, handshake.abi_minor),
             path: self.path.to_path_buf(),
+            modified: modified(self.path),
             config_schema,
         };
         if info.name.is_empty() {

@@ -9,6 +9,7 @@
 //! ├── tls/                 0700
 //! │   ├── self-signed.pem  0600, certificate and private key
 //! │   └── self-signed.crt  the certificate alone, for clients to trust
+//! ├── conformance/         reports of `boxvault plugin check --keep`, by the SHA-256 of the library
 //! ├── mirror/              files without a name, of what mirrors fetch at the moment
 //! ├── policy.json          which version of the policy its folder holds
 //! └── run/

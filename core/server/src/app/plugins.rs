@@ -4,17 +4,24 @@
 //! [`Late`], which refuses what it is asked until the plugin could be opened. That is tried again by itself.
 
 mod late;
+pub(crate) mod reports;
 
 use std::sync::Arc;
 
-use boxvault_plugin_host::{Isolation, PluginState as HostState, PluginStatus, Provider, Store};
+use boxvault_plugin_host::{
+    Isolation, PluginInfo, PluginState as HostState, PluginStatus, Provider, Store,
+};
 use boxvault_plugin_sdk::{Capabilities, StorageBackend};
 use boxvault_types::views::plugins::{
-    CapabilitiesView, PluginCountersView, PluginErrorView, PluginState, PluginView, SwitchedOffView,
+    CapabilitiesView, ConformanceView, PluginCountersView, PluginErrorView, PluginState,
+    PluginView, SwitchedOffView,
 };
 use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use tokio::sync::OnceCell;
 
 pub(crate) use late::Late;
+use reports::Reports;
 
 use super::App;
 
@@ -42,6 +49,8 @@ pub(crate) struct Entry {
     pub(crate) isolation: Isolation,
     pub(crate) required: bool,
     pub(crate) used: Used,
+    /// The SHA-256 of the library, once somebody asked; none where it was replaced before that.
+    pub(crate) digest: OnceCell<Option<String>>,
 }
 
 /// What a metric says of one plugin.
@@ -165,9 +174,25 @@ impl Entry {
         }
     }
 
-    fn view(&self) -> PluginView {
+    /// What was found of the library that is in use.
+    async fn conformance(&self, info: &PluginInfo, reports: &Reports) -> Option<ConformanceView> {
+        if !reports.are_any().await {
+            return None;
+        }
+        let digest = self.digest.get_or_try_init(|| info.digest()).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, file = %info.path.display(), "could not read a plugin's library");
+            &None
+        });
+        reports.of_library(digest.as_deref()?).await
+    }
+
+    async fn view(&self, reports: &Reports) -> PluginView {
         let status = self.status();
         let info = status.as_ref().map(|status| &status.info);
+        let conformance = match info {
+            Some(info) => self.conformance(info, reports).await,
+            None => None,
+        };
         PluginView {
             entry: self.key.clone(),
             kind: self.kind().to_owned(),
@@ -180,6 +205,7 @@ impl Entry {
             required: self.required,
             state: self.state(),
             capabilities: self.capabilities(),
+            conformance,
             last_error: self.last_error(status.as_ref()),
             restarts: status.as_ref().map_or(0, |status| status.restarts),
             counters: status.as_ref().map(counters).unwrap_or_default(),
@@ -205,7 +231,8 @@ type Failure = (String, DateTime<Utc>);
 
 impl App {
     /// The plugins in use, by the keys of their entries.
-    pub(crate) fn list_plugins(&self) -> Vec<PluginView> {
-        self.plugins.0.iter().map(Entry::view).collect()
+    pub(crate) async fn list_plugins(&self) -> Vec<PluginView> {
+        let reports = Reports::of(&self.config.server.data_dir);
+        join_all(self.plugins.0.iter().map(|entry| entry.view(&reports))).await
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use boxvault_plugin_host::{PluginHost, Provider};
 use boxvault_plugin_sdk::{AuthProvider, StorageBackend};
-use tokio::time::sleep;
+use tokio::{sync::OnceCell, time::sleep};
 use tracing::{info, warn};
 
 use super::StartupError;
@@ -113,6 +113,7 @@ impl<'a> Opener<'a> {
             isolation: entry.isolation,
             required: entry.required,
             used,
+            digest: OnceCell::new(),
         });
     }
 }

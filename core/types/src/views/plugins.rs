@@ -52,6 +52,9 @@ pub struct PluginView {
     pub state: PluginState,
     /// What it can do.
     pub capabilities: CapabilitiesView,
+    /// What `boxvault plugin check --keep` found of this very library, on this server; null where none was kept, or
+    /// where the library was replaced since.
+    pub conformance: Option<ConformanceView>,
     /// The last failure that says something of the plugin itself.
     pub last_error: Option<PluginErrorView>,
     /// How often its process was started again; 0 without one of its own.
@@ -84,6 +87,60 @@ pub struct SwitchedOffView {
     /// What was found.
     #[schema(example = "a taken key was written again")]
     pub reason: String,
+}
+
+/// Which of its promises a plugin keeps: a report of the conformance kit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConformanceView {
+    /// When it was found.
+    pub checked_at: DateTime<Utc>,
+    /// The plugin's own version then.
+    #[schema(example = "0.1.0")]
+    pub version: String,
+    /// Where it ran: `none`, `process`, or `both`.
+    #[schema(example = "both")]
+    pub isolation: String,
+    /// Whether every promise holds, and everything that it declares is true.
+    pub passed: bool,
+    /// The suites, in the order in which they ran.
+    pub suites: Vec<SuiteView>,
+}
+
+/// What one suite of the conformance kit found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SuiteView {
+    /// `abi`, `storage`, `auth`, `faults` or `network`; with `-isolated` where it ran again in a process of its own.
+    #[schema(example = "storage")]
+    pub suite: String,
+    /// Its cases, in the order in which they ran.
+    pub cases: Vec<CaseView>,
+}
+
+/// One promise, and whether it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CaseView {
+    /// The promise, as a sentence with underscores.
+    #[schema(example = "an_aborted_write_leaves_nothing")]
+    pub name: String,
+    /// How it ended.
+    pub outcome: CaseOutcome,
+    /// What was found instead, what it would have to declare, or why it cannot be tried; null where it passed.
+    pub reason: Option<String>,
+}
+
+/// How one case ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaseOutcome {
+    /// The promise holds.
+    Passed,
+    /// It does not.
+    Failed,
+    /// The plugin does not claim to do this.
+    NotClaimed,
+    /// It cannot be tried on this plugin.
+    Skipped,
 }
 
 /// A failure of a plugin.

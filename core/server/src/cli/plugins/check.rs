@@ -8,23 +8,31 @@ use boxvault_plugin_conformance::{
     storage,
 };
 use boxvault_plugin_host::{
-    HostOptions, Isolation, IsolationOptions, PluginHost, PluginKind, PluginSource, Provider, Store,
+    HostOptions, Isolation, IsolationOptions, PluginHost, PluginInfo, PluginKind, PluginSource,
+    Provider, Store,
 };
 use boxvault_plugin_sdk::{AuthProvider, PluginError, StorageBackend};
+use boxvault_types::views::plugins::{CaseOutcome, CaseView, ConformanceView, SuiteView};
+use chrono::Utc;
 use clap::{Args, ValueEnum};
 use futures_util::future::{join_all, join3, try_join_all};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{CliError, EXIT_FAILED, PluginArgument, Shown, abi, answer, people::People, read_toml};
-use crate::config::Config;
+use crate::{
+    app::plugins::reports::Reports, config::Config, data_dir::DataDir, startup::StartupError,
+};
 
 pub(super) const AFTER_HELP: &str = "\
 Examples:
   boxvault plugin check fs --config fs.toml        fs.toml: root = \"/tmp/somewhere\"
   boxvault plugin check ./libboxvault_storage_attic.so --config attic.toml --format json
-  boxvault plugin check s3 --config s3.toml --network endpoint
+  boxvault plugin check s3 --config s3.toml --network endpoint --keep
   boxvault plugin check ldap --config ldap.toml --people people.toml --network urls
+
+With --keep, GET /api/admin/plugins and the web page tell what was found, as long as the library stays the same. The
+folder is that of server.data_dir, so run it where the server runs, or name it: --set server.data_dir=PATH.
 
 Everything that is written lies under conformance/ and probe/, and is removed. The people of an auth plugin:
   user = { username = \"ann\", password = \"correct horse\" }
@@ -55,6 +63,9 @@ pub struct CheckArguments {
     /// Where the plugin runs while it is judged
     #[arg(long, default_value = "none")]
     isolation: Where,
+    /// Leave what was found in the server's data folder, so that its administrators see it
+    #[arg(long)]
+    keep: bool,
     /// How to print what was found
     #[arg(long, default_value = "text")]
     format: Format,
@@ -140,6 +151,32 @@ impl fmt::Display for Checked {
     }
 }
 
+impl Checked {
+    /// What administrators see of it.
+    fn view(&self) -> ConformanceView {
+        ConformanceView {
+            checked_at: Utc::now(),
+            version: self.plugin.version.clone(),
+            isolation: self.isolation.to_owned(),
+            passed: self.passed,
+            suites: self.suites.iter().map(suite_view).collect(),
+        }
+    }
+}
+
+fn suite_view(report: &Report) -> SuiteView {
+    let cases = report.cases.iter().map(|CaseReport { name, outcome }| {
+        let (outcome, reason) = match outcome.clone() {
+            Outcome::Passed => (CaseOutcome::Passed, None),
+            Outcome::Failed { reason } => (CaseOutcome::Failed, Some(reason)),
+            Outcome::NotClaimed { claim } => (CaseOutcome::NotClaimed, Some(claim)),
+            Outcome::Skipped { reason } => (CaseOutcome::Skipped, Some(reason)),
+        };
+        CaseView { name: name.to_string(), outcome, reason }
+    });
+    SuiteView { suite: report.suite.to_string(), cases: cases.collect() }
+}
+
 /// Opens the plugin in every way that the suites need.
 struct Kit {
     config: Config,
@@ -151,7 +188,8 @@ struct Kit {
 }
 
 pub(super) async fn run(arguments: CheckArguments, config: &Config) -> Result<ExitCode, CliError> {
-    let CheckArguments { plugin, table, people, network, forgets, isolation, format } = arguments;
+    let CheckArguments { plugin, table, people, network, forgets, isolation, keep, format } =
+        arguments;
     let table = match &table {
         Some(file) => read_toml(file).await?,
         None => json!({}),
@@ -164,6 +202,13 @@ pub(super) async fn run(arguments: CheckArguments, config: &Config) -> Result<Ex
     let kind = plugin.kind(&host, config).await?;
     let source = config.plugins.source(&plugin.plugin);
     let info = host.inspect(source.clone(), kind).await?;
+    let digest = if keep {
+        // rather now than after minutes
+        DataDir::open(&config.server.data_dir).map_err(StartupError::from)?;
+        digest(&info).await?
+    } else {
+        None
+    };
     host.check_config(source.clone(), kind, &table).await?;
     let judged = abi::run(config, &plugin.plugin, kind, &table).await?;
     // what has taken a process with it does not get this one
@@ -182,7 +227,26 @@ pub(super) async fn run(arguments: CheckArguments, config: &Config) -> Result<Ex
         Format::Text => answer(&checked)?,
         Format::Json => answer(serde_json::to_string_pretty(&checked)?)?,
     }
+    if let Some(digest) = digest {
+        let reports = Reports::of(&config.server.data_dir);
+        let kept =
+            reports.keep(&digest, &checked.view()).map_err(|error| CliError::PluginFile {
+                file: config.server.data_dir.clone(),
+                reason: format!("the report could not be kept: {error}"),
+            })?;
+        if format == Format::Text {
+            answer(format_args!("kept in {}", kept.display()))?;
+        }
+    }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
+}
+
+/// Names the bytes that are judged.
+async fn digest(info: &PluginInfo) -> Result<Option<String>, CliError> {
+    let unreadable = |reason: String| CliError::PluginFile { file: info.path.clone(), reason };
+    let digest = info.digest().await.map_err(|error| unreadable(error.to_string()))?;
+    let replaced = || unreadable("it is being replaced; judge it when that is done".to_owned());
+    digest.ok_or_else(replaced).map(Some)
 }
 
 fn plain(error: &boxvault_plugin_host::LoadError) -> PluginError {

@@ -17,6 +17,6 @@ use crate::http::{boxed, call::Call, reply::Reply};
 #[handler]
 #[boxed]
 pub(crate) async fn list_plugins(call: Call) -> Reply<Vec<PluginView>> {
-    let views = call.app.list_plugins();
+    let views = call.app.list_plugins().await;
     Reply::ok(format!("{} plugins", views.len()), views)
 }
