@@ -1,10 +1,13 @@
 //! Boxes and versions, searches and lists.
 
-use boxvault_tests::{Publication, bytes::BoxBuilder};
+use std::time::Instant;
+
+use boxvault_tests::{Publication, TestServer, bytes::BoxBuilder};
+use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{BASES, ask, good, server, told};
+use super::{BASES, ask, good, owner_of_acme, server, told};
 
 #[tokio::test]
 async fn pitfall_2_a_search_has_no_key_that_clients_do_not_know() {
@@ -125,4 +128,41 @@ async fn pitfall_12_an_organization_lists_its_boxes_without_versions() {
     let public = good(&server.anonymous(), Method::GET, "//api/v2/user/acme", None).await;
     assert_eq!(names(&public), ["one"]);
     assert_eq!(ask(&client, Method::GET, "/api/v2/user/nobody", None).await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_a_thousand_boxes_costs_no_more_a_byte_than_one_of_ten() {
+    const ROUNDS: usize = 9;
+    let server = TestServer::builder().set("limits.requests_per_minute", "0").start().await;
+    let client = owner_of_acme(&server).await;
+    let reply = server.admin().await.post("/api/organization", &json!({ "name": "few" })).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    let make = async |(organization, number): (&str, usize)| {
+        let name = format!("box-{number}");
+        let new =
+            json!({ "username": organization, "name": name, "short_description": "One of many." });
+        good(&client, Method::POST, "/api/v2/boxes", Some(new)).await;
+    };
+    let wanted = (0..10).map(|number| ("few", number)).chain((0..1000).map(|n| ("acme", n)));
+    stream::iter(wanted).map(make).buffer_unordered(16).collect::<()>().await;
+    let list = async |organization: &str| {
+        let began = Instant::now();
+        let reply = client.get(&format!("/api/v2/user/{organization}")).await;
+        let took = began.elapsed().as_secs_f64();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let length = f64::from(u32::try_from(reply.bytes.len()).unwrap());
+        (reply.json()["boxes"].as_array().unwrap().len(), took / length)
+    };
+    let (mut few, mut many) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let ((tens, ten), (thousands, thousand)) = (list("few").await, list("acme").await);
+        assert_eq!((tens, thousands), (10, 1000));
+        few.push(ten);
+        many.push(thousand);
+    }
+    for times in [&mut few, &mut many] {
+        times.sort_by(f64::total_cmp);
+    }
+    let ratio = many[ROUNDS / 2] / few[ROUNDS / 2];
+    assert!(ratio <= 3.0, "a byte of the long list takes {ratio:.2} times as long");
 }

@@ -91,11 +91,8 @@ async fn pitfall_8_an_upload_address_takes_one_file_and_that_again() {
         }
         assert_eq!(send_file(&put, &two.bytes).await.status, 422, "another file");
         if direct == "/direct" {
-            // pitfall 9: the state is in the path, and it may be called again
-            for _ in 0..2 {
-                let callback = path_of(&server, &given, "callback");
-                assert_eq!(good(&client, Method::PUT, &callback, None).await, json!({}));
-            }
+            let callback = path_of(&server, &given, "callback");
+            assert_eq!(good(&client, Method::PUT, &callback, None).await, json!({}));
         }
     }
     let shown = good(&client, Method::GET, &format!("{provider}/amd64"), None).await;
@@ -109,6 +106,29 @@ async fn pitfall_8_an_upload_address_takes_one_file_and_that_again() {
     assert_eq!(status, 422, "{answer}");
     let fetched = anyone.get(&path_of(&server, &shown, "download_url")).await;
     assert!(fetched.bytes == one.bytes);
+}
+
+#[tokio::test]
+async fn pitfall_9_a_callback_is_a_path_of_the_edition_that_was_asked_and_may_be_said_again() {
+    let (server, client) = server().await;
+    let provider = waiting(&client).await;
+    let file = BoxBuilder::new("virtualbox").build();
+    for (edition, address) in [
+        ("/api/v2/", format!("{provider}/amd64/upload/direct")),
+        ("/api/v1/", format!("{provider}/upload/direct").replace("/v2/", "/v1/")),
+    ] {
+        let given = good(&client, Method::GET, &address, None).await;
+        let callback = path_of(&server, &given, "callback");
+        // clients put their own edition in front of another path, and leave out what follows a question mark
+        assert!(callback.starts_with(edition) && !callback.contains('?'), "{callback}");
+        let put = path_of(&server, &given, "upload_path");
+        assert_eq!(server.anonymous().upload(&put, file.bytes.clone(), &[]).await.status, 200);
+        let (status, _) = ask(&server.anonymous(), Method::PUT, &callback, None).await;
+        assert!([401, 404].contains(&status), "anybody may say so: {status}");
+        for _ in 0..2 {
+            assert_eq!(good(&client, Method::PUT, &callback, None).await, json!({}));
+        }
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use boxvault_tests::{
     Publication, Vagrant,
     bytes::{BoxBuilder, BoxFile, DISK_NAME},
     server::ADMIN_NAME,
-    skip,
+    skip, workspace,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -59,6 +59,35 @@ async fn stock_vagrant_manages_boxes_versions_and_providers() {
     vagrant.run(&["cloud", "version", "delete", "acme/web", "1.0.0", "-f"]).await.expect_success();
     vagrant.run(&["cloud", "box", "delete", "acme/web", "-f"]).await.expect_success();
     assert_eq!(ask(&client, Method::GET, "/api/v2/box/acme/web", None).await.0, 404);
+}
+
+#[tokio::test]
+async fn pitfall_27_the_documented_lines_sign_in_publish_and_fetch() {
+    let (server, client) = server().await;
+    let Some(vagrant) = Vagrant::new(&server.url()) else {
+        let test = "cloud::vagrant::pitfall_27_the_documented_lines_sign_in_publish_and_fetch";
+        return skip(test, "vagrant is not installed");
+    };
+    let readme = workspace::root().join("examples/vagrant/README.md");
+    let text = tokio::fs::read_to_string(readme).await.unwrap();
+    let (_, lines) = text.split_once("```sh\n").unwrap();
+    let (lines, _) = lines.split_once("```").unwrap();
+    let file = BoxBuilder::new("virtualbox").build();
+    let path = vagrant.home().join("debian.box");
+    tokio::fs::write(&path, &file.bytes).await.unwrap();
+    let said = |word: &str| match word {
+        "\"$TOKEN\"" => client.token().unwrap().to_owned(),
+        "debian.box" => path.display().to_string(),
+        word => word.to_owned(),
+    };
+    let lines = lines.lines().filter_map(|line| line.strip_prefix("vagrant "));
+    let lines: Vec<Vec<_>> = lines.map(|line| line.split(' ').map(said).collect()).collect();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    for line in lines {
+        let words: Vec<_> = line.iter().map(String::as_str).collect();
+        vagrant.run(&words).await.expect_success();
+    }
+    assert!(vagrant.installed("acme", "debian", "1.0.0", "virtualbox").is_some());
 }
 
 #[tokio::test]
