@@ -106,6 +106,7 @@ async fn pitfall_8_an_upload_address_takes_one_file_and_that_again() {
     assert_eq!(status, 422, "{answer}");
     let fetched = anyone.get(&path_of(&server, &shown, "download_url")).await;
     assert!(fetched.bytes == one.bytes);
+    assert!(!server.log().contains("WARN"), "all of that is as it should be: {}", server.log());
 }
 
 #[tokio::test]
