@@ -67,7 +67,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Fails unless `plugins/README.md` says of a storage plugin how many cases of each suite passed, of all.
+/// Fails unless `plugins/README.md` says of a plugin how many cases of each suite passed, of all.
 fn stands_in_the_table(report: &Value, server: &str) {
     let suites = report["suites"].as_array().unwrap();
     let cell = |name: &str| {
@@ -83,8 +83,8 @@ fn stands_in_the_table(report: &Value, server: &str) {
         assert_eq!(here, isolated, "{name} finds other things in a process of its own");
         here
     };
-    let plugin = report["plugin"]["name"].as_str().unwrap();
-    let cells = [cell("abi"), both("storage"), cell("faults"), both("network")].join(" | ");
+    let [plugin, kind] = ["name", "kind"].map(|key| report["plugin"][key].as_str().unwrap());
+    let cells = [cell("abi"), both(kind), cell("faults"), both("network")].join(" | ");
     let row = format!("| `{plugin}` | {server} | {cells} |");
     let text = std::fs::read_to_string(workspace::root().join("plugins/README.md")).unwrap();
     assert!(text.lines().any(|line| line == row), "plugins/README.md should say:\n{row}");
@@ -233,12 +233,12 @@ async fn webdav_passes_the_whole_kit_on_both_sides_also_when_its_network_fails()
     stands_in_the_table(&report, "WsgiDAV");
 }
 
-/// Its way is one of `ssh`, which knows the server by its port.
 #[tokio::test]
-async fn sftp_passes_the_whole_kit_on_both_sides() {
+async fn sftp_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
+    let test = "sftp_passes_the_whole_kit_on_both_sides_also_when_its_network_fails";
     let server = match SftpServer::start() {
         Ok(server) => server,
-        Err(reason) => return skip("sftp_passes_the_whole_kit_on_both_sides", &reason),
+        Err(reason) => return skip(test, &reason),
     };
     let desk = Desk::new();
     let table = json!({
@@ -247,7 +247,8 @@ async fn sftp_passes_the_whole_kit_on_both_sides() {
         "connections": 2, "retries": 2,
     });
     let table = desk.file("sftp.toml", &table).await;
-    let report = desk.passes("sftp", &["--config", &table], &STORAGE).await;
+    let arguments = ["--config", &table, "--network", "host"];
+    let report = desk.passes("sftp", &arguments, &NETWORKED).await;
     stands_in_the_table(&report, "OpenSSH");
 }
 
@@ -267,7 +268,8 @@ async fn the_auth_example_passes_the_whole_kit_on_both_sides() {
     let table = desk.file("static.toml", &table).await;
     let people = desk.file("people.toml", &people).await;
     let arguments = ["--config", &table, "--people", &people];
-    desk.passes("static", &arguments, &["abi", "auth", "faults"]).await;
+    let report = desk.passes("static", &arguments, &["abi", "auth", "faults"]).await;
+    stands_in_the_table(&report, "its own table");
     // without people there is still the table
     desk.passes("static", &["--config", &table], &["abi"]).await;
 }
@@ -286,6 +288,8 @@ async fn ldap_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
         "bind_dn": bind_dn, "bind_password": bind_password,
         "user_base": "ou=people,dc=example,dc=org", "group_base": "ou=groups,dc=example,dc=org",
         "disabled_filter": "(employeeType=left)",
+        // a connection that ends before it is encrypted is noticed only then
+        "connect_timeout_s": 1,
     });
     let people = json!({
         "user": { "username": "ann", "password": "correct horse" },
@@ -300,13 +304,15 @@ async fn ldap_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
     let table = desk.file("ldap.toml", &table).await;
     let people = desk.file("people.toml", &people).await;
     let arguments = ["--config", &table, "--people", &people, "--network", "urls"];
-    desk.passes("ldap", &arguments, &["abi", "auth", "faults", "network"]).await;
+    let report = desk.passes("ldap", &arguments, &["abi", "auth", "faults", "network"]).await;
+    stands_in_the_table(&report, "slapd");
 }
 
+/// Its provider is known by its address, so that the tunnel is opened there, and the provider listens elsewhere.
 #[tokio::test]
-async fn oidc_passes_the_whole_kit_on_both_sides_with_a_provider_that_people_are_sent_to() {
-    let test = "oidc_passes_the_whole_kit_on_both_sides_with_a_provider_that_people_are_sent_to";
-    let server = match OidcServer::start() {
+async fn oidc_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
+    let test = "oidc_passes_the_whole_kit_on_both_sides_also_when_its_network_fails";
+    let server = match OidcServer::start_elsewhere() {
         Ok(server) => server,
         Err(reason) => return skip(test, &reason),
     };
@@ -327,8 +333,10 @@ async fn oidc_passes_the_whole_kit_on_both_sides_with_a_provider_that_people_are
     let table = desk.file("oidc.toml", &table).await;
     let mut lonely = people.clone();
     let people = desk.file("people.toml", &people).await;
-    let arguments = ["--config", &table, "--people", &people];
-    desk.passes("oidc", &arguments, &["abi", "auth", "faults"]).await;
+    let network = format!("issuer={}", server.listens);
+    let arguments = ["--config", &table, "--people", &people, "--network", &network];
+    let report = desk.passes("oidc", &arguments, &["abi", "auth", "faults", "network"]).await;
+    stands_in_the_table(&report, "oidc-provider");
     // without a driver nobody signs in there, and the report says so
     drop(lonely.as_object_mut().unwrap().remove("redirect"));
     let lonely = desk.file("lonely.toml", &lonely).await;
@@ -398,6 +406,11 @@ async fn a_table_that_is_wrong_is_named_by_its_keys_and_shows_no_value() {
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("rooot: unknown key") && errors.contains("read_chunk_bytes: "));
     assert!(!errors.contains("canary"), "{errors}");
+    let table = desk.file("right.toml", &json!({ "root": "/x" })).await;
+    let network = ["plugin", "check", "fs", "--config", &table, "--network", "root"];
+    let output = desk.boxvault(&network).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--network root: it is no address"));
     let missing = desk.boxvault(&["plugin", "check", "fs", "--config", "nowhere.toml"]).await;
     assert_eq!(missing.status.code(), Some(2));
     assert!(text(&missing.stderr).contains("nowhere.toml"));

@@ -1,7 +1,10 @@
 // An OpenID provider for one test: npm's oidc-provider over TLS, with people, and a certificate that one must trust.
 //
-// Prints its issuer, the file of its authority, a client and its secret, and a socket, in one line. Then it does what a line on its standard input or at the socket says, and answers each with a line; README of the
+// Prints its issuer, the file of its authority, a client and its secret, a socket, and where it listens, in one line. Then it does what a line on its standard input or at the socket says, and answers each with a line; README of the
 // words in `commands`. Ends when its standard input does.
+//
+// It listens at 127.0.0.1. Another address after the folder is the one that it goes by: whoever wants to reach it there
+// has to bring a way, but for the browsers of its people, who have one.
 
 import { execFileSync } from "node:child_process";
 import { createHmac, createPublicKey, createSign, generateKeyPairSync, randomBytes } from "node:crypto";
@@ -13,7 +16,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
-const [modules] = process.argv.slice(2);
+const [modules, host = "127.0.0.1"] = process.argv.slice(2);
 const part = (path) => import(pathToFileURL(join(modules, "node_modules/oidc-provider/lib", path)).href);
 // what it has to say is for somebody who builds a provider
 console.info = console.warn = () => {};
@@ -40,7 +43,7 @@ function makeCertificates() {
   const key = ["-newkey", "rsa:2048", "-nodes", "-days", "2"];
   openssl("req", "-x509", ...key, "-subj", "/CN=Test authority", "-keyout", at("ca.key"), "-out", at("ca.pem"));
   openssl("req", ...key, "-subj", "/CN=localhost", "-keyout", at("server.key"), "-out", at("server.csr"));
-  writeFileSync(at("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
+  writeFileSync(at("names"), `subjectAltName=DNS:localhost,IP:127.0.0.1,IP:${host}\n`);
   const signed = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-CAcreateserial", "-days", "2", "-extfile", at("names")];
   openssl("x509", "-req", "-in", at("server.csr"), ...signed, "-out", at("server.pem"));
 }
@@ -222,7 +225,7 @@ async function start() {
   });
   await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
   port = server.address().port;
-  oidc ??= provider(`https://127.0.0.1:${port}`);
+  oidc ??= provider(`https://${host}:${port}`);
 }
 
 async function stop() {
@@ -235,12 +238,12 @@ async function stop() {
 const jars = {};
 
 async function go(jar, url, fields) {
-  const headers = { cookie: Object.entries(jar).map(([name, value]) => `${name}=${value}`).join("; ") };
+  const headers = { host: new URL(url).host, cookie: Object.entries(jar).map(([name, value]) => `${name}=${value}`).join("; ") };
   const body = fields && new URLSearchParams(fields).toString();
   if (body) headers["content-type"] = "application/x-www-form-urlencoded";
   const agent = new Agent({ ca: readFileSync(at("ca.pem")) });
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method: body ? "POST" : "GET", headers, agent }, async (res) => {
+    const sent = request(url, { hostname: "127.0.0.1", method: body ? "POST" : "GET", headers, agent }, async (res) => {
       let text = "";
       for await (const piece of res) text += piece;
       for (const line of res.headers["set-cookie"] ?? []) {
@@ -356,7 +359,7 @@ makeCertificates();
 await start();
 const orders = createSocket((socket) => obey(socket.on("error", () => socket.destroy()), socket));
 await new Promise((resolve) => orders.listen(at("orders"), resolve));
-const told = [oidc.issuer, at("ca.pem"), CLIENT, encodeURIComponent(SECRET), at("orders")];
+const told = [oidc.issuer, at("ca.pem"), CLIENT, encodeURIComponent(SECRET), at("orders"), `127.0.0.1:${port}`];
 console.log(told.join(" "));
 await obey(process.stdin, process.stdout);
 process.exit();

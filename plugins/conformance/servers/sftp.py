@@ -42,7 +42,8 @@ listener = socket.create_server(("127.0.0.1", 0), backlog=64)
 port = listener.getsockname()[1]
 known = os.path.join(folder, "known_hosts")
 with open(f"{host_key}.pub") as public, open(known, "w") as file:
-    file.write(f"[127.0.0.1]:{port} {public.read()}")
+    # by its port, and without one for who comes by a tunnel
+    file.write(f"[127.0.0.1]:{port},127.0.0.1 {public.read()}")
 
 
 served = []

@@ -4,6 +4,7 @@
 //! how ([`Bench`]). What it does know is what must be true afterwards.
 
 mod auth;
+mod auth_network;
 mod full;
 mod killed;
 mod network;
@@ -21,7 +22,8 @@ use crate::{
     storage::{Case as Place, ensure_same},
 };
 
-pub use auth::{auth, auth_network};
+pub use auth::auth;
+pub use auth_network::auth_network;
 pub use tunnel::Tunnel;
 
 /// Something that runs in a process of its own.

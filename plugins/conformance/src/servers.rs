@@ -265,6 +265,8 @@ pub struct OidcServer {
     pub client_id: String,
     /// The client's secret, which has to be escaped wherever it goes.
     pub client_secret: String,
+    /// Where it listens: host and port.
+    pub listens: String,
     /// Where it takes orders of others, too.
     orders: String,
     process: Process,
@@ -276,13 +278,28 @@ impl OidcServer {
     /// # Errors
     /// Why there is none on this machine.
     pub fn start() -> Result<Self, String> {
-        let (process, words) = Process::start("oidc.mjs")?;
-        let [issuer, ca_file, client_id, client_secret, orders] = words.as_slice() else {
-            return Err(format!("oidc.mjs said {} words instead of five", words.len()));
+        Self::start_with(&[])
+    }
+
+    /// Starts one that goes by another address of this machine than the one where it listens. Whoever asks it has to
+    /// open a way from there; the browsers of its people have one.
+    ///
+    /// # Errors
+    /// Why there is none on this machine.
+    pub fn start_elsewhere() -> Result<Self, String> {
+        // all of 127.0.0.0/8 is this machine, and a port that is taken at one of them is free at another
+        Self::start_with(&["127.0.0.2"])
+    }
+
+    fn start_with(arguments: &[&str]) -> Result<Self, String> {
+        let (process, words) = Process::start_with("oidc.mjs", arguments)?;
+        let [issuer, ca_file, client_id, client_secret, orders, listens] = words.as_slice() else {
+            return Err(format!("oidc.mjs said {} words instead of six", words.len()));
         };
         let (issuer, ca_file, client_id) = (issuer.clone(), ca_file.into(), client_id.clone());
-        let (client_secret, orders) = (unescaped(client_secret), orders.clone());
-        Ok(Self { issuer, ca_file, client_id, client_secret, orders, process })
+        let (client_secret, listens) = (unescaped(client_secret), listens.clone());
+        let orders = orders.clone();
+        Ok(Self { issuer, ca_file, client_id, client_secret, listens, orders, process })
     }
 
     /// Knows its client by another key from now on, and not by a secret any more: a name in `CLIENT_KEYS` of `oidc.mjs`.
@@ -396,6 +413,10 @@ struct Process {
 impl Process {
     /// Starts it and waits for the line that it prints when it is ready.
     fn start(script: &str) -> Result<(Self, Vec<String>), String> {
+        Self::start_with(script, &[])
+    }
+
+    fn start_with(script: &str, arguments: &[&str]) -> Result<(Self, Vec<String>), String> {
         let folder = folder()?;
         if !folder.join("installed.txt").is_file() {
             let install = "plugins/conformance/servers/install";
@@ -409,6 +430,7 @@ impl Process {
         let mut child = Command::new(interpreter)
             .arg(&script)
             .arg(&folder)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

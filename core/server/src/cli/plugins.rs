@@ -3,6 +3,7 @@
 
 mod abi;
 mod check;
+mod network;
 mod people;
 mod template;
 

@@ -13,6 +13,9 @@
 //! | `notice KIND SUBJECT SESSION` | nothing; the session ended there (`good`), or somebody pretends so | what a provider sends then |
 //!
 //! `unknown` is an answer, too: that cannot be done here, and the case is skipped. `failed: …` fails it.
+//!
+//! While the network between the plugin and its provider fails, browsers still have to reach the provider: on a way of
+//! their own, not by the tunnel.
 
 use std::{io, process::Stdio, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The process of an auth provider is killed, or its directory is away: nobody gets in by that.
+//! The process of an auth provider is killed: nobody gets in by that.
 
 use std::{future::Future, sync::Arc};
 
@@ -6,7 +6,7 @@ use boxvault_plugin_sdk::{
     AuthFacets, AuthProvider, Claims, Credentials, PluginError, PluginErrorKind, Result,
 };
 
-use super::{AuthVictim, Tunnel};
+use super::AuthVictim;
 use crate::{
     auth::{
         Fixture, is_passing,
@@ -44,25 +44,9 @@ where
     Report { suite: "faults".into(), cases: cases.into() }
 }
 
-/// Runs the suite of networks that fail, on a provider that reaches its service through the tunnel alone.
-pub async fn auth_network<F, M>(make: M, fixture: &Fixture, tunnel: &Tunnel) -> Report
-where
-    M: Fn() -> F,
-    F: Future<Output = Result<Arc<dyn AuthProvider>>>,
-{
-    tunnel.mend();
-    let outcome = match make().await {
-        Err(error) => Outcome::Failed { reason: format!("no instance: {error}") },
-        Ok(provider) => case::outcome(away(provider, fixture.clone(), tunnel.clone())).await,
-    };
-    let name = "a_service_that_is_away_lets_nobody_in_and_comes_back";
-    let cases = vec![CaseReport { name: name.into(), outcome }];
-    Report { suite: "network".into(), cases }
-}
-
 /// Whether somebody tries to sign in as who they are, or as who they are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attempt {
+pub(super) enum Attempt {
     Right,
     Wrong,
 }
@@ -74,7 +58,7 @@ fn ways(provider: &dyn AuthProvider) -> AuthFacets {
 }
 
 /// Signs somebody in by their password, or else at the other site. What the provider answers is the inner result.
-async fn sign_in(
+pub(super) async fn sign_in(
     provider: &dyn AuthProvider,
     fixture: &Fixture,
     attempt: Attempt,
@@ -136,24 +120,8 @@ async fn killed_between(victim: AuthVictim, fixture: Fixture) -> Verdict {
     .await
 }
 
-async fn away(provider: Arc<dyn AuthProvider>, fixture: Fixture, tunnel: Tunnel) -> Verdict {
-    sign_in(&*provider, &fixture, Attempt::Right).await??;
-    tunnel.close();
-    for attempt in [Attempt::Right, Attempt::Wrong] {
-        match sign_in(&*provider, &fixture, attempt).await? {
-            Ok(_) => {
-                return Err(Finding::Failed("somebody signed in without the service".to_owned()));
-            }
-            Err(error) => ensure!(is_passing(&error), "expected unavailable, got {error}"),
-        }
-    }
-    let health = provider.health().await;
-    ensure!(health.is_err(), "it says that it is well while its service is away");
-    tunnel.mend();
-    works_again(&provider, &fixture).await
-}
-
-async fn works_again(provider: &Arc<dyn AuthProvider>, fixture: &Fixture) -> Verdict {
+/// Waits until who they are is let in, and fails unless who they are not is refused then.
+pub(super) async fn works_again(provider: &Arc<dyn AuthProvider>, fixture: &Fixture) -> Verdict {
     eventually("the provider to work again", || async {
         match sign_in(&**provider, fixture, Attempt::Right).await? {
             Ok(_) => Ok(true),

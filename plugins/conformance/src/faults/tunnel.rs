@@ -36,23 +36,27 @@ struct Faults {
     is_slow: AtomicBool,
     /// So many bytes still go through; `u64::MAX` is all.
     left: AtomicU64,
+    /// So many went through.
+    passed: AtomicU64,
 }
 
 impl Tunnel {
-    /// Opens a way to a service.
+    /// Opens a way to a service at a place; a port of 0 is any.
     ///
     /// # Errors
-    /// If there is no free port.
+    /// If the place is not free.
     pub async fn start(
+        place: impl ToSocketAddrs,
         upstream: impl ToSocketAddrs + Clone + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = TcpListener::bind(place).await?;
         let address = listener.local_addr()?;
         let faults = Arc::new(Faults {
             cuts: watch::Sender::new(0),
             is_closed: AtomicBool::new(false),
             is_slow: AtomicBool::new(false),
             left: AtomicU64::new(u64::MAX),
+            passed: AtomicU64::new(0),
         });
         let all = Arc::clone(&faults);
         tokio::spawn(async move {
@@ -64,6 +68,8 @@ impl Tunnel {
                 tokio::spawn(async move {
                     let mut cuts = faults.cuts.subscribe();
                     if let Ok(server) = TcpStream::connect(upstream).await {
+                        // it delays nothing unless it is told to
+                        drop(client.set_nodelay(true).and(server.set_nodelay(true)));
                         tokio::select! {
                             () = both_ways(client, server, &faults) => {}
                             _ = cuts.changed() => {}
@@ -103,6 +109,11 @@ impl Tunnel {
         self.faults.left.store(bytes, Ordering::SeqCst);
     }
 
+    /// How many bytes went through so far, both ways.
+    pub fn passed(&self) -> u64 {
+        self.faults.passed.load(Ordering::SeqCst)
+    }
+
     /// Lets about 1 MiB a second through.
     pub fn slow(&self) {
         self.faults.is_slow.store(true, Ordering::SeqCst);
@@ -139,6 +150,7 @@ async fn one_way(
             }
         }
         to.write_all(bytes).await?;
+        faults.passed.fetch_add(count as u64, Ordering::SeqCst);
         if faults.is_slow.load(Ordering::SeqCst) {
             sleep(SLOW_PAUSE).await;
         }

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, process::ExitCode, sync::Arc};
 
 use boxvault_plugin_conformance::{
     CaseReport, Outcome, Report, auth,
-    faults::{self, Bench, Tunnel, Victim},
+    faults::{self, Bench, Victim},
     storage,
 };
 use boxvault_plugin_host::{
@@ -15,11 +15,20 @@ use boxvault_plugin_sdk::{AuthProvider, PluginError, StorageBackend};
 use boxvault_types::views::plugins::{CaseOutcome, CaseView, ConformanceView, SuiteView};
 use chrono::Utc;
 use clap::{Args, ValueEnum};
-use futures_util::future::{join_all, join3, try_join_all};
+use futures_util::{
+    StreamExt as _, TryStreamExt as _,
+    future::{join, join_all},
+    stream,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{CliError, EXIT_FAILED, PluginArgument, Shown, abi, answer, people::People, read_toml};
+use super::{
+    CliError, EXIT_FAILED, PluginArgument, Shown, abi, answer,
+    network::{Network, Way, Ways},
+    people::People,
+    read_toml,
+};
 use crate::{
     app::plugins::reports::Reports, config::Config, data_dir::DataDir, startup::StartupError,
 };
@@ -30,6 +39,7 @@ Examples:
   boxvault plugin check ./libboxvault_storage_attic.so --config attic.toml --format json
   boxvault plugin check s3 --config s3.toml --network endpoint --keep
   boxvault plugin check ldap --config ldap.toml --people people.toml --network urls
+  boxvault plugin check oidc --config oidc.toml --people people.toml --network issuer=127.0.0.1:8443
 
 With --keep, GET /api/admin/plugins and the web page tell what was found, as long as the library stays the same. The
 folder is that of server.data_dir, so run it where the server runs, or name it: --set server.data_dir=PATH.
@@ -54,9 +64,10 @@ pub struct CheckArguments {
     /// Who an auth plugin knows, as TOML; without it, only its table is judged
     #[arg(long, value_name = "FILE")]
     people: Option<PathBuf>,
-    /// The key of the table that names the service; the way there is slowed and cut, too
-    #[arg(long, value_name = "KEY")]
-    network: Option<String>,
+    /// The key of the table that names the service; the way there is slowed and cut, too. With =HOST:PORT the service
+    /// listens there, and the key names where a tunnel to it is opened
+    #[arg(long, value_name = "KEY[=HOST:PORT]")]
+    network: Option<Network>,
     /// The store forgets everything with its process, and is meant to
     #[arg(long)]
     forgets: bool,
@@ -185,6 +196,7 @@ struct Kit {
     /// One place or two, each with other results.
     places: &'static [Isolation],
     forgets: bool,
+    ways: Option<Ways>,
 }
 
 pub(super) async fn run(arguments: CheckArguments, config: &Config) -> Result<ExitCode, CliError> {
@@ -210,13 +222,19 @@ pub(super) async fn run(arguments: CheckArguments, config: &Config) -> Result<Ex
         None
     };
     host.check_config(source.clone(), kind, &table).await?;
+    let ways = match network {
+        // before anything else: the table may lead there
+        Some(network) => Some(Ways::of(network, &table, &info.config_schema).await?),
+        None => None,
+    };
     let judged = abi::run(config, &plugin.plugin, kind, &table).await?;
     // what has taken a process with it does not get this one
     let isolation = if judged.crashed { Where::Process } else { isolation };
-    let kit = Kit { config: config.clone(), source, table, places: isolation.places(), forgets };
+    let places = isolation.places();
+    let kit = Kit { config: config.clone(), source, table, places, forgets, ways };
     let (capabilities, mut suites) = match kind {
-        PluginKind::Storage => kit.storage(network.as_deref()).await?,
-        PluginKind::Auth => kit.auth(people, network.as_deref()).await?,
+        PluginKind::Storage => kit.storage().await?,
+        PluginKind::Auth => kit.auth(people).await?,
     };
     suites.insert(0, judged.report);
     let is_honest = capabilities.switched_off.is_empty();
@@ -273,6 +291,16 @@ impl Kit {
         PluginHost::new(self.config.plugins.host_options())
     }
 
+    /// Whether all that the plugin does goes by one tunnel.
+    fn has_one_way(&self) -> bool {
+        self.ways.as_ref().is_some_and(Ways::is_one)
+    }
+
+    /// In how many places the network may fail at once.
+    fn ways_at_once(&self) -> usize {
+        if self.has_one_way() { 1 } else { self.places.len() }
+    }
+
     /// A host of processes that may write files of so many bytes, and are started again soon.
     fn host_for_faults(&self, file_bytes_max: Option<u64>) -> PluginHost {
         let options = self.config.plugins.host_options();
@@ -286,7 +314,7 @@ impl Kit {
         })
     }
 
-    async fn storage(&self, network: Option<&str>) -> Result<(Abilities, Vec<Report>), CliError> {
+    async fn storage(&self) -> Result<(Abilities, Vec<Report>), CliError> {
         let host = self.host();
         let first = self.places.first().copied().unwrap_or_default();
         let store = host.store(self.source.clone(), self.table.clone(), first).await?;
@@ -328,18 +356,19 @@ impl Kit {
             let make = move || make(&self.table, *place);
             Box::pin(storage::run(make))
         });
-        let cut = async {
-            let Some(key) = network else { return Ok(Vec::new()) };
+        let cut = Box::pin(async {
+            let Some(ways) = &self.ways else { return Ok(Vec::new()) };
             let cut = self.places.iter().map(|place| async move {
-                let (tunnel, table) = self.through_a_tunnel(key).await?;
+                let Way { tunnel, table } = ways.open().await?;
                 let make = || make(&table, *place);
                 Ok::<_, CliError>(faults::storage_network(make, &tunnel).await)
             });
-            try_join_all(cut).await
-        };
+            stream::iter(cut).buffered(self.ways_at_once()).try_collect::<Vec<_>>().await
+        });
         // They wait more than they work, and each keeps to keys of its own.
-        let (asked, faults, cut) =
-            join3(join_all(asked), Box::pin(faults::storage(&bench)), Box::pin(cut)).await;
+        let rest = join(join_all(asked), Box::pin(faults::storage(&bench)));
+        let ((asked, faults), cut) =
+            if self.has_one_way() { (rest.await, cut.await) } else { join(rest, cut).await };
         let suites = named(asked).chain([faults]).chain(named(cut?)).collect();
         Ok((capabilities, suites))
     }
@@ -347,7 +376,6 @@ impl Kit {
     async fn auth(
         &self,
         people: Option<auth::Fixture>,
-        network: Option<&str>,
     ) -> Result<(Abilities, Vec<Report>), CliError> {
         let host = self.host();
         let open = |host: PluginHost, table: Value, isolation: Isolation| async move {
@@ -382,50 +410,15 @@ impl Kit {
             Ok(Victim { it, kill: Box::new(move || victim.kill()) })
         };
         suites.push(faults::auth(victim, &people).await);
-        if let Some(key) = network {
-            let (tunnel, table) = self.through_a_tunnel(key).await?;
-            let mut cut = Vec::new();
-            for place in self.places {
+        if let Some(ways) = &self.ways {
+            let cut = self.places.iter().map(|place| async {
+                let Way { tunnel, table } = ways.open().await?;
                 let make = || make(&table, *place);
-                cut.push(faults::auth_network(make, &people, &tunnel).await);
-            }
-            suites.extend(named(cut));
+                Ok::<_, CliError>(faults::auth_network(make, &people, &tunnel).await)
+            });
+            let cut = stream::iter(cut).buffered(self.ways_at_once());
+            suites.extend(named(cut.try_collect().await?));
         }
         Ok((capabilities, suites))
-    }
-
-    /// The table with a tunnel instead of the address that a key names.
-    async fn through_a_tunnel(&self, key: &str) -> Result<(Tunnel, Value), CliError> {
-        let bad =
-            |reason: &str| CliError::PluginNetwork { key: key.to_owned(), reason: reason.into() };
-        let mut table = self.table.clone();
-        let value = table.get_mut(key).ok_or_else(|| bad("the table has no such key"))?;
-        // a list of servers: the first alone, so that there is no other way
-        if let Some(list) = value.as_array_mut() {
-            list.truncate(1);
-        }
-        let place = match value {
-            Value::Array(list) => list.first_mut(),
-            value => Some(value),
-        };
-        let place = place.ok_or_else(|| bad("it names no address"))?;
-        let text = place.as_str().ok_or_else(|| bad("it is no text"))?.to_owned();
-        let mut address: url::Url = text.parse().map_err(|_| bad("it is no address"))?;
-        let default = if address.scheme() == "ldaps" { 636 } else { 389 };
-        let port = address.port_or_known_default().unwrap_or(default);
-        let host = address.host_str().ok_or_else(|| bad("it names no host"))?.to_owned();
-        let tunnel = Tunnel::start((host.clone(), port)).await.map_err(CliError::Input)?;
-        // the name stays where it can, since certificates are for names
-        let loopback = matches!(&*host, "localhost" | "127.0.0.1");
-        let moved = loopback || address.set_host(Some("127.0.0.1")).is_ok();
-        let moved = moved && address.set_port(Some(tunnel.address().port())).is_ok();
-        if !moved {
-            return Err(bad("its address cannot be changed"));
-        }
-        let changed = address.to_string();
-        // a path that was not there is not there now either
-        let changed = if text.ends_with('/') { &*changed } else { changed.trim_end_matches('/') };
-        *place = changed.into();
-        Ok((tunnel, table))
     }
 }
