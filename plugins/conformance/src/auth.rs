@@ -16,7 +16,7 @@ use boxvault_plugin_sdk::{
 use futures_util::future::BoxFuture;
 
 use crate::{
-    case::{self, Finding, Verdict},
+    case::{self, Finding, Shared, Verdict},
     report::{CaseReport, Outcome, Report},
 };
 
@@ -71,12 +71,13 @@ impl Entry {
     }
 }
 
-/// Runs the suite. `make` makes an instance for each case; all know the fixture's people.
+/// Runs the suite. `make` makes an instance that knows the fixture's people; it serves until a case fails.
 pub async fn run<F, M>(make: M, fixture: &Fixture) -> Report
 where
     M: Fn() -> F,
     F: Future<Output = Result<Arc<dyn AuthProvider>>>,
 {
+    let mut shared = Shared::new();
     let mut cases = Vec::new();
     for entry in [login::CASES, claims::CASES, refusal::CASES, redirect::CASES, ending::CASES]
         .into_iter()
@@ -85,23 +86,22 @@ where
         if let Some(driver) = &fixture.driver {
             driver.straighten().await;
         }
-        let outcome = match make().await {
-            Err(error) => Outcome::Failed { reason: format!("no instance: {error}") },
-            Ok(provider) if !provider.facets().contains(entry.needs) => {
-                let claim = entry.needs.names().collect::<Vec<_>>().join(", ");
-                Outcome::NotClaimed { claim }
-            }
-            Ok(provider) => {
-                let case = Case { provider, fixture: fixture.clone() };
-                case::outcome((entry.run)(case)).await
-            }
-        };
+        let outcome = shared.run(&make, |provider| run_one(entry, provider, fixture)).await;
         cases.push(CaseReport { name: entry.name.into(), outcome });
     }
     if let Some(driver) = &fixture.driver {
         driver.straighten().await;
     }
     Report { suite: "auth".into(), cases }
+}
+
+async fn run_one(entry: &Entry, provider: Arc<dyn AuthProvider>, fixture: &Fixture) -> Outcome {
+    if !provider.facets().contains(entry.needs) {
+        let claim = entry.needs.names().collect::<Vec<_>>().join(", ");
+        return Outcome::NotClaimed { claim };
+    }
+    let case = Case { provider, fixture: fixture.clone() };
+    case::outcome((entry.run)(case)).await
 }
 
 impl Fixture {

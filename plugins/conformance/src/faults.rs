@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     bytes::seeded,
-    case::{self, Verdict, ensure, eventually},
+    case::{self, Shared, Verdict, ensure, eventually},
     report::{CaseReport, Outcome, Report},
     storage::{Case as Place, ensure_same},
 };
@@ -103,20 +103,18 @@ where
     M: Fn() -> F,
     F: Future<Output = Result<Arc<dyn StorageBackend>>>,
 {
+    let mut shared = Shared::new();
     let mut cases = Vec::new();
     for entry in network::CASES {
-        tunnel.mend();
-        let outcome = match make().await {
-            Err(error) => Outcome::Failed { reason: format!("no instance: {error}") },
-            Ok(store) => {
-                let place = Place::new(store);
-                let case = network::Case { place: place.clone(), tunnel: tunnel.clone() };
-                let outcome = case::outcome((entry.run)(case)).await;
-                tunnel.mend();
-                place.clean_up().await;
-                outcome
-            }
+        let run = async |store| {
+            let place = Place::new(store);
+            let case = network::Case { place: place.clone(), tunnel: tunnel.clone() };
+            let outcome = case::outcome((entry.run)(case)).await;
+            tunnel.mend();
+            place.clean_up().await;
+            outcome
         };
+        let outcome = shared.run(&make, run).await;
         cases.push(CaseReport { name: entry.name.into(), outcome });
     }
     Report { suite: "network".into(), cases }

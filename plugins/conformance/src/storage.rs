@@ -28,7 +28,7 @@ use boxvault_plugin_sdk::{
 use futures_util::future::BoxFuture;
 
 use crate::{
-    case::{self, Finding, Verdict},
+    case::{self, Finding, Shared, Verdict},
     report::{CaseReport, Outcome, Report},
 };
 
@@ -74,8 +74,7 @@ impl Entry {
     }
 }
 
-/// Runs the suite. `make` makes an instance for each case; it may be the same store every time, a
-/// case uses only keys of its own.
+/// Runs the suite. `make` makes an instance, which serves until a case fails: each uses only keys of its own.
 pub async fn run<F, M>(make: M) -> Report
 where
     M: Fn() -> F,
@@ -94,22 +93,16 @@ where
         presign::CASES,
         unfinished::CASES,
     ];
+    let mut shared = Shared::new();
     let mut cases = Vec::new();
     for entry in suites.into_iter().flatten() {
-        let outcome = run_one(entry, make()).await;
+        let outcome = shared.run(&make, |store| run_one(entry, store)).await;
         cases.push(CaseReport { name: entry.name.into(), outcome });
     }
     Report { suite: "storage".into(), cases }
 }
 
-async fn run_one(
-    entry: &Entry,
-    store: impl Future<Output = Result<Arc<dyn StorageBackend>>>,
-) -> Outcome {
-    let store = match store.await {
-        Ok(store) => store,
-        Err(error) => return Outcome::Failed { reason: format!("no instance: {error}") },
-    };
+async fn run_one(entry: &Entry, store: Arc<dyn StorageBackend>) -> Outcome {
     let declared = store.capabilities();
     if !declared.contains(entry.needs) {
         return Outcome::NotClaimed { claim: names(entry.needs) };
