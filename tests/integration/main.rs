@@ -86,6 +86,8 @@ mod outages;
 #[cfg(test)]
 mod own_policies;
 #[cfg(test)]
+mod plugin_calls;
+#[cfg(test)]
 mod plugin_check;
 #[cfg(test)]
 mod plugin_limits;

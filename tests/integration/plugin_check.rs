@@ -255,14 +255,20 @@ async fn sftp_passes_the_whole_kit_on_both_sides_also_when_its_network_fails() {
 #[tokio::test]
 async fn the_auth_example_passes_the_whole_kit_on_both_sides() {
     let desk = Desk::new();
+    let password = "correct hörse 🔋";
     let table = json!({ "issuer": "example", "users": [
-        { "username": "ann", "password": "correct horse", "groups": ["staff"] },
+        {
+            "username": "ann", "password": password, "email": "ann@example.org",
+            "display_name": "Ann", "groups": ["staff", "admins"],
+        },
         { "username": "bob", "password": "another one", "disabled": true }
     ]});
     let people = json!({
-        "user": { "username": "ann", "password": "correct horse" },
-        "claims":
-            { "issuer": "example", "subject": "ann", "username": "ann", "groups": ["staff"] },
+        "user": { "username": "ann", "password": password },
+        "claims": {
+            "issuer": "example", "subject": "ann", "username": "ann", "email": "ann@example.org",
+            "email_verified": true, "display_name": "Ann", "groups": ["staff", "admins"],
+        },
         "disabled": { "username": "bob", "password": "another one" },
     });
     let table = desk.file("static.toml", &table).await;

@@ -9,10 +9,13 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, Once, PoisonError},
+    time::Duration,
 };
 
-use boxvault_plugin_host::{HostOptions, PluginHost};
+use boxvault_plugin_host::{Deadlines, HostOptions, PluginHost};
 use tempfile::TempDir;
+
+use crate::skip;
 
 /// A host with nothing loaded, that finds what cargo has built.
 pub fn host() -> PluginHost {
@@ -31,6 +34,20 @@ pub fn host_with(options: HostOptions) -> PluginHost {
             .init();
     });
     PluginHost::new(options)
+}
+
+/// A host whose calls end quickly, for plugins that hang.
+pub fn impatient() -> PluginHost {
+    let moment = Duration::from_millis(500);
+    let deadlines = Deadlines {
+        create: moment,
+        question: moment,
+        read: moment,
+        write: moment,
+        finish: moment,
+        authenticate: moment,
+    };
+    host_with(HostOptions { deadlines, calls_in_flight_max: 4, ..HostOptions::default() })
 }
 
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -86,6 +103,15 @@ impl CPlugin {
         let text = String::from_utf8_lossy(&compiled.stderr);
         assert!(compiled.status.success(), "{source} does not compile: {text}");
         Some(Self { path, _folder: folder })
+    }
+
+    /// Compiles the plugin that breaks the table in the ways of these macros; says so if that is not possible here.
+    pub fn faulty(test: &str, defines: &[&str]) -> Option<Self> {
+        let plugin = Self::compile("storage-faulty/faulty.c", defines);
+        if plugin.is_none() {
+            skip(test, "there is no C compiler (cc)");
+        }
+        plugin
     }
 
     /// The library.

@@ -1,6 +1,6 @@
 //! `boxvault plugin check`: the conformance kit as a command.
 
-use std::{fmt, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{fmt, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use boxvault_plugin_conformance::{
     CaseReport, Outcome, Report, auth,
@@ -8,8 +8,8 @@ use boxvault_plugin_conformance::{
     storage,
 };
 use boxvault_plugin_host::{
-    HostOptions, Isolation, IsolationOptions, PluginHost, PluginInfo, PluginKind, PluginSource,
-    Provider, Store,
+    HostOptions, Isolation, IsolationOptions, PluginCounters, PluginHost, PluginInfo, PluginKind,
+    PluginSource, Provider, Store,
 };
 use boxvault_plugin_sdk::{AuthProvider, PluginError, StorageBackend};
 use boxvault_types::views::plugins::{CaseOutcome, CaseView, ConformanceView, SuiteView};
@@ -22,6 +22,7 @@ use futures_util::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use super::{
     CliError, EXIT_FAILED, PluginArgument, Shown, abi, answer,
@@ -32,6 +33,10 @@ use super::{
 use crate::{
     app::plugins::reports::Reports, config::Config, data_dir::DataDir, startup::StartupError,
 };
+
+/// Calls that were given up have ended by then.
+const CALLS_END_TIMEOUT: Duration = Duration::from_secs(20);
+const CALLS_END_PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) const AFTER_HELP: &str = "\
 Examples:
@@ -191,6 +196,8 @@ fn suite_view(report: &Report) -> SuiteView {
 /// Opens the plugin in every way that the suites need.
 struct Kit {
     config: Config,
+    /// Of all that runs in this process.
+    host: PluginHost,
     source: PluginSource,
     table: Value,
     /// One place or two, each with other results.
@@ -231,12 +238,14 @@ pub(super) async fn run(arguments: CheckArguments, config: &Config) -> Result<Ex
     // what has taken a process with it does not get this one
     let isolation = if judged.crashed { Where::Process } else { isolation };
     let places = isolation.places();
-    let kit = Kit { config: config.clone(), source, table, places, forgets, ways };
+    let kit = Kit { config: config.clone(), host, source, table, places, forgets, ways };
     let (capabilities, mut suites) = match kind {
         PluginKind::Storage => kit.storage().await?,
         PluginKind::Auth => kit.auth(people).await?,
     };
-    suites.insert(0, judged.report);
+    let mut report = judged.report;
+    report.cases.push(kit.counted().await);
+    suites.insert(0, report);
     let is_honest = capabilities.switched_off.is_empty();
     let passed = is_honest && suites.iter().all(Report::passed);
     let plugin = Shown::of(&info);
@@ -287,8 +296,32 @@ fn not_usable(error: &PluginError) -> Report {
 }
 
 impl Kit {
-    fn host(&self) -> PluginHost {
-        PluginHost::new(self.config.plugins.host_options())
+    /// What the host counted while all the suites ran, as one more case of the table.
+    async fn counted(&self) -> CaseReport {
+        let name = "no_call_of_any_suite_panicked_or_broke_the_contract_and_all_have_ended";
+        let outcome = if self.places.contains(&Isolation::None) {
+            // what was given up may still be on its way
+            let ended = async {
+                while self.host.plugins().iter().any(|(_, counters)| counters.in_flight > 0) {
+                    sleep(CALLS_END_PAUSE).await;
+                }
+            };
+            let open = timeout(CALLS_END_TIMEOUT, ended).await.is_err();
+            let sum = |which: fn(&PluginCounters) -> u64| -> u64 {
+                self.host.plugins().iter().map(|(_, counters)| which(counters)).sum()
+            };
+            let (panics, broken) = (sum(|all| all.panics), sum(|all| all.violations));
+            if open || panics + broken > 0 {
+                let open = if open { "some are" } else { "none is" };
+                let reason = format!("{panics} panicked, {broken} broke it, {open} open still");
+                Outcome::Failed { reason }
+            } else {
+                Outcome::Passed
+            }
+        } else {
+            Outcome::Skipped { reason: "nothing ran in this process".to_owned() }
+        };
+        CaseReport { name: name.into(), outcome }
     }
 
     /// Whether all that the plugin does goes by one tunnel.
@@ -307,7 +340,7 @@ impl Kit {
         PluginHost::new(HostOptions {
             isolation: IsolationOptions {
                 file_bytes_max: file_bytes_max.unwrap_or(0),
-                restart_wait_max: std::time::Duration::from_millis(200),
+                restart_wait_max: Duration::from_millis(200),
                 ..options.isolation
             },
             ..options
@@ -315,7 +348,7 @@ impl Kit {
     }
 
     async fn storage(&self) -> Result<(Abilities, Vec<Report>), CliError> {
-        let host = self.host();
+        let host = &self.host;
         let first = self.places.first().copied().unwrap_or_default();
         let store = host.store(self.source.clone(), self.table.clone(), first).await?;
         let declared: Vec<_> = store.declared().names().collect();
@@ -377,7 +410,7 @@ impl Kit {
         &self,
         people: Option<auth::Fixture>,
     ) -> Result<(Abilities, Vec<Report>), CliError> {
-        let host = self.host();
+        let host = &self.host;
         let open = |host: PluginHost, table: Value, isolation: Isolation| async move {
             let opened = host.provider(self.source.clone(), table, isolation).await;
             opened.map_err(|error| plain(&error))
