@@ -14,7 +14,7 @@ use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, FromQueryResult, IntoActiveModel,
-    JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationDef,
+    JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationDef, Select,
 };
 
 use crate::artifacts::{to_blob, to_box, to_provider, to_version};
@@ -275,25 +275,12 @@ pub async fn note(
 
 /// Lists files whose bytes are damaged, by organization and box.
 pub async fn list_damaged(catalog: &Catalog, page: Page) -> Result<Paged<DamagedFile>> {
-    let select = artifact_rows::Entity::find()
-        .select_only()
-        .column_as(organization_rows::Column::Name, "organization")
-        .column_as(box_rows::Column::Name, "box_name")
-        .column_as(version_rows::Column::Number, "version")
-        .column_as(provider_rows::Column::Name, "provider")
-        .column_as(artifact_rows::Column::Name, "architecture")
+    let select = select_files()
         .column_as(blob_rows::Column::Store, "store")
         .column_as(blob_rows::Column::ObjectKey, "object_key")
         .column_as(blob_rows::Column::SizeBytes, "size_bytes")
         .column_as(blob_rows::Column::Digest, "digest")
-        .column_as(table::Column::CheckedAt, "checked_at")
         .column_as(table::Column::Problem, "problem")
-        .join(JoinType::InnerJoin, to_blob())
-        .join(JoinType::InnerJoin, to_verification())
-        .join(JoinType::InnerJoin, to_provider())
-        .join(JoinType::InnerJoin, to_version())
-        .join(JoinType::InnerJoin, to_box())
-        .join(JoinType::InnerJoin, to_organization())
         .filter(table::Column::Outcome.eq(Outcome::Damaged.as_str()))
         .order_by_asc(organization_rows::Column::NameKey)
         .order_by_asc(box_rows::Column::NameKey)
@@ -308,21 +295,8 @@ pub async fn list_checked_since(
     since: DateTime<Utc>,
     rows_max: u64,
 ) -> Result<Vec<CheckedFile>> {
-    let rows = artifact_rows::Entity::find()
-        .select_only()
-        .column_as(organization_rows::Column::Name, "organization")
-        .column_as(box_rows::Column::Name, "box_name")
-        .column_as(version_rows::Column::Number, "version")
-        .column_as(provider_rows::Column::Name, "provider")
-        .column_as(artifact_rows::Column::Name, "architecture")
+    let rows = select_files()
         .column_as(artifact_rows::Column::Id, "id")
-        .column_as(table::Column::CheckedAt, "checked_at")
-        .join(JoinType::InnerJoin, to_blob())
-        .join(JoinType::InnerJoin, to_verification())
-        .join(JoinType::InnerJoin, to_provider())
-        .join(JoinType::InnerJoin, to_version())
-        .join(JoinType::InnerJoin, to_box())
-        .join(JoinType::InnerJoin, to_organization())
         .filter(table::Column::CheckedAt.gte(whole_micros(since)))
         .order_by_asc(table::Column::CheckedAt)
         .order_by_asc(artifact_rows::Column::Id)
@@ -331,6 +305,24 @@ pub async fn list_checked_since(
         .all(catalog.reader())
         .await?;
     rows.into_iter().map(CheckedRow::into_file).collect()
+}
+
+/// Files with where they are in words and when they were read, for those whose bytes somebody has read.
+fn select_files() -> Select<artifact_rows::Entity> {
+    artifact_rows::Entity::find()
+        .select_only()
+        .column_as(organization_rows::Column::Name, "organization")
+        .column_as(box_rows::Column::Name, "box_name")
+        .column_as(version_rows::Column::Number, "version")
+        .column_as(provider_rows::Column::Name, "provider")
+        .column_as(artifact_rows::Column::Name, "architecture")
+        .column_as(table::Column::CheckedAt, "checked_at")
+        .join(JoinType::InnerJoin, to_blob())
+        .join(JoinType::InnerJoin, to_verification())
+        .join(JoinType::InnerJoin, to_provider())
+        .join(JoinType::InnerJoin, to_version())
+        .join(JoinType::InnerJoin, to_box())
+        .join(JoinType::InnerJoin, to_organization())
 }
 
 /// How many blobs wait to be read, or are being read, because somebody asked.
