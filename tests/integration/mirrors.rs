@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const FILE: &str = "/copy/boxes/debian/versions/1.0.0/providers/virtualbox/amd64/vagrant.box";
 
 /// A server that may mirror what is on this machine.
-fn mirroring() -> TestServerBuilder {
+pub(crate) fn mirroring() -> TestServerBuilder {
     TestServer::builder()
         .set("mirror.upstream_hosts", "127.0.0.1,localhost")
         .set("mirror.private_addresses_allowed", "true")
@@ -391,6 +391,25 @@ async fn only_so_many_files_come_at_once() {
 }
 
 #[tokio::test]
+async fn who_may_read_what_a_mirror_has_is_told_what_it_mirrors() {
+    let one = file(16);
+    let (upstream, server, admin) = stage(mirroring(), &one).await;
+    let (path, url) = ("/api/organization/copy", upstream.url("/debian.json"));
+    expect(200, admin.put(path, &json!({ "accessMode": "invite_only" })).await);
+    let anonymous = server.anonymous();
+    let of = async |client: &Client| expect(200, client.get(path).await).data()["mirrorOf"].take();
+    assert_eq!((of(&admin).await, of(&anonymous).await), (json!(url), json!(url)));
+    let listed = expect(200, admin.get("/api/organization").await).data();
+    assert_eq!(listed[0]["mirrorOf"], json!(url), "{listed}");
+    // where it is for members alone, so is what it mirrors
+    let hidden = json!({ "url": url, "isPublic": false });
+    expect(200, admin.put(&format!("{path}/mirror"), &hidden).await);
+    assert_eq!((of(&admin).await, of(&anonymous).await), (json!(url), Value::Null));
+    expect(200, admin.delete(&format!("{path}/mirror")).await);
+    assert_eq!(of(&admin).await, Value::Null);
+}
+
+#[tokio::test]
 async fn boxes_of_a_mirror_are_read_only_until_it_ends() {
     let one = file(8);
     let builder = mirroring().set("mirror.catalogue_ttl", "1 s");
@@ -407,6 +426,25 @@ async fn boxes_of_a_mirror_are_read_only_until_it_ends() {
         assert_eq!((reply.status, &*reply.code()), (409, "MIRROR_READ_ONLY"), "{}", reply.text());
         assert!(reply.text().contains("mirrors http://"), "{}", reply.text());
     }
+    // pages offer no more than that
+    let allowed = async |path: &str| {
+        expect(200, admin.get(&format!("{path}/permissions")).await).data()["allowed"].take()
+    };
+    let in_copy = allowed("/api/organization/copy").await;
+    let offered = (&in_copy["box"], &in_copy["mirror"]);
+    assert_eq!(offered, (&json!(["restore"]), &json!(["read", "update", "delete"])));
+    assert_eq!(
+        allowed(&format!("{boxes}/debian")).await,
+        json!({ "box": ["read", "delete", "watch"] })
+    );
+    assert_eq!(
+        allowed(&format!("{boxes}/debian/version/1.0.0")).await,
+        json!({
+            "version": ["read", "delete"],
+            "architecture": ["delete"],
+            "file": ["download", "verify", "delete"],
+        })
+    );
     let cloud = json!({ "username": "copy", "name": "other", "is_private": false });
     let cloud = admin.post("/api/v2/boxes", &cloud).await;
     assert_eq!(cloud.status, 422, "{}", cloud.text());

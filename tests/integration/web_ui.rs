@@ -21,7 +21,7 @@ use tokio::{
     process::Command,
 };
 
-use crate::{directories, single_sign_on};
+use crate::{directories, mirrors::mirroring, single_sign_on};
 
 /// What a browser accepts when somebody goes to an address.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -234,6 +234,23 @@ async fn an_organization_is_led_in_the_browser() {
     server.user("bob").await;
     server.user("dave").await;
     browser.walk("organization.mjs", &[&server.url(), ADMIN_NAME, PASSWORD]).await;
+}
+
+#[tokio::test]
+async fn an_organization_mirrors_another_server_in_the_browser() {
+    let test = "an_organization_mirrors_another_server_in_the_browser";
+    let (source, server) = tokio::join!(TestServer::start(), mirroring().start());
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    let (owner, admin) = (source.admin().await, server.admin().await);
+    let file = BoxBuilder::new("virtualbox").build();
+    owner
+        .publish(&Publication { public: false, ..Publication::new("acme", "debian", &file.bytes) })
+        .await;
+    let made = admin.post("/api/organization", &json!({ "name": "copy" })).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let (upstream, token) = (format!("{}/acme", source.url()), source.api_token(ADMIN_NAME).await);
+    let arguments = [&*server.url(), ADMIN_NAME, PASSWORD, &upstream, &token];
+    browser.walk("mirror.mjs", &arguments).await;
 }
 
 #[tokio::test]

@@ -63,7 +63,8 @@ const SYNC_SECONDS_MAX: u32 = 31_536_000;
 
 /// A box by the keys of its names.
 type BoxKey = (OrganizationId, String);
-type ByOrganization = Arc<HashMap<OrganizationId, Arc<Mirror>>>;
+/// How organizations mirror, those that do.
+pub(crate) type ByOrganization = Arc<HashMap<OrganizationId, Arc<Mirror>>>;
 
 /// What this server knows of mirrors, and what it is doing for them.
 pub(crate) struct Mirrors {
@@ -236,18 +237,21 @@ impl App {
 
     /// How an organization mirrors, if it does; at most a second old.
     pub(crate) async fn mirror_of(&self, id: OrganizationId) -> Result<Option<Arc<Mirror>>> {
+        Ok(self.all_mirrors().await?.get(&id).cloned())
+    }
+
+    /// All of them, at most a second old.
+    pub(crate) async fn all_mirrors(&self) -> Result<ByOrganization> {
         let now = Instant::now();
         let known = held(&self.mirrors.known).clone().filter(|(until, _)| *until > now);
-        let all = if let Some((_, all)) = known {
-            all
-        } else {
-            let all = mirrors::list(&self.catalog).await?;
-            let all = all.into_iter().map(|mirror| (mirror.organization_id, Arc::new(mirror)));
-            let all: ByOrganization = Arc::new(all.collect());
-            *held(&self.mirrors.known) = Some((now + TTL, Arc::clone(&all)));
-            all
-        };
-        Ok(all.get(&id).cloned())
+        if let Some((_, all)) = known {
+            return Ok(all);
+        }
+        let all = mirrors::list(&self.catalog).await?;
+        let all = all.into_iter().map(|mirror| (mirror.organization_id, Arc::new(mirror)));
+        let all: ByOrganization = Arc::new(all.collect());
+        *held(&self.mirrors.known) = Some((now + TTL, Arc::clone(&all)));
+        Ok(all)
     }
 
     /// Refuses to change what a mirror has: boxes and all in them come from its upstream. To delete is allowed: what is
@@ -261,17 +265,7 @@ impl App {
         kind: ResourceKind,
         action: Action,
     ) -> Result<()> {
-        let is_change = matches!(
-            action,
-            Action::Create
-                | Action::Update
-                | Action::Upload
-                | Action::Replace
-                | Action::Release
-                | Action::Revoke
-                | Action::Transfer
-        );
-        if !is_change || !is_of_upstream(kind) {
+        if !is_change_of_upstream(kind, action) {
             return Ok(());
         }
         let Some(mirror) = self.mirror_of(organization.id).await? else { return Ok(()) };
@@ -367,9 +361,18 @@ impl App {
     }
 }
 
-/// Whether a kind of thing comes from an upstream.
-fn is_of_upstream(kind: ResourceKind) -> bool {
+/// Whether an action would make what a mirror has another thing than its upstream has.
+pub(crate) fn is_change_of_upstream(kind: ResourceKind, action: Action) -> bool {
     matches!(
+        action,
+        Action::Create
+            | Action::Update
+            | Action::Upload
+            | Action::Replace
+            | Action::Release
+            | Action::Revoke
+            | Action::Transfer
+    ) && matches!(
         kind,
         ResourceKind::Box
             | ResourceKind::Version

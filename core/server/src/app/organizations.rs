@@ -23,7 +23,7 @@ use boxvault_types::{
     },
 };
 
-use super::{App, access::Target, accounts::check_email, lists};
+use super::{App, access::Target, accounts::check_email, lists, mirrors::ByOrganization};
 use crate::error::{AppError, Result};
 
 mod lives;
@@ -57,7 +57,8 @@ impl App {
             q: query.q,
         };
         let found = organizations::list(&self.catalog, &filter, page).await?;
-        let views = found.items.iter().map(|organization| view(organization, identity)).collect();
+        let mirrors = self.all_mirrors().await?;
+        let views = found.items.iter().map(|one| view(one, identity, &mirrors)).collect();
         Ok((views, lists::view(page, found.total)))
     }
 
@@ -84,9 +85,18 @@ impl App {
         )
         .await?;
         self.identities.clear();
-        let mut view = view(&organization, identity);
+        let mut view = view(&organization, identity, &ByOrganization::default());
         view.role = Some(Role::Owner);
         Ok(view)
+    }
+
+    /// An organization as the caller sees it.
+    pub(crate) async fn organization_view(
+        &self,
+        organization: &Organization,
+        identity: &Identity,
+    ) -> Result<OrganizationView> {
+        Ok(view(organization, identity, &self.all_mirrors().await?))
     }
 
     /// Changes an organization.
@@ -111,7 +121,7 @@ impl App {
         };
         let changed = organizations::update(&self.catalog, organization.id, changes).await?;
         self.rights_changed();
-        let mut view = view(&changed, identity);
+        let mut view = view(&changed, identity, &self.all_mirrors().await?);
         // the caller was identified under its old name
         view.role = identity.caller().and_then(|caller| caller.role_in(&organization.name));
         Ok(view)
@@ -312,8 +322,24 @@ fn suspension_reason(organization: &Organization, identity: &Identity) -> Option
     may_know.then(|| suspension.reason.clone())
 }
 
-/// An organization as the caller sees it.
-pub(crate) fn view(organization: &Organization, identity: &Identity) -> OrganizationView {
+/// The upstream of a mirror. Whoever may read its boxes reads it there as well.
+fn mirror_of(
+    organization: &Organization,
+    identity: &Identity,
+    mirrors: &ByOrganization,
+) -> Option<String> {
+    let mirror = mirrors.get(&organization.id)?;
+    let is_within = identity.caller().is_some_and(|caller| {
+        caller.platform_admin || caller.role_in(&organization.name).is_some()
+    });
+    (mirror.is_public || is_within).then(|| mirror.url.clone())
+}
+
+fn view(
+    organization: &Organization,
+    identity: &Identity,
+    mirrors: &ByOrganization,
+) -> OrganizationView {
     OrganizationView {
         id: organization.id,
         name: organization.name.to_string(),
@@ -323,6 +349,7 @@ pub(crate) fn view(organization: &Organization, identity: &Identity) -> Organiza
         role: identity.caller().and_then(|caller| caller.role_in(&organization.name)),
         suspended: organization.suspension.is_some(),
         suspended_reason: suspension_reason(organization, identity),
+        mirror_of: mirror_of(organization, identity, mirrors),
         created_at: organization.created_at,
         updated_at: organization.updated_at,
     }

@@ -20,6 +20,7 @@ use boxvault_types::{
 use super::{
     App,
     access::{Answer, Target},
+    mirrors::is_change_of_upstream,
 };
 use crate::error::{AppError, Result};
 
@@ -30,8 +31,8 @@ impl App {
     /// What the caller may do with the thing that a request is about, and with what belongs to it.
     ///
     /// # Errors
-    /// None but a defect.
-    pub(crate) fn permissions(
+    /// None but a defect, and a catalog that is away.
+    pub(crate) async fn permissions(
         &self,
         policy: &Policy,
         identity: &Identity,
@@ -39,11 +40,16 @@ impl App {
     ) -> Result<PermissionsView> {
         let mut view = PermissionsView::default();
         let is_person = identity.caller().is_some_and(|caller| caller.service.is_none());
+        let is_mirror = match target.owner() {
+            Some(owner) => self.mirror_of(owner.id).await?.is_some(),
+            None => false,
+        };
         for (resource, actions) in questions(&target.resource)? {
             let kind = resource.kind();
             let about = Target { resource, former: None, ..target.clone() };
             let allowed = actions.iter().copied().filter(|action| {
                 (is_person || !is_for_persons(kind, *action))
+                    && !(is_mirror && is_change_of_upstream(kind, *action))
                     && self.answer(policy, identity, &about, *action) == Answer::Allowed
             });
             for action in allowed {
@@ -85,6 +91,7 @@ fn questions(about: &Resource) -> Result<Vec<Question>> {
                 (R::Storage(Some(of())), &[Read, Update]),
                 (R::Audit(Some(of())), &[Read]),
                 (R::Rules(of()), &[Read, Update, Verify]),
+                (R::Mirror(of()), &[Read, Update, Delete]),
                 (R::Box(of(), None), &[Create, Restore]),
             ]
         }

@@ -29,6 +29,10 @@ pub struct OrganizationView {
     pub suspended: bool,
     /// Why, for its admins and owners.
     pub suspended_reason: Option<String>,
+    /// The registry that it mirrors, so that its boxes change there; null where it mirrors none. Of a mirror that is not
+    /// for everybody it is for its members.
+    #[schema(example = "https://boxes.example.com/acme")]
+    pub mirror_of: Option<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.

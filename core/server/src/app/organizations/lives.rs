@@ -14,7 +14,7 @@ use boxvault_types::{
 };
 use tracing::info;
 
-use super::{SORTS, check_length, view};
+use super::{SORTS, check_length};
 use crate::{
     app::{App, box_life::later, lists},
     error::{AppError, Result},
@@ -139,6 +139,7 @@ impl App {
         organization: &Organization,
     ) -> Result<OrganizationView> {
         self.rights_changed();
-        Ok(view(&self.organization_by_id(organization.id).await?, identity))
+        let changed = self.organization_by_id(organization.id).await?;
+        self.organization_view(&changed, identity).await
     }
 }

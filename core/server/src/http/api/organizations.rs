@@ -16,7 +16,6 @@ use boxvault_types::{
 use salvo::{Request, Writer as _, handler};
 
 use crate::{
-    app::organizations,
     error::Result,
     http::{
         boxed,
@@ -83,7 +82,7 @@ pub(crate) async fn create_organization(
 #[handler]
 #[boxed]
 pub(crate) async fn read_organization(call: Call) -> Result<Reply<OrganizationView>> {
-    let view = organizations::view(call.target.organization()?, &call.identity);
+    let view = call.app.organization_view(call.target.organization()?, &call.identity).await?;
     Ok(Reply::ok("organization found", view).tagged())
 }
 

@@ -20,7 +20,7 @@ use crate::{
 #[handler]
 #[boxed]
 pub(crate) async fn read_own_permissions(call: Call) -> Result<Reply<PermissionsView>> {
-    permissions(&call)
+    permissions(&call).await
 }
 
 /// Tells what the caller may do with an organization and what belongs to it.
@@ -35,7 +35,7 @@ pub(crate) async fn read_own_permissions(call: Call) -> Result<Reply<Permissions
 #[handler]
 #[boxed]
 pub(crate) async fn read_organization_permissions(call: Call) -> Result<Reply<PermissionsView>> {
-    permissions(&call)
+    permissions(&call).await
 }
 
 /// Tells what the caller may do with a box.
@@ -50,7 +50,7 @@ pub(crate) async fn read_organization_permissions(call: Call) -> Result<Reply<Pe
 #[handler]
 #[boxed]
 pub(crate) async fn read_box_permissions(call: Call) -> Result<Reply<PermissionsView>> {
-    permissions(&call)
+    permissions(&call).await
 }
 
 /// Tells what the caller may do with a version and its files.
@@ -65,10 +65,10 @@ pub(crate) async fn read_box_permissions(call: Call) -> Result<Reply<Permissions
 #[handler]
 #[boxed]
 pub(crate) async fn read_version_permissions(call: Call) -> Result<Reply<PermissionsView>> {
-    permissions(&call)
+    permissions(&call).await
 }
 
-fn permissions(call: &Call) -> Result<Reply<PermissionsView>> {
-    let view = call.app.permissions(&call.policy, &call.identity, &call.target)?;
+async fn permissions(call: &Call) -> Result<Reply<PermissionsView>> {
+    let view = call.app.permissions(&call.policy, &call.identity, &call.target).await?;
     Ok(Reply::ok("what is allowed", view))
 }

@@ -99,7 +99,7 @@ function placeKey(organization: string, box: string, version: string): string[] 
 
 /** The kinds of things that pages offer something for, as a policy calls them. */
 type Kind =
-  | ("organization" | "member" | "invitation" | "join-request" | "service" | "storage" | "audit" | "rules")
+  | ("organization" | "member" | "invitation" | "join-request" | "service" | "storage" | "audit" | "rules" | "mirror")
   | ("box" | "version" | "architecture" | "file")
   | ("user" | "policy" | "system");
 
@@ -130,6 +130,12 @@ export const organization = (name: string) =>
   queryOptions({
     queryKey: ["organization", name, who()],
     queryFn: () => ok(api.GET("/api/organization/{organization}", { params: { path: { organization: name } } })),
+  });
+
+export const mirror = (name: string) =>
+  queryOptions({
+    queryKey: ["organization", name, "mirror", who()],
+    queryFn: () => ok(api.GET("/api/organization/{organization}/mirror", { params: { path: { organization: name } } })),
   });
 
 export const ownOrganizations = (search: ListSearch) =>

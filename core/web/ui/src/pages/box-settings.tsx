@@ -5,16 +5,17 @@ import { Trash2 } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { api, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { type BoxPath, box, refreshBox } from "../api/queries.ts";
+import { type BoxPath, box, organization, refreshBox, useMay } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
 import { useKept } from "../ui/kept.tsx";
-import { Button, Check, FormProblem, PageBones, ProblemNotice, TextArea, TextField } from "../ui/parts.tsx";
+import { Button, Check, FormProblem, Notice, PageBones, ProblemNotice, TextArea, TextField } from "../ui/parts.tsx";
 import { useTitle } from "../ui/title.ts";
 import { toast } from "../ui/toast.tsx";
 import { Artwork, BoxBadge, Transfer } from "./box-more.tsx";
 import { ReadProblem } from "./not-found.tsx";
 import { submit } from "./sign-in.tsx";
+import { Upstream } from "./upstream.tsx";
 
 const BOX = "/api/organization/{organization}/box/{box}";
 
@@ -22,6 +23,8 @@ export function BoxSettings() {
   const { t } = useTranslation();
   const path = useParams({ from: "/$organization/$box/settings" });
   const about = useQuery(box(path));
+  const may = useMay(path);
+  const upstream = useQuery(organization(path.organization)).data?.mirrorOf;
   useTitle(`${t("box.settings")} · ${path.organization}/${path.box}`);
   if (about.error) return <ReadProblem problem={asProblem(about.error)} retry={about.refetch} />;
   if (!about.data) return <PageBones />;
@@ -35,11 +38,23 @@ export function BoxSettings() {
         </p>
         <h1>{t("box.settings")}</h1>
       </div>
-      <Texts key={about.data.id} path={path} newest={about.data} />
-      <Artwork path={path} box={about.data} />
+      {upstream && (
+        <Notice>
+          <p>{t("mirror.boxReadOnly", { name: path.organization })}</p>
+          <p>
+            <Upstream url={upstream} />
+          </p>
+        </Notice>
+      )}
+      {may("box", "update") && (
+        <>
+          <Texts key={about.data.id} path={path} newest={about.data} />
+          <Artwork path={path} box={about.data} />
+        </>
+      )}
       <BoxBadge path={path} box={about.data} />
-      <Transfer path={path} />
-      <Danger path={path} />
+      {may("box", "transfer") && <Transfer path={path} />}
+      {may("box", "delete") && <Danger path={path} isMirrored={!!about.data.origin} />}
     </div>
   );
 }
@@ -124,8 +139,9 @@ function Texts({ path, newest }: { path: BoxPath; newest: Schemas["BoxView"] }) 
   );
 }
 
-function Danger({ path }: { path: BoxPath }) {
+function Danger({ path, isMirrored }: { path: BoxPath; isMirrored: boolean }) {
   const { t } = useTranslation();
+  const text = t(isMirrored ? "mirror.deleteText" : "box.deleteText");
   const navigate = useNavigate();
   const remove = async () => {
     const { message } = await whole(api.DELETE(BOX, { params: { path } }));
@@ -136,7 +152,7 @@ function Danger({ path }: { path: BoxPath }) {
   return (
     <section className="card stack">
       <h2>{t("box.delete")}</h2>
-      <p className="soft">{t("box.deleteText")}</p>
+      <p className="soft">{text}</p>
       <div>
         <FormDialog
           trigger={(open) => (
@@ -147,7 +163,7 @@ function Danger({ path }: { path: BoxPath }) {
           )}
           danger
           title={t("box.delete")}
-          description={t("box.deleteText")}
+          description={text}
           submit={t("delete")}
           confirm={path.box}
           onSubmit={remove}

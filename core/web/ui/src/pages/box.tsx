@@ -20,6 +20,7 @@ import { VersionStatus } from "../ui/version-status.tsx";
 import { ArchiveFacts } from "./archive-facts.tsx";
 import { BoxHead } from "./box-head.tsx";
 import { ReadProblem } from "./not-found.tsx";
+import { Upstream } from "./upstream.tsx";
 import { UseBox } from "./use-box.tsx";
 
 export function Box() {
@@ -173,6 +174,20 @@ function Facts({ box, path }: { box: Schemas["BoxView"]; path: BoxPath }) {
   return (
     <section className="stack" aria-label={t("box.facts")}>
       <dl className="facts">
+        {box.origin && (
+          <>
+            <dt>{t("mirror.origin")}</dt>
+            <dd>
+              <Upstream url={box.origin.url} />
+            </dd>
+            <dt>{t("box.license")}</dt>
+            <dd>{box.origin.license ?? t("mirror.noLicense")}</dd>
+            <dt>{t("mirror.checked")}</dt>
+            <dd>
+              <Ago at={box.origin.checkedAt} />
+            </dd>
+          </>
+        )}
         <dt>{t("box.downloads")}</dt>
         <dd className="number">{count(box.downloadCount)}</dd>
         <dt>{t("box.created")}</dt>

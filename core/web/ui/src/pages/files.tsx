@@ -20,9 +20,11 @@ interface FilesProps {
   artifacts: Artifact[];
   mayChange: boolean;
   isReleased: boolean;
+  /** Files that are not here come from another registry when somebody fetches them. */
+  isMirrored: boolean;
 }
 
-export function Files({ path, artifacts, mayChange, isReleased }: FilesProps) {
+export function Files({ artifacts, ...rest }: FilesProps) {
   const { t } = useTranslation();
   return (
     <div className="table-wrap">
@@ -38,13 +40,7 @@ export function Files({ path, artifacts, mayChange, isReleased }: FilesProps) {
         </thead>
         <tbody>
           {artifacts.map((one) => (
-            <Row
-              key={`${one.provider}/${one.architecture}`}
-              path={path}
-              artifact={one}
-              mayChange={mayChange}
-              isReleased={isReleased}
-            />
+            <Row key={`${one.provider}/${one.architecture}`} artifact={one} {...rest} />
           ))}
         </tbody>
       </table>
@@ -52,7 +48,13 @@ export function Files({ path, artifacts, mayChange, isReleased }: FilesProps) {
   );
 }
 
-function Row({ path, artifact, mayChange, isReleased }: Omit<FilesProps, "artifacts"> & { artifact: Artifact }) {
+function Row({
+  path,
+  artifact,
+  mayChange,
+  isReleased,
+  isMirrored,
+}: Omit<FilesProps, "artifacts"> & { artifact: Artifact }) {
   const { t } = useTranslation();
   const may = useMay(path);
   const { provider, architecture, file } = artifact;
@@ -66,12 +68,14 @@ function Row({ path, artifact, mayChange, isReleased }: Omit<FilesProps, "artifa
         </span>
       </td>
       <td data-label={t("file.size")} className="number nowrap">
-        {file ? bytes(file.fileSize) : <span className="soft">{t("file.none")}</span>}
+        {file ? bytes(file.fileSize) : <span className="soft">{t(isMirrored ? "mirror.notYet" : "file.none")}</span>}
       </td>
       <td data-label={t("file.checksum")}>
         {file && (
           <span className="row nowrap-row">
-            <code title={`${file.checksumType} ${file.checksum}`}>{file.checksum.slice(0, 12)}…</code>
+            <code className="nowrap" title={`${file.checksumType} ${file.checksum}`}>
+              {file.checksum.slice(0, 12)}…
+            </code>
             <CopyButton text={file.checksum} label={t("file.copyChecksum", { type: file.checksumType })} />
           </span>
         )}
@@ -81,7 +85,7 @@ function Row({ path, artifact, mayChange, isReleased }: Omit<FilesProps, "artifa
       </td>
       <td className="end">
         <span className="row nowrap-row">
-          {file && isReleased && (
+          {(file || isMirrored) && isReleased && (
             <a
               className="button icon small quiet"
               href={`/${path.organization}/boxes/${path.box}/versions/${path.version}/providers/${provider}/${architecture}/vagrant.box`}

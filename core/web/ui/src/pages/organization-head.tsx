@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { Mail } from "lucide-react";
+import { CopyCheck, Mail } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { useMay, useProfile } from "../api/queries.ts";
 import { useSession } from "../api/session.ts";
@@ -7,6 +7,7 @@ import type { Schemas } from "../api/types.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { Badge, Notice } from "../ui/parts.tsx";
 import { AskToJoin } from "./join.tsx";
+import { Upstream } from "./upstream.tsx";
 
 /** What an organization is, and the ways to what belongs to it. */
 export function OrganizationHead({ organization }: { organization: Schemas["OrganizationView"] }) {
@@ -23,7 +24,18 @@ export function OrganizationHead({ organization }: { organization: Schemas["Orga
           <div className="row">
             <h1>{organization.name}</h1>
             {organization.role && <Badge>{t(`role.${organization.role}`)}</Badge>}
+            {organization.mirrorOf && (
+              <Badge>
+                <CopyCheck aria-hidden />
+                {t("mirror.mark")}
+              </Badge>
+            )}
           </div>
+          {organization.mirrorOf && (
+            <p className="small soft">
+              {t("mirror.of")} <Upstream url={organization.mirrorOf} />
+            </p>
+          )}
           {organization.description && <p className="soft">{organization.description}</p>}
           {organization.email && (
             <p className="small">

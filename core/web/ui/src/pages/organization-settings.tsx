@@ -14,6 +14,7 @@ import { useKept } from "../ui/kept.tsx";
 import { Button, FormProblem, ProblemNotice, Select, TextArea, TextField } from "../ui/parts.tsx";
 import { Actions, Table } from "../ui/table.tsx";
 import { toast } from "../ui/toast.tsx";
+import { Mirror } from "./mirror.tsx";
 import { OrganizationPage } from "./organization-page.tsx";
 import { submit } from "./sign-in.tsx";
 
@@ -29,6 +30,7 @@ export function OrganizationSettings() {
       {(organization) => (
         <div className="middle stack loose">
           {may("organization", "update") && <Texts key={organization.id} organization={organization} />}
+          <Mirror organization={name} />
           {may("box", "restore") && <DeletedBoxes organization={name} />}
           <Endings organization={organization} mayEnd={may("organization", "delete")} />
         </div>

@@ -1,7 +1,7 @@
 // An organization: what it is, and its boxes.
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { Package, Plus } from "lucide-react";
+import { CopyCheck, Package, Plus } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { api, ok } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
@@ -15,6 +15,7 @@ import { useTitle } from "../ui/title.ts";
 import { SearchBox } from "./discover.tsx";
 import { ReadProblem } from "./not-found.tsx";
 import { OrganizationHead } from "./organization-head.tsx";
+import { submit } from "./sign-in.tsx";
 
 export function Organization() {
   const { t } = useTranslation();
@@ -49,7 +50,13 @@ export function Organization() {
       {boxes.error && <ProblemNotice problem={asProblem(boxes.error)} />}
       {!boxes.data && !boxes.error && <Bones />}
       {isEmpty && mayCreate && <Guide at="box" />}
-      {isEmpty && (
+      {isEmpty && about.data.mirrorOf && (
+        <Empty icon={CopyCheck} title={t("mirror.noBoxes")}>
+          <p>{t("mirror.noBoxesText")}</p>
+          <LookFor organization={name} />
+        </Empty>
+      )}
+      {isEmpty && !about.data.mirrorOf && (
         <Empty icon={Package} title={t("organization.noBoxes")}>
           <p>{mayCreate ? t("organization.noBoxesMember") : t("organization.noBoxesVisitor")}</p>
           {mayCreate && <CreateBox organization={about.data.name} />}
@@ -57,8 +64,32 @@ export function Organization() {
       )}
       {boxes.data && boxes.data.data.length > 0 && <BoxRows boxes={boxes.data.data} />}
       {boxes.data && boxes.data.data.length === 0 && !isEmpty && <p className="soft">{t("discover.nothing")}</p>}
+      {about.data.mirrorOf && boxes.data && !isEmpty && <LookFor organization={name} sought={search.q} />}
       <Pager page={boxes.data?.page} onPage={(page) => change({ page })} />
     </div>
+  );
+}
+
+/** A mirror has what somebody asked it for: to go to a box is to ask for it. */
+function LookFor({ organization, sought }: { organization: string; sought?: string }) {
+  const { t } = useTranslation();
+  const navigate = useNavigate();
+  const look = (form: FormData) => {
+    const box = filled(form, "box");
+    if (box) navigate({ to: "/$organization/$box", params: { organization, box } });
+  };
+  return (
+    <form key={sought} className="row low" onSubmit={submit(look)}>
+      <TextField
+        label={t("mirror.lookFor")}
+        name="box"
+        className="input mono"
+        defaultValue={sought}
+        autoComplete="off"
+        required
+      />
+      <Button type="submit">{t("mirror.look")}</Button>
+    </form>
   );
 }
 

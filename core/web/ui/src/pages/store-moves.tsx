@@ -1,5 +1,6 @@
 // Moves of files from store to store: begun, followed while they run, and ended.
 import { useMutation, useQuery } from "@tanstack/react-query";
+import type { TFunction } from "i18next";
 import { ArrowRight, ArrowRightLeft } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -188,7 +189,7 @@ function share({ state, total, moved, copiedBytes }: Move): number {
 }
 
 /** Which files it is about, and how fast they may go. */
-function meant(move: Move, t: ReturnType<typeof useTranslation>["t"]): string {
+function meant(move: Move, t: TFunction): string {
   const { organization, box, largerThan, bytesPerSecond } = move;
   const which = organization ? [organization, box].filter(Boolean).join("/") : t("moves.everything");
   return [

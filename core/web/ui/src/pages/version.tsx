@@ -40,6 +40,7 @@ export function Version() {
             path={path}
             version={about.data}
             mayUpload={may("file", "upload") && about.data.status === "unreleased"}
+            isMirrored={!!ofBox.data.origin}
           />
           <Notes notes={notes} />
         </div>
@@ -100,9 +101,10 @@ interface FileListProps {
   path: VersionPath;
   version: Schemas["VersionView"];
   mayUpload: boolean;
+  isMirrored: boolean;
 }
 
-function FileList({ path, version, mayUpload }: FileListProps) {
+function FileList({ path, version, mayUpload, isMirrored }: FileListProps) {
   const { t } = useTranslation();
   const list = useQuery(artifacts(path));
   return (
@@ -116,7 +118,13 @@ function FileList({ path, version, mayUpload }: FileListProps) {
         </Empty>
       )}
       {list.data && list.data.length > 0 && (
-        <Files path={path} artifacts={list.data} mayChange={mayUpload} isReleased={version.status === "released"} />
+        <Files
+          path={path}
+          artifacts={list.data}
+          mayChange={mayUpload}
+          isReleased={version.status === "released"}
+          isMirrored={isMirrored}
+        />
       )}
       {mayUpload && list.data && <UploadFiles path={path} artifacts={list.data} />}
     </section>
