@@ -254,6 +254,15 @@ async fn an_organization_mirrors_another_server_in_the_browser() {
 }
 
 #[tokio::test]
+async fn what_two_people_write_at_once_is_lost_to_neither() {
+    let test = "what_two_people_write_at_once_is_lost_to_neither";
+    let server = TestServer::start().await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    published(&server).await;
+    browser.walk("conflicts.mjs", &[&server.url(), ADMIN_NAME, PASSWORD]).await;
+}
+
+#[tokio::test]
 async fn an_account_is_kept_in_the_browser() {
     let test = "an_account_is_kept_in_the_browser";
     let server = TestServer::start().await;

@@ -33,25 +33,42 @@ async function send(request: Request): Promise<Response> {
 
 export const api = createClient<paths>({ baseUrl: location.origin, fetch: send });
 
+/** The entity tag of what was read, to be sent as `If-Match` with what is written of it. */
+export interface Tagged {
+  tag: string | undefined;
+}
+
 interface Answer<T> {
   data?: T;
   error?: unknown;
   response: Response;
 }
 
-/** The whole envelope of an answer, or the problem thrown. */
-export async function whole<T>(asked: Promise<Answer<T>>): Promise<T> {
+/** The body of an answer and its entity tag, or the problem thrown. */
+async function told<T>(asked: Promise<Answer<T>>): Promise<Tagged & { body: T }> {
   let answer: Answer<T>;
   try {
     answer = await asked;
   } catch {
     throw new Problem(0, undefined);
   }
-  if (answer.data !== undefined && answer.response.ok) return answer.data;
-  throw new Problem(answer.response.status, answer.error as Partial<Problem>);
+  const { data: body, response } = answer;
+  if (body === undefined || !response.ok) throw new Problem(response.status, answer.error as Partial<Problem>);
+  return { body, tag: response.headers.get("etag") ?? undefined };
+}
+
+/** The whole envelope of an answer, or the problem thrown. */
+export async function whole<T>(asked: Promise<Answer<T>>): Promise<T> {
+  return (await told(asked)).body;
 }
 
 /** The data of an answer, or the problem thrown. */
 export async function ok<T>(asked: Promise<Answer<{ data: T }>>): Promise<T> {
   return (await whole(asked)).data;
+}
+
+/** The data of an answer with its entity tag, or the problem thrown. */
+export async function tagged<T extends object>(asked: Promise<Answer<{ data: T }>>): Promise<T & Tagged> {
+  const { body, tag } = await told(asked);
+  return { ...body.data, tag };
 }

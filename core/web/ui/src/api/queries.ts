@@ -1,6 +1,6 @@
 // What pages read, and the keys that it is remembered by. After a change, `refresh` asks again for all that begins so.
 import { keepPreviousData, QueryClient, queryOptions, useQuery } from "@tanstack/react-query";
-import { api, ok, whole } from "./client.ts";
+import { api, ok, type Tagged, tagged, whole } from "./client.ts";
 import { asProblem } from "./problem.ts";
 import { session, useSession } from "./session.ts";
 import type { Schemas } from "./types.ts";
@@ -63,12 +63,12 @@ export const signInMethods = queryOptions({
 export const profile = (username: string | undefined) =>
   queryOptions({
     queryKey: ["profile", username],
-    queryFn: () => ok(api.GET("/api/user")),
+    queryFn: () => tagged(api.GET("/api/user")),
     enabled: !!username,
   });
 
 /** The account that is signed in. */
-export function useProfile(): Schemas["ProfileView"] | undefined {
+export function useProfile(): (Schemas["ProfileView"] & Tagged) | undefined {
   return useQuery(profile(useSession()?.username)).data;
 }
 
@@ -129,7 +129,7 @@ export const discover = (search: BoxSearch, size = 30) =>
 export const organization = (name: string) =>
   queryOptions({
     queryKey: ["organization", name, who()],
-    queryFn: () => ok(api.GET("/api/organization/{organization}", { params: { path: { organization: name } } })),
+    queryFn: () => tagged(api.GET("/api/organization/{organization}", { params: { path: { organization: name } } })),
   });
 
 export const mirror = (name: string) =>
@@ -181,7 +181,7 @@ const boxKey = ({ organization, box }: BoxPath) => ["box", organization, box];
 export const box = (path: BoxPath) =>
   queryOptions({
     queryKey: [...boxKey(path), "box", who()],
-    queryFn: () => ok(api.GET(BOX, { params: { path } })),
+    queryFn: () => tagged(api.GET(BOX, { params: { path } })),
   });
 
 export const renderedBox = (path: BoxPath) =>
@@ -244,6 +244,11 @@ export const health = queryOptions({
     return ((data ?? error) as { data?: Schemas["ReadyView"] }).data;
   },
   refetchInterval: HEALTH_MS,
+});
+
+export const preferences = queryOptions({
+  queryKey: ["preferences"],
+  queryFn: () => tagged(api.GET("/api/user/preferences")),
 });
 
 /** Asks again for everything that a change may have touched. */

@@ -1,20 +1,19 @@
 // What a box says of itself, who sees it, and its end.
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
 import { useTranslation } from "react-i18next";
-import { api, whole } from "../api/client.ts";
+import { api, type Tagged, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { type BoxPath, box, organization, refreshBox, useMay } from "../api/queries.ts";
+import { type BoxPath, box, organization, queryClient, refreshBox, useMay } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
-import { useKept } from "../ui/kept.tsx";
-import { Button, Check, FormProblem, Notice, PageBones, ProblemNotice, TextArea, TextField } from "../ui/parts.tsx";
+import { KeptForm } from "../ui/kept-form.tsx";
+import { Button, Check, Notice, PageBones, TextArea, TextField } from "../ui/parts.tsx";
 import { useTitle } from "../ui/title.ts";
 import { toast } from "../ui/toast.tsx";
 import { Artwork, BoxBadge, Transfer } from "./box-more.tsx";
 import { ReadProblem } from "./not-found.tsx";
-import { submit } from "./sign-in.tsx";
 import { Upstream } from "./upstream.tsx";
 
 const BOX = "/api/organization/{organization}/box/{box}";
@@ -61,81 +60,85 @@ export function BoxSettings() {
 
 const words = (text: string | undefined) => (text ?? "").split(/[\s,]+/).filter(Boolean);
 
-function Texts({ path, newest }: { path: BoxPath; newest: Schemas["BoxView"] }) {
+function Texts({ path, newest }: { path: BoxPath; newest: Schemas["BoxView"] & Tagged }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
-  const kept = useKept(newest, newest.updatedAt);
-  const box = kept.now;
-  const save = useMutation({
-    mutationFn: (form: FormData) =>
-      whole(
-        api.PUT(BOX, {
-          params: { path },
-          body: {
-            name: filled(form, "name") ?? "",
-            shortDescription: filled(form, "shortDescription") ?? "",
-            description: filled(form, "description") ?? "",
-            readme: filled(form, "readme") ?? "",
-            tags: words(filled(form, "tags")),
-            homepageUrl: filled(form, "homepageUrl") ?? null,
-            sourceUrl: filled(form, "sourceUrl") ?? null,
-            documentationUrl: filled(form, "documentationUrl") ?? null,
-            isPublic: form.get("isPublic") === "on",
-          },
-        }),
-      ),
-    onSuccess: async ({ data, message }) => {
-      toast(message);
-      kept.release();
-      await refreshBox(path);
-      navigate({ to: "/$organization/$box", params: { organization: data.organization, box: data.name } });
-    },
-  });
-  const problem = save.error ? asProblem(save.error) : undefined;
   return (
-    <FormProblem value={problem}>
-      <form key={kept.key} className="card stack" onInput={kept.onInput} onSubmit={submit((form) => save.mutate(form))}>
-        <TextField label={t("box.name")} hint={t("box.renameHint")} name="name" defaultValue={box.name} required />
-        <TextField label={t("box.shortDescription")} name="shortDescription" defaultValue={box.shortDescription} />
-        <Check label={t("box.public")} hint={t("box.publicHint")} name="isPublic" defaultChecked={box.isPublic} />
-        <TextField
-          label={t("box.tags")}
-          hint={t("box.tagsHint")}
-          name="tags"
-          defaultValue={box.tags.join(", ")}
-          autoComplete="off"
-        />
-        <TextArea
-          label={t("box.description")}
-          hint={t("markdownHint")}
-          name="description"
-          defaultValue={box.description}
-        />
-        <TextArea
-          label="README"
-          hint={t("markdownHint")}
-          name="readme"
-          rows={12}
-          className="input mono"
-          defaultValue={box.readme ?? ""}
-        />
-        <TextField label={t("box.homepage")} name="homepageUrl" type="url" defaultValue={box.homepageUrl ?? ""} />
-        <TextField label={t("box.source")} name="sourceUrl" type="url" defaultValue={box.sourceUrl ?? ""} />
-        <TextField
-          label={t("box.documentation")}
-          name="documentationUrl"
-          type="url"
-          defaultValue={box.documentationUrl ?? ""}
-        />
-        {kept.notice}
-        <ProblemNotice problem={problem} />
-        <div>
-          <Button type="submit" look="main" busy={save.isPending}>
-            {t("save")}
-          </Button>
-        </div>
-      </form>
-    </FormProblem>
+    <KeptForm
+      newest={newest}
+      fields={{
+        name: t("box.name"),
+        shortDescription: t("box.shortDescription"),
+        isPublic: t("box.public"),
+        tags: t("box.tags"),
+        description: t("box.description"),
+        readme: "README",
+        homepageUrl: t("box.homepage"),
+        sourceUrl: t("box.source"),
+        documentationUrl: t("box.documentation"),
+      }}
+      read={() => queryClient.fetchQuery({ ...box(path), staleTime: 0 })}
+      save={(form, header) =>
+        whole(
+          api.PUT(BOX, {
+            params: { path, header },
+            body: {
+              name: filled(form, "name") ?? "",
+              shortDescription: filled(form, "shortDescription") ?? "",
+              description: filled(form, "description") ?? "",
+              readme: filled(form, "readme") ?? "",
+              tags: words(filled(form, "tags")),
+              homepageUrl: filled(form, "homepageUrl") ?? null,
+              sourceUrl: filled(form, "sourceUrl") ?? null,
+              documentationUrl: filled(form, "documentationUrl") ?? null,
+              isPublic: form.get("isPublic") === "on",
+            },
+          }),
+        )
+      }
+      onSaved={async ({ data, message }) => {
+        toast(message);
+        await refreshBox(path);
+        navigate({ to: "/$organization/$box", params: { organization: data.organization, box: data.name } });
+      }}
+    >
+      {(now) => (
+        <>
+          <TextField label={t("box.name")} hint={t("box.renameHint")} name="name" defaultValue={now.name} required />
+          <TextField label={t("box.shortDescription")} name="shortDescription" defaultValue={now.shortDescription} />
+          <Check label={t("box.public")} hint={t("box.publicHint")} name="isPublic" defaultChecked={now.isPublic} />
+          <TextField
+            label={t("box.tags")}
+            hint={t("box.tagsHint")}
+            name="tags"
+            defaultValue={now.tags.join(", ")}
+            autoComplete="off"
+          />
+          <TextArea
+            label={t("box.description")}
+            hint={t("markdownHint")}
+            name="description"
+            defaultValue={now.description}
+          />
+          <TextArea
+            label="README"
+            hint={t("markdownHint")}
+            name="readme"
+            rows={12}
+            className="input mono"
+            defaultValue={now.readme ?? ""}
+          />
+          <TextField label={t("box.homepage")} name="homepageUrl" type="url" defaultValue={now.homepageUrl ?? ""} />
+          <TextField label={t("box.source")} name="sourceUrl" type="url" defaultValue={now.sourceUrl ?? ""} />
+          <TextField
+            label={t("box.documentation")}
+            name="documentationUrl"
+            type="url"
+            defaultValue={now.documentationUrl ?? ""}
+          />
+        </>
+      )}
+    </KeptForm>
   );
 }
 

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import type { Tagged } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
 import { organization } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
@@ -11,7 +12,7 @@ import { OrganizationHead } from "./organization-head.tsx";
 interface OrganizationPageProps {
   name: string;
   title: string;
-  children: (organization: Schemas["OrganizationView"]) => ReactNode;
+  children: (organization: Schemas["OrganizationView"] & Tagged) => ReactNode;
 }
 
 /** The frame of every page of an organization's administration. */

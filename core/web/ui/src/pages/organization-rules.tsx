@@ -4,7 +4,7 @@ import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { act } from "../api/act.ts";
-import { api, ok, whole } from "../api/client.ts";
+import { api, ok, tagged, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
 import type { Schemas } from "../api/types.ts";
 import { CodeEditor } from "../ui/code-editor.tsx";
@@ -21,11 +21,7 @@ export function OrganizationRules() {
   const { organization } = useParams({ from: "/organizations/$organization/rules" });
   const current = useQuery({
     queryKey: ["organization", organization, "rules"],
-    queryFn: async () => {
-      const answer = await api.GET(POLICY, { params: { path: { organization } } });
-      const { data } = await whole(Promise.resolve(answer));
-      return { ...data, tag: answer.response.headers.get("etag") ?? undefined };
-    },
+    queryFn: () => tagged(api.GET(POLICY, { params: { path: { organization } } })),
     staleTime: Number.POSITIVE_INFINITY,
   });
   return (

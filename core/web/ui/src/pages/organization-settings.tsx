@@ -4,19 +4,17 @@ import { useNavigate, useParams } from "@tanstack/react-router";
 import { ArchiveRestore, DoorOpen, Handshake, Trash2 } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { act, tellProblem } from "../api/act.ts";
-import { api, whole } from "../api/client.ts";
-import { asProblem } from "../api/problem.ts";
-import { refresh, useMay } from "../api/queries.ts";
+import { api, type Tagged, whole } from "../api/client.ts";
+import { organization, queryClient, refresh, useMay } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
 import { date } from "../ui/format.ts";
-import { useKept } from "../ui/kept.tsx";
-import { Button, FormProblem, ProblemNotice, Select, TextArea, TextField } from "../ui/parts.tsx";
+import { KeptForm } from "../ui/kept-form.tsx";
+import { Button, Select, TextArea, TextField } from "../ui/parts.tsx";
 import { Actions, Table } from "../ui/table.tsx";
 import { toast } from "../ui/toast.tsx";
 import { Mirror } from "./mirror.tsx";
 import { OrganizationPage } from "./organization-page.tsx";
-import { submit } from "./sign-in.tsx";
 
 const ORGANIZATION = "/api/organization/{organization}";
 const ACCESS_MODES = ["private", "invite_only", "request_to_join"] as const;
@@ -27,72 +25,72 @@ export function OrganizationSettings() {
   const may = useMay({ organization: name });
   return (
     <OrganizationPage name={name} title={t("organization.settings")}>
-      {(organization) => (
+      {(about) => (
         <div className="middle stack loose">
-          {may("organization", "update") && <Texts key={organization.id} organization={organization} />}
+          {may("organization", "update") && <Texts key={about.id} newest={about} />}
           <Mirror organization={name} />
           {may("box", "restore") && <DeletedBoxes organization={name} />}
-          <Endings organization={organization} mayEnd={may("organization", "delete")} />
+          <Endings organization={about} mayEnd={may("organization", "delete")} />
         </div>
       )}
     </OrganizationPage>
   );
 }
 
-function Texts({ organization: newest }: { organization: Schemas["OrganizationView"] }) {
+function Texts({ newest }: { newest: Schemas["OrganizationView"] & Tagged }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
-  const kept = useKept(newest, newest.updatedAt);
-  const organization = kept.now;
-  const save = useMutation({
-    mutationFn: (form: FormData) =>
-      whole(
-        api.PUT(ORGANIZATION, {
-          params: { path: { organization: newest.name } },
-          body: {
-            name: filled(form, "name") ?? "",
-            description: filled(form, "description") ?? "",
-            email: filled(form, "email") ?? null,
-            accessMode: form.get("accessMode") as Schemas["AccessMode"],
-          },
-        }),
-      ),
-    onSuccess: async ({ data, message }) => {
-      toast(message);
-      kept.release();
-      await refresh(["organization"], ["organizations"], ["profile"]);
-      navigate({ to: "/organizations/$organization/settings", params: { organization: data.name } });
-    },
-  });
-  const problem = save.error ? asProblem(save.error) : undefined;
+  const path = { organization: newest.name };
   return (
-    <FormProblem value={problem}>
-      <form key={kept.key} className="card stack" onInput={kept.onInput} onSubmit={submit((form) => save.mutate(form))}>
-        <TextField
-          label={t("organizations.name")}
-          hint={t("box.renameHint")}
-          name="name"
-          defaultValue={organization.name}
-          required
-        />
-        <TextArea label={t("organizations.description")} name="description" defaultValue={organization.description} />
-        <TextField label={t("organizations.email")} name="email" type="email" defaultValue={organization.email ?? ""} />
-        <Select label={t("organizations.access")} name="accessMode" defaultValue={organization.accessMode}>
-          {ACCESS_MODES.map((mode) => (
-            <option key={mode} value={mode}>
-              {t(`access.${mode}`)}
-            </option>
-          ))}
-        </Select>
-        {kept.notice}
-        <ProblemNotice problem={problem} />
-        <div>
-          <Button type="submit" look="main" busy={save.isPending}>
-            {t("save")}
-          </Button>
-        </div>
-      </form>
-    </FormProblem>
+    <KeptForm
+      newest={newest}
+      fields={{
+        name: t("organizations.name"),
+        description: t("organizations.description"),
+        email: t("organizations.email"),
+        accessMode: t("organizations.access"),
+      }}
+      read={() => queryClient.fetchQuery({ ...organization(newest.name), staleTime: 0 })}
+      save={(form, header) =>
+        whole(
+          api.PUT(ORGANIZATION, {
+            params: { path, header },
+            body: {
+              name: filled(form, "name") ?? "",
+              description: filled(form, "description") ?? "",
+              email: filled(form, "email") ?? null,
+              accessMode: form.get("accessMode") as Schemas["AccessMode"],
+            },
+          }),
+        )
+      }
+      onSaved={async ({ data, message }) => {
+        toast(message);
+        await refresh(["organization"], ["organizations"], ["profile"]);
+        navigate({ to: "/organizations/$organization/settings", params: { organization: data.name } });
+      }}
+    >
+      {(now) => (
+        <>
+          <TextField
+            label={t("organizations.name")}
+            hint={t("box.renameHint")}
+            name="name"
+            defaultValue={now.name}
+            required
+          />
+          <TextArea label={t("organizations.description")} name="description" defaultValue={now.description} />
+          <TextField label={t("organizations.email")} name="email" type="email" defaultValue={now.email ?? ""} />
+          <Select label={t("organizations.access")} name="accessMode" defaultValue={now.accessMode}>
+            {ACCESS_MODES.map((mode) => (
+              <option key={mode} value={mode}>
+                {t(`access.${mode}`)}
+              </option>
+            ))}
+          </Select>
+        </>
+      )}
+    </KeptForm>
   );
 }
 

@@ -4,7 +4,7 @@ import { Plus, Scale } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { act } from "../api/act.ts";
-import { api, ok, whole } from "../api/client.ts";
+import { api, ok, tagged, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
 import { useProfile } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
@@ -31,11 +31,7 @@ export function Policy() {
   useTitle(t("policy.title"));
   const current = useQuery({
     queryKey: ["policy", "current"],
-    queryFn: async () => {
-      const answer = await api.GET("/api/policies");
-      const { data } = await whole(Promise.resolve(answer));
-      return { ...data, tag: answer.response.headers.get("etag") ?? undefined };
-    },
+    queryFn: () => tagged(api.GET("/api/policies")),
     // what somebody writes is not replaced while they look elsewhere
     staleTime: Number.POSITIVE_INFINITY,
   });

@@ -4,27 +4,26 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { BellOff, Download, Eye, Trash2 } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { act, tellProblem } from "../api/act.ts";
-import { api, ok, whole } from "../api/client.ts";
+import { api, type Tagged, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { useProfile, watches } from "../api/queries.ts";
+import { preferences, queryClient, useProfile, watches } from "../api/queries.ts";
 import { forget, useSession } from "../api/session.ts";
 import type { Schemas } from "../api/types.ts";
 import { choose, LANGUAGES, type Language, language } from "../i18n.ts";
 import { chooseTheme, type Theme, theme } from "../theme.ts";
 import { FormDialog, filled } from "../ui/dialog.tsx";
 import { date } from "../ui/format.ts";
-import { useKept } from "../ui/kept.tsx";
-import { Badge, Bones, Button, Empty, FormProblem, ProblemNotice, Select } from "../ui/parts.tsx";
+import { KeptForm } from "../ui/kept-form.tsx";
+import { Badge, Bones, Button, Empty, ProblemNotice, Select } from "../ui/parts.tsx";
 import { Ago } from "../ui/time.tsx";
 import { toast } from "../ui/toast.tsx";
 import { CurrentPassword } from "./profile.tsx";
 import { saveAs } from "./save-as.ts";
 import { SettingsPage } from "./settings-page.tsx";
-import { submit } from "./sign-in.tsx";
 
 export function Preferences() {
   const { t } = useTranslation();
-  const wanted = useQuery({ queryKey: ["preferences"], queryFn: () => ok(api.GET("/api/user/preferences")) });
+  const wanted = useQuery(preferences);
   return (
     <SettingsPage title={t("settings.preferences")}>
       <ProblemNotice problem={wanted.error && asProblem(wanted.error)} />
@@ -34,72 +33,75 @@ export function Preferences() {
   );
 }
 
-function Wishes({ newest }: { newest: Schemas["PreferencesView"] }) {
+function Wishes({ newest }: { newest: Schemas["PreferencesView"] & Tagged }) {
   const { t } = useTranslation();
   const me = useProfile();
-  const kept = useKept(newest, newest.updatedAt ?? "");
-  const save = useMutation({
-    mutationFn: async (form: FormData) => {
-      const wanted = form.get("language") as Language;
-      const colors = form.get("theme") as Theme;
-      const body = {
-        language: wanted,
-        theme: colors,
-        timeZone: filled(form, "timeZone") ?? null,
-        defaultOrganization: filled(form, "defaultOrganization") ?? null,
-      };
-      const saved = await whole(api.PUT("/api/user/preferences", { body }));
-      kept.release();
-      await act(Promise.resolve(saved), ["preferences"]);
-      chooseTheme(colors);
-      await choose(wanted);
-    },
-  });
-  const problem = save.error ? asProblem(save.error) : undefined;
   return (
-    <FormProblem value={problem}>
-      <form key={kept.key} className="card stack" onInput={kept.onInput} onSubmit={submit((form) => save.mutate(form))}>
-        <Select label={t("foot.language")} name="language" defaultValue={kept.now.language ?? language()}>
-          {Object.entries(LANGUAGES).map(([tag, name]) => (
-            <option key={tag} value={tag}>
-              {name}
-            </option>
-          ))}
-        </Select>
-        <Select label={t("foot.theme")} name="theme" defaultValue={kept.now.theme ?? theme()}>
-          <option value="auto">{t("theme.auto")}</option>
-          <option value="light">{t("theme.light")}</option>
-          <option value="dark">{t("theme.dark")}</option>
-        </Select>
-        <Select label={t("preferences.timeZone")} name="timeZone" defaultValue={kept.now.timeZone ?? ""}>
-          <option value="">{t("theme.auto")}</option>
-          {Intl.supportedValuesOf("timeZone").map((zone) => (
-            <option key={zone} value={zone}>
-              {zone}
-            </option>
-          ))}
-        </Select>
-        <Select
-          label={t("preferences.organization")}
-          name="defaultOrganization"
-          defaultValue={kept.now.defaultOrganization ?? ""}
-        >
-          <option value="">{t("preferences.noOrganization")}</option>
-          {me?.organizations.map(({ name }) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
-        </Select>
-        {kept.notice}
-        <ProblemNotice problem={problem} />
-        <div>
-          <Button type="submit" look="main" busy={save.isPending}>
-            {t("save")}
-          </Button>
-        </div>
-      </form>
-    </FormProblem>
+    <KeptForm
+      newest={newest}
+      fields={{
+        language: t("foot.language"),
+        theme: t("foot.theme"),
+        timeZone: t("preferences.timeZone"),
+        defaultOrganization: t("preferences.organization"),
+      }}
+      read={() => queryClient.fetchQuery({ ...preferences, staleTime: 0 })}
+      save={(form, header) =>
+        whole(
+          api.PUT("/api/user/preferences", {
+            params: { header },
+            body: {
+              language: form.get("language") as Language,
+              theme: form.get("theme") as Theme,
+              timeZone: filled(form, "timeZone") ?? null,
+              defaultOrganization: filled(form, "defaultOrganization") ?? null,
+            },
+          }),
+        )
+      }
+      onSaved={async (saved) => {
+        await act(Promise.resolve(saved), ["preferences"]);
+        chooseTheme((saved.data.theme as Theme | null) ?? theme());
+        await choose((saved.data.language as Language | null) ?? language());
+      }}
+    >
+      {(now) => (
+        <>
+          <Select label={t("foot.language")} name="language" defaultValue={now.language ?? language()}>
+            {Object.entries(LANGUAGES).map(([tag, name]) => (
+              <option key={tag} value={tag}>
+                {name}
+              </option>
+            ))}
+          </Select>
+          <Select label={t("foot.theme")} name="theme" defaultValue={now.theme ?? theme()}>
+            <option value="auto">{t("theme.auto")}</option>
+            <option value="light">{t("theme.light")}</option>
+            <option value="dark">{t("theme.dark")}</option>
+          </Select>
+          <Select label={t("preferences.timeZone")} name="timeZone" defaultValue={now.timeZone ?? ""}>
+            <option value="">{t("theme.auto")}</option>
+            {Intl.supportedValuesOf("timeZone").map((zone) => (
+              <option key={zone} value={zone}>
+                {zone}
+              </option>
+            ))}
+          </Select>
+          <Select
+            label={t("preferences.organization")}
+            name="defaultOrganization"
+            defaultValue={now.defaultOrganization ?? ""}
+          >
+            <option value="">{t("preferences.noOrganization")}</option>
+            {me?.organizations.map(({ name }) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
+          </Select>
+        </>
+      )}
+    </KeptForm>
   );
 }
 

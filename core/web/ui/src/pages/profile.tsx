@@ -3,13 +3,13 @@ import { useMutation } from "@tanstack/react-query";
 import { useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { act, tellProblem } from "../api/act.ts";
-import { api, whole } from "../api/client.ts";
+import { api, type Tagged, whole } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
-import { useProfile } from "../api/queries.ts";
+import { profile, queryClient, useProfile } from "../api/queries.ts";
 import type { Schemas } from "../api/types.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { filled } from "../ui/dialog.tsx";
-import { useKept } from "../ui/kept.tsx";
+import { KeptForm } from "../ui/kept-form.tsx";
 import { Badge, Bones, Button, FormProblem, ProblemNotice, TextField } from "../ui/parts.tsx";
 import { SettingsPage } from "./settings-page.tsx";
 import { submit } from "./sign-in.tsx";
@@ -86,32 +86,25 @@ function Picture({ me }: { me: Schemas["ProfileView"] }) {
   );
 }
 
-function Name({ newest }: { newest: Schemas["ProfileView"] }) {
+function Name({ newest }: { newest: Schemas["ProfileView"] & Tagged }) {
   const { t } = useTranslation();
-  const kept = useKept(newest, newest.updatedAt);
-  const me = kept.now;
-  const save = useMutation({
-    mutationFn: async (form: FormData) => {
-      const saved = await whole(api.PUT("/api/user", { body: { name: filled(form, "name") ?? "" } }));
-      kept.release();
-      return act(Promise.resolve(saved), ["profile"]);
-    },
-  });
-  const problem = save.error ? asProblem(save.error) : undefined;
   return (
-    <FormProblem value={problem}>
-      <form key={kept.key} className="card stack" onInput={kept.onInput} onSubmit={submit((form) => save.mutate(form))}>
-        <TextField label={t("signUp.username")} value={me.username} readOnly className="input mono" />
-        <TextField label={t("signUp.fullName")} name="name" autoComplete="name" defaultValue={me.name ?? ""} />
-        {kept.notice}
-        <ProblemNotice problem={problem} />
-        <div>
-          <Button type="submit" look="main" busy={save.isPending}>
-            {t("save")}
-          </Button>
-        </div>
-      </form>
-    </FormProblem>
+    <KeptForm
+      newest={newest}
+      fields={{ name: t("signUp.fullName") }}
+      read={() => queryClient.fetchQuery({ ...profile(newest.username), staleTime: 0 })}
+      save={(form, header) =>
+        whole(api.PUT("/api/user", { params: { header }, body: { name: filled(form, "name") ?? "" } }))
+      }
+      onSaved={(saved) => act(Promise.resolve(saved), ["profile"])}
+    >
+      {(me) => (
+        <>
+          <TextField label={t("signUp.username")} value={me.username} readOnly className="input mono" />
+          <TextField label={t("signUp.fullName")} name="name" autoComplete="name" defaultValue={me.name ?? ""} />
+        </>
+      )}
+    </KeptForm>
   );
 }
 
