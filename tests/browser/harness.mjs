@@ -72,9 +72,10 @@ export async function look(page, what, problems) {
   await page.emulateMedia({ colorScheme: "light" });
 }
 
-/** Runs in the page: tabs that are cut off, and text that lies under a button to copy it. */
+/** Runs in the page: what has no heading, tabs that are cut off, and text that lies under a button to copy it. */
 function hidden() {
   const found = [];
+  if (!document.querySelector("h1")) found.push("the page has no heading");
   for (const tabs of document.querySelectorAll(".tabs, .side-nav")) {
     if (tabs.scrollWidth > tabs.clientWidth) found.push(`${tabs.ariaLabel}: tabs are cut off`);
   }

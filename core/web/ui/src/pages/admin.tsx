@@ -79,7 +79,7 @@ function UserRow({ user }: { user: Schemas["UserView"] }) {
   return (
     <tr>
       <td>
-        <span className="row">
+        <span className="row beside">
           <Avatar name={name} url={user.avatarUrl} />
           <span className="stack tight-lines">
             <span className="row">

@@ -25,7 +25,7 @@ export function Invitation() {
     queryFn: () => ok(api.POST("/api/invitations/open", { body: { token } })),
     enabled: !!link,
   });
-  if (!link) return <Broken />;
+  if (!link) return <Broken title={t("invitation.title")} />;
   if (opened.error) {
     return (
       <div className="wrap narrow stack">
@@ -150,7 +150,7 @@ export function JoinRequest() {
       whole(api.POST(`${REQUEST}/approve`, { params: { path }, body: { role: form.get("role") as Schemas["Role"] } })),
   });
   const deny = useMutation({ mutationFn: () => whole(api.POST(`${REQUEST}/deny`, { params: { path }, body: {} })) });
-  if (!link) return <Broken />;
+  if (!link) return <Broken title={t("joinRequest.title")} />;
   const done = approve.data ?? deny.data;
   const problem = approve.error ?? deny.error;
   return (
@@ -194,10 +194,11 @@ export function JoinRequest() {
   );
 }
 
-function Broken() {
+function Broken({ title }: { title: string }) {
   const { t } = useTranslation();
   return (
-    <div className="wrap narrow">
+    <div className="wrap narrow stack">
+      <h1>{title}</h1>
       <Notice tone="bad">{t("links.broken")}</Notice>
     </div>
   );

@@ -80,7 +80,7 @@ function Row({ organization, member, may }: RowProps) {
   return (
     <tr>
       <td>
-        <span className="row">
+        <span className="row beside">
           <Avatar name={member.username} />
           <span className="stack tight-lines">
             <span className="name">{member.username}</span>

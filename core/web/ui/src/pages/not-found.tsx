@@ -13,7 +13,7 @@ export function NotFound() {
   useTitle(t("notFound.title"));
   return (
     <div className="wrap middle">
-      <Empty icon={Compass} title={t("notFound.title")}>
+      <Empty icon={Compass} title={t("notFound.title")} isPage>
         <p>{current ? t("notFound.text") : t("notFound.signIn")}</p>
         <div className="row">
           {!current && (
@@ -37,6 +37,7 @@ export function ReadProblem({ problem, retry }: { problem: Problem; retry?: () =
   if (problem.status === 404 || problem.status === 400) return <NotFound />;
   return (
     <div className="wrap middle stack">
+      <h1>{t("problem.title")}</h1>
       <ProblemNotice problem={problem} />
       {retry && (
         <div>
@@ -50,9 +51,11 @@ export function ReadProblem({ problem, retry }: { problem: Problem; retry?: () =
 /** A page that broke, or whose file could not be fetched: after an update there are other ones. */
 export function PageProblem({ error }: ErrorComponentProps) {
   const { t } = useTranslation();
+  useTitle(t("problem.title"));
   const isFetch = error instanceof TypeError && /module|import/i.test(error.message);
   return (
     <div className="wrap middle stack">
+      <h1>{t("problem.title")}</h1>
       {isFetch ? <p className="lead">{t("problem.updated")}</p> : <ProblemNotice problem={asProblem(error)} />}
       <div>
         <Button look="main" onClick={() => location.reload()}>

@@ -38,7 +38,7 @@ export function Policy() {
   if (me && !me.platformAdmin) {
     return (
       <div className="wrap middle">
-        <Empty icon={Scale} title={t("policy.title")}>
+        <Empty icon={Scale} title={t("policy.title")} isPage>
           <p>{t("policy.forAdmins")}</p>
         </Empty>
       </div>

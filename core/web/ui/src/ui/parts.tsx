@@ -153,22 +153,27 @@ export function ProblemNotice({ problem }: { problem: Problem | undefined | null
 
 /** The API's messages are parts of log lines as well, so they begin with a small letter and have no full stop. */
 export function sentence(message: string): string {
-  const first = message.charAt(0).toUpperCase() + message.slice(1);
+  // an address is written as it is
+  const isWord = !/^https?:/.test(message);
+  const first = isWord ? message.charAt(0).toUpperCase() + message.slice(1) : message;
   return !first || /[.!?…]$/.test(first) ? first : `${first}.`;
 }
 
 interface EmptyProps {
   icon: LucideIcon;
   title: ReactNode;
+  /** It is all that the page shows, so that its title is the page's. */
+  isPage?: boolean;
   children?: ReactNode;
 }
 
 /** There is nothing yet: says what would be here, and how it gets here. */
-export function Empty({ icon: Icon, title, children }: EmptyProps) {
+export function Empty({ icon: Icon, title, isPage, children }: EmptyProps) {
+  const Title = isPage ? "h1" : "h2";
   return (
     <div className="empty">
       <Icon aria-hidden />
-      <h2>{title}</h2>
+      <Title>{title}</Title>
       {children}
     </div>
   );

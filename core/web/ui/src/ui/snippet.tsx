@@ -42,9 +42,21 @@ function words(text: string): ReactNode[] {
   return text.split(/(\s+)/).map((word, index) => (
     // biome-ignore lint/suspicious/noArrayIndexKey: words have no other name
     <span key={index} className={lookOf(word)}>
-      {word}
+      {pieces(word)}
     </span>
   ));
+}
+
+/** An assignment that is too long for a line goes on after its sign. */
+function pieces(word: string): ReactNode {
+  const [name, ...rest] = word.split("=");
+  if (word.length <= WORD_MAX || rest.length !== 1) return word;
+  return (
+    <>
+      {name}=<wbr />
+      {rest}
+    </>
+  );
 }
 
 function lookOf(word: string): string | undefined {
