@@ -6,9 +6,9 @@ import { api, ok } from "../api/client.ts";
 import { asProblem } from "../api/problem.ts";
 import type { Schemas } from "../api/types.ts";
 import { Badge, Bones, Empty, Notice, ProblemNotice, sentence, type Tone } from "../ui/parts.tsx";
-import { Snippet } from "../ui/snippet.tsx";
 import { Ago } from "../ui/time.tsx";
 import { AdminPage } from "./admin-page.tsx";
+import { Conformance } from "./conformance.tsx";
 
 /** How often is asked while somebody looks. */
 const LOOKED_MS = 3_000;
@@ -27,7 +27,6 @@ export function AdminPlugins() {
     queryFn: () => ok(api.GET("/api/admin/plugins")),
     refetchInterval: LOOKED_MS,
   });
-  const [first] = plugins.data ?? [];
   return (
     <AdminPage title={t("admin.plugins")}>
       <p className="soft">{t("plugins.text")}</p>
@@ -41,16 +40,6 @@ export function AdminPlugins() {
       {plugins.data?.map((plugin) => (
         <PluginCard key={plugin.entry} plugin={plugin} />
       ))}
-      {first && (
-        <section className="stack tight">
-          <h2>{t("plugins.check")}</h2>
-          <p className="soft small">{t("plugins.checkText")}</p>
-          <Snippet
-            label={t("plugins.check")}
-            text={`boxvault plugin check ${first.name} --config ${first.name}.toml`}
-          />
-        </section>
-      )}
     </AdminPage>
   );
 }
@@ -93,6 +82,7 @@ function PluginCard({ plugin }: { plugin: Plugin }) {
       )}
       {capabilities.declared.length > 0 && <Capabilities capabilities={capabilities} />}
       <Counters plugin={plugin} />
+      <Conformance plugin={plugin} />
       {plugin.file && <code className="soft small breaks">{plugin.file}</code>}
     </section>
   );
