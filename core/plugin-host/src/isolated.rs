@@ -37,7 +37,7 @@ pub struct IsolationOptions {
     pub file_bytes_max: u64,
     /// So many calls may be open beyond their deadline; with one more, the process is ended and started again.
     pub hung_calls_max: u64,
-    /// The longest wait before a process is started again; the first is 200 ms, and each doubles.
+    /// The longest wait before a process is started again; the first is 200 ms, unless this is shorter, and each doubles.
     pub restart_wait_max: Duration,
 }
 

@@ -32,7 +32,7 @@ use crate::{
     status::{Isolation, PluginState, PluginStatus},
 };
 
-/// The wait before the first start after an end.
+/// The wait before the first start after an end, unless the longest wait is shorter.
 const WAIT_MIN: Duration = Duration::from_millis(200);
 /// A process that ran for so long has recovered: the next wait is the first again.
 const RECOVERED: Duration = Duration::from_mins(1);
@@ -161,6 +161,10 @@ impl Supervisor {
         gate::go_on(self.gate.as_ref(), deadline).await
     }
 
+    fn restart_wait_max(&self) -> Duration {
+        self.spec.options.isolation.restart_wait_max
+    }
+
     pub(super) fn status(&self) -> PluginStatus {
         let (state, counters, pid) = match &*lock(&self.current) {
             Current::Up(connection) => {
@@ -195,11 +199,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Waits for the end of a process, and starts the next one, for as long as somebody needs it.
 async fn watch_over(supervisor: Weak<Supervisor>, mut ended: oneshot::Receiver<String>) {
-    let (mut wait, mut since) = (WAIT_MIN, Instant::now());
+    let Some(wait_max) = supervisor.upgrade().map(|this| this.restart_wait_max()) else { return };
+    let wait_min = WAIT_MIN.min(wait_max);
+    let (mut wait, mut since) = (wait_min, Instant::now());
     loop {
         let mut reason = ended.await.unwrap_or_else(|_| "nobody watched it".to_owned());
         if since.elapsed() >= RECOVERED {
-            wait = WAIT_MIN;
+            wait = wait_min;
         }
         ended = loop {
             let Some(this) = supervisor.upgrade() else { return };
@@ -212,7 +218,6 @@ async fn watch_over(supervisor: Weak<Supervisor>, mut ended: oneshot::Receiver<S
             );
             this.tally.note(format!("its process has ended: {reason}"));
             *lock(&this.current) = Current::Down { reason: reason.clone(), wait };
-            let wait_max = this.spec.options.isolation.restart_wait_max.max(WAIT_MIN);
             drop(this); // whoever needs the plugin no more does not wait for this
             sleep(wait).await;
             wait = (wait * 2).min(wait_max);

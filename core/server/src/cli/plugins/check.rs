@@ -37,6 +37,8 @@ use crate::{
 /// Calls that were given up have ended by then.
 const CALLS_END_TIMEOUT: Duration = Duration::from_secs(20);
 const CALLS_END_PAUSE: Duration = Duration::from_millis(20);
+/// A process that the faults have killed is started again after this; they kill more than a dozen.
+const RESTART_WAIT: Duration = Duration::from_millis(10);
 
 pub(super) const AFTER_HELP: &str = "\
 Examples:
@@ -340,7 +342,7 @@ impl Kit {
         PluginHost::new(HostOptions {
             isolation: IsolationOptions {
                 file_bytes_max: file_bytes_max.unwrap_or(0),
-                restart_wait_max: Duration::from_millis(200),
+                restart_wait_max: RESTART_WAIT,
                 ..options.isolation
             },
             ..options
