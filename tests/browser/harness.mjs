@@ -72,12 +72,15 @@ export async function look(page, what, problems) {
   await page.emulateMedia({ colorScheme: "light" });
 }
 
-/** Runs in the page: what has no heading, tabs that are cut off, and text that lies under a button to copy it. */
+/** Runs in the page: what has no heading, tabs and tables that are cut off, and text that lies under a button to copy it. */
 function hidden() {
   const found = [];
   if (!document.querySelector("h1")) found.push("the page has no heading");
   for (const tabs of document.querySelectorAll(".tabs, .side-nav")) {
     if (tabs.scrollWidth > tabs.clientWidth) found.push(`${tabs.ariaLabel}: tabs are cut off`);
+  }
+  for (const table of document.querySelectorAll(".table-wrap")) {
+    if (table.scrollWidth > table.clientWidth) found.push(`${table.innerText.split("\n")[0]} …: a table is cut off`);
   }
   for (const snippet of document.querySelectorAll(".snippet")) {
     const text = snippet.querySelector("section").getBoundingClientRect();

@@ -1,7 +1,9 @@
 // Every page by its address, held to axe and to each width, light and dark; with SCREENSHOTS=FOLDER as pictures.
 // Arguments: the server's URL, an admin's name and password; then, if there is one, the URL of a server that nobody has
-// set up. What the pages show is what is there: acme/debian with 1.0.0 should be.
+// set up. What the pages show is what is there: acme/debian with 1.0.0 should be. SPEAK=de shows them in that language.
 import { look, signIn, walk } from "./harness.mjs";
+
+const { SPEAK } = process.env;
 
 const FOR_ALL = [
   "/",
@@ -62,6 +64,7 @@ const FOR_ADMINS = [
 
 await walk(async ({ enter, rest: [username, password, empty], problems }) => {
   const see = async (page, who, paths) => {
+    if (SPEAK) await page.addInitScript(speak, SPEAK);
     for (const path of paths) {
       // another part after "#" alone would load nothing
       await page.goto("about:blank");
@@ -74,6 +77,11 @@ await walk(async ({ enter, rest: [username, password, empty], problems }) => {
   const page = await enter();
   await signIn(page, username, password);
   await see(page, "admin", FOR_ADMINS);
-  await page.getByRole("button", { name: `Account of ${username}` }).click();
+  await page.getByRole("banner").getByRole("button", { name: username }).click();
   await look(page, "admin menu", problems);
 });
+
+/** Runs in the page, before anything of it. */
+function speak(tag) {
+  if (location.protocol !== "about:") localStorage.setItem("boxvault.language", tag);
+}

@@ -288,6 +288,23 @@ async fn a_policy_is_written_and_a_server_administered_in_the_browser() {
     browser.walk("administration.mjs", &[&server.url(), ADMIN_NAME, PASSWORD]).await;
 }
 
+#[tokio::test]
+async fn what_a_plugin_keeps_of_its_promises_shows_in_the_browser() {
+    let test = "what_a_plugin_keeps_of_its_promises_shows_in_the_browser";
+    let server = TestServer::builder()
+        .set("stores.main.plugin", "fs")
+        .set("stores.main.root", "data/store")
+        .set("stores.odd.plugin", "faulty")
+        .start()
+        .await;
+    let Some(browser) = Browser::find(test, &server).await else { return };
+    server.admin().await;
+    let check = ["plugin", "check", "faulty", "--kind", "storage", "--forgets", "--keep"];
+    let checked = server.command(&check, "").await;
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("kept in "), "{checked:?}");
+    browser.walk("plugins.mjs", &[&server.url(), ADMIN_NAME, PASSWORD]).await;
+}
+
 /// Whoever is in a group of a provider reads all boxes of acme.
 async fn staff_reads(admin: &Client, provider: &str) {
     let rules = format!(
