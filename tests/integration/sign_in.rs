@@ -6,7 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boxvault_tests::{Client, Reply, TestServer, client::send, server::PASSWORD, wait_for};
+use boxvault_tests::{
+    Client, Reply, TestServer,
+    client::send,
+    server::{ADMIN_NAME, PASSWORD},
+    wait_for,
+};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -450,4 +455,39 @@ async fn a_host_that_is_not_ours_reaches_no_url() {
     let lines = ["GET /acme/web HTTP/1.1", "Host: boxes.example.com"];
     let reply = boxvault_tests::raw::send(server.http(), &lines, b"").await;
     assert!(reply.text().contains("http://boxes.example.com/acme/"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn to_open_pages_is_no_guessing() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let wish = json!({ "username": ADMIN_NAME, "password": PASSWORD });
+    let mut token = admin.post("/api/auth/signin", &wish).await.data()["refreshToken"].clone();
+    // more than may guess at passwords in a minute, all from one address
+    for _ in 0..60 {
+        let page = json!({ "refreshToken": token });
+        let refreshed = server.anonymous().post("/api/auth/refresh-token", &page).await;
+        assert_eq!(refreshed.status, 200, "{}", refreshed.text());
+        token = refreshed.data()["refreshToken"].clone();
+    }
+    assert_eq!(server.anonymous().post("/api/auth/signin", &wish).await.status, 200);
+}
+
+#[tokio::test]
+async fn files_of_the_page_are_nobodys_requests() {
+    let server = TestServer::builder()
+        .set("limits.requests_per_minute", "1")
+        .set("limits.requests_burst", "1")
+        .start()
+        .await;
+    let anyone = server.anonymous();
+    // whether there is such a file makes no difference
+    for _ in 0..20 {
+        assert_ne!(anyone.get("/assets/page.js").await.status, 429);
+    }
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(anyone.get("/api/auth/methods").await.status);
+    }
+    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
 }

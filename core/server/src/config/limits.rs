@@ -73,8 +73,8 @@ pub struct LimitsConfig {
     pub request_timeout: HumanDuration,
     /// The longest pause on a connection between two requests. Default 120 s (2 min).
     pub connection_idle_timeout: HumanDuration,
-    /// Requests that one user, or one address without a user, may make in a minute; zero is no
-    /// limit. Default 1200.
+    /// Requests that one user, or one address without a user, may make in a minute, but for files of
+    /// the web page; zero is no limit. Default 1200.
     pub requests_per_minute: u32,
     /// Requests beyond that rate that are let through at once. Default 300.
     pub requests_burst: u32,
