@@ -7,6 +7,9 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 /// A server with a bucket that holds nothing.
@@ -403,6 +406,23 @@ pub fn skip(test: &str, reason: &str) {
     }
 }
 
+/// How long a server may take until it is ready, and how often it is started. Node has hung once in some thousand starts,
+/// before its script had done anything.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+const STARTS_MAX: usize = 2;
+
+/// The first line of an output, unless it does not come in time.
+fn first_line(mut output: BufReader<ChildStdout>) -> Option<(BufReader<ChildStdout>, String)> {
+    let (send, receive) = mpsc::channel();
+    // ends with the output, which is closed when the process is killed
+    thread::spawn(move || {
+        let mut line = String::new();
+        let read = output.read_line(&mut line);
+        drop(send.send((output, read.map_or_else(|_| String::new(), |_| line))));
+    });
+    receive.recv_timeout(START_PATIENCE).ok()
+}
+
 /// A script of `plugins/conformance/servers`. It ends with its standard input, so also when this process is killed.
 #[derive(Debug)]
 struct Process {
@@ -427,22 +447,26 @@ impl Process {
             Some(end) if end == "mjs" => PathBuf::from("node"),
             _ => folder.join("bin/python"),
         };
-        let mut child = Command::new(interpreter)
-            .arg(&script)
-            .arg(&folder)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("{} did not start: {error}", script.display()))?;
-        let output = BufReader::new(child.stdout.take().ok_or("its output is not piped")?);
-        let mut process = Self { child, output };
-        let line = process.line();
-        if line.is_empty() {
-            return Err(format!("{} ended before it was ready", script.display()));
+        let mut command = Command::new(interpreter);
+        command.arg(&script).arg(&folder).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        for _ in 0..STARTS_MAX {
+            let mut child = command
+                .spawn()
+                .map_err(|error| format!("{} did not start: {error}", script.display()))?;
+            let output = BufReader::new(child.stdout.take().ok_or("its output is not piped")?);
+            let Some((output, line)) = first_line(output) else {
+                child.kill().and_then(|()| child.wait()).map_err(|error| error.to_string())?;
+                continue;
+            };
+            let words: Vec<_> = line.split_whitespace().map(ToOwned::to_owned).collect();
+            if words.is_empty() {
+                drop(child.wait());
+                return Err(format!("{} ended before it was ready", script.display()));
+            }
+            return Ok((Self { child, output }, words));
         }
-        Ok((process, line.split_whitespace().map(ToOwned::to_owned).collect()))
+        Err(format!("{} said nothing for {START_PATIENCE:?}, each time", script.display()))
     }
 
     fn line(&mut self) -> String {
