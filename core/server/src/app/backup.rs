@@ -250,8 +250,9 @@ impl Copying {
         };
         // takes the place of a damaged one in one step, if it is whole itself
         copy.run(&self.pace, &self.copied_bytes).await?;
-        self.good().insert(blob.digest);
-        self.replaced_files.fetch_add(i64::from(is_damaged), Ordering::Relaxed);
+        // of twins that go at once one counts
+        let is_first = self.good().insert(blob.digest);
+        self.replaced_files.fetch_add(i64::from(is_damaged && is_first), Ordering::Relaxed);
         Ok(())
     }
 

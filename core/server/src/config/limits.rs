@@ -76,7 +76,7 @@ pub struct LimitsConfig {
     /// Requests that one user, or one address without a user, may make in a minute, but for files of
     /// the web page; zero is no limit. Default 1200.
     pub requests_per_minute: u32,
-    /// Requests beyond that rate that are let through at once. Default 300.
+    /// Requests beyond that rate that are let through at once. Default 600.
     pub requests_burst: u32,
     /// Sign-ins and other guesses at a password that one address may make in a minute; zero is no
     /// limit. Default 30.
